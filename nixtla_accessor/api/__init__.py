@@ -1,0 +1,1 @@
+"""The service's side: it knows HTTP, never pandas."""

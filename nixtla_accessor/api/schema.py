@@ -1,0 +1,242 @@
+"""The contract: what travels to and from the service, as pydantic models that client and local engine share.
+
+Names, bounds, defaults and descriptions of ``FinetuneInput`` and ``FinetuneOutput`` are those of
+``POST /v2/finetune`` (Nixtla Forecast API 2025.8.3); the other models mirror version 0.3.1, without the fields that
+neither side here uses. Unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetPydanticSchema,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError, core_schema
+
+MODEL_ID_PATTERN = r"^[a-zA-Z0-9\-_]{1,36}$"
+
+
+def _values_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[Any]:
+    """Turn a JSON array of numbers and nulls into float64; items are checked one by one only where one is wrong."""
+    if isinstance(value, np.ndarray):
+        return value
+    if not isinstance(value, list) or not set(map(type, value)) <= {float, int, type(None)}:
+        value = check_items(value)
+    return np.array(value, dtype=np.float64)
+
+
+def _sizes_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[np.int64]:
+    """Turn a JSON array of counts into int64."""
+    if isinstance(value, np.ndarray):
+        return value
+    return np.array(check_items(value), dtype=np.int64)
+
+
+_NUMBER = core_schema.nullable_schema(core_schema.float_schema(strict=True, allow_inf_nan=False))
+_COUNT = core_schema.int_schema(strict=True, gt=0, lt=2**53)
+
+Values = Annotated[
+    npt.NDArray[Any],
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_wrap_validator_function(
+            _values_from_json, core_schema.list_schema(_NUMBER, strict=True)
+        )
+    ),
+    WithJsonSchema({"type": "array", "items": {"type": "number"}}),
+]
+Sizes = Annotated[
+    npt.NDArray[np.int64],
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_wrap_validator_function(
+            _sizes_from_json, core_schema.list_schema(_COUNT, strict=True)
+        )
+    ),
+    WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
+]
+ModelId = Annotated[str, StringConstraints(strict=True, pattern=MODEL_ID_PATTERN)]
+ModelName = Annotated[StrictStr, WithJsonSchema({})]
+FinetuneLoss = Literal["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
+FinetuneDepth = Annotated[
+    int, Field(strict=True, ge=1, le=5), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})
+]
+Level = Annotated[float, Field(strict=True, ge=0, lt=100)]
+
+_FREQ = (
+    "The frequency of the data represented as a string. 'D' for daily, 'M' for monthly, 'H' for hourly, and 'W' for "
+    "weekly frequencies are available."
+)
+_MODEL = (
+    "Model to use as a string. Common options are (but not restricted to) `timegpt-1` and `timegpt-1-long-horizon.` "
+    "Full options vary by different users. Contact support@nixtla.io for more information. We recommend using "
+    "`timegpt-1-long-horizon` for forecasting if you want to predict more than one seasonal period given the "
+    "frequency of your data."
+)
+_STEPS = (
+    "The number of tuning steps used to train the large time model on the data. Set this value to 0 for zero-shot "
+    "inference, i.e., to make predictions without any further model tuning."
+)
+_LOSS = (
+    "The loss used to train the large time model on the data. Select from ['default', 'mae', 'mse', 'rmse', 'mape', "
+    "'smape']. It will only be used if finetune_steps larger than 0. Default is a robust loss function that is less "
+    "sensitive to outliers."
+)
+_DEPTH = (
+    "The depth of the finetuning. Uses a scale from 1 to 5, where 1 means little finetuning, and 5 means that the "
+    "entire model is finetuned. By default, the value is set to 1."
+)
+
+
+def _drop_description(schema: dict[str, Any]) -> None:
+    """Keep our docstrings out of the JSON schema: the contract's objects have no descriptions."""
+    schema.pop("description", None)
+
+
+class WireModel(BaseModel):
+    """A frozen value of the contract."""
+
+    model_config = ConfigDict(
+        frozen=True, arbitrary_types_allowed=True, protected_namespaces=(), json_schema_extra=_drop_description
+    )
+
+
+class Series(WireModel):
+    """All series, one after the other.
+
+    Attributes
+    ----------
+    y : ndarray of shape (n_obs,), float64 or int64
+        Historic values of the target; NaN is a missing value (``null`` in JSON).
+    sizes : ndarray of shape (n_series,), int64
+        The number of values of each series; they add up to ``n_obs``.
+    """
+
+    y: Values = Field(description="Historic values of the target.")
+    sizes: Sizes = Field(description="Sizes of the individual series.")
+
+    @model_validator(mode="after")
+    def _sizes_add_up(self) -> Self:
+        total = int(self.sizes.sum())
+        if total != len(self.y) or total == 0:
+            raise PydanticCustomError(
+                "sizes_mismatch",
+                "sizes should add up to the number of values in y, at least one: they add up to {total}, y has {length}",
+                {"total": total, "length": len(self.y)},
+            )
+        return self
+
+
+class FinetuneInput(WireModel):
+    """The request of ``POST /v2/finetune``."""
+
+    series: Series
+    freq: StrictStr = Field(description=_FREQ)
+    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    finetune_steps: StrictInt = Field(default=10, gt=0, description=_STEPS)
+    finetune_loss: FinetuneLoss = Field(default="default", description=_LOSS)
+    finetune_depth: FinetuneDepth = Field(default=1, description=_DEPTH)
+    output_model_id: ModelId | None = Field(default=None, description="ID to assign to the finetuned model")
+    finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+
+
+class FinetuneOutput(WireModel):
+    """The answer of ``POST /v2/finetune``."""
+
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+    finetune_tokens: int = Field(ge=0)
+    finetuned_model_id: ModelId
+
+
+class ForecastInput(WireModel):
+    """The request of ``POST /v2/forecast``."""
+
+    series: Series
+    freq: StrictStr = Field(description=_FREQ)
+    h: StrictInt = Field(gt=0, description="The forecasting horizon: the number of time steps into the future.")
+    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    level: list[Level] | None = Field(
+        default=None, min_length=1, description="The levels of the prediction intervals, in percent."
+    )
+    finetune_steps: StrictInt = Field(default=0, ge=0, description=_STEPS)
+    finetune_loss: FinetuneLoss = Field(default="default", description=_LOSS)
+    finetune_depth: FinetuneDepth = Field(default=1, description=_DEPTH)
+    finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+
+
+class ForecastOutput(WireModel):
+    """The answer of ``POST /v2/forecast``: each list holds the horizon of the first series, then of the second…"""
+
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+    finetune_tokens: int = Field(ge=0)
+    mean: list[float]
+    intervals: dict[str, list[float]] | None = None
+
+
+class FinetunedModel(WireModel):
+    """A fine-tuned model of the account.
+
+    Attributes
+    ----------
+    id : str
+        Its id.
+    created_at : str
+        When it was made, ISO 8601.
+    created_by : str
+        Who made it.
+    base_model_id : str
+        The fine-tuned model that it went on from; the text ``None`` for one that started from the base model.
+    steps, depth, loss
+        How it was tuned.
+    model, freq : str
+        The base model's name and the frequency of the series.
+    """
+
+    id: str
+    created_at: str
+    created_by: str = "user"
+    base_model_id: str
+    steps: int
+    depth: int
+    loss: str
+    model: str
+    freq: str
+
+
+class FinetunedModels(WireModel):
+    """The answer of ``GET /v2/finetuned_models``."""
+
+    finetuned_models: list[FinetunedModel]
+
+
+class ModelParameters(WireModel):
+    """What ``GET /model_params`` tells of a model at a frequency, in steps."""
+
+    input_size: int
+    horizon: int
+
+
+class ModelParametersOutput(WireModel):
+    """The answer of ``GET /model_params``."""
+
+    detail: ModelParameters
+
+
+class ErrorDetail(WireModel):
+    """One refused value, as in a 422."""
+
+    loc: list[str | int] = Field(title="Location")
+    msg: str = Field(title="Message")
+    type: str = Field(title="Error Type")

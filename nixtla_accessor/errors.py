@@ -1,0 +1,251 @@
+"""Every failure has a class.
+
+TimeGPTError
+├── ConfigurationError                  no key, an unusable base_url, an extra that is not installed
+├── InvalidArgumentError (ValueError)   a wrong type or value of an argument
+│   └── ModelExistsError                the output_model_id is taken
+├── InvalidFrameError (ValueError)      the frame cannot be packed as it is
+│   ├── MissingColumnError              a column is not there
+│   ├── DuplicateColumnError            a column name is there more than once
+│   ├── MissingValueError               NaN in the target, NaT in the time, null ids
+│   ├── NonFiniteValueError             inf in the target
+│   ├── UnsupportedDtypeError           values that are no ids, times or numbers
+│   ├── DuplicateTimestampError         a series has a stamp twice
+│   └── FrequencyError                  the stamps have no frequency, or contradict the one given
+│       ├── MissingTimestampError       a series has gaps
+│       └── OffGridTimestampError       a stamp lies between two steps of the frequency
+├── NoModelError                        the frame has no usable fine-tuned model attached
+├── TransportError                      the service could not be reached
+├── OutcomeUnknownError                 a request was sent, and what became of it is not known
+├── ResponseError                       the service answered something that is not the contract's
+└── ApiError                            the service refused; one class for each status
+    ├── BadRequestError           400
+    ├── AuthenticationError       401
+    ├── PaymentRequiredError      402
+    ├── PermissionDeniedError     403
+    ├── NotFoundError             404
+    ├── RequestTimeoutError       408
+    ├── ConflictError             409
+    ├── PayloadTooLargeError      413
+    ├── UnsupportedEncodingError  415
+    ├── UnprocessableError        422
+    ├── RateLimitError            429
+    └── ServerError               5xx
+
+UserWarning
+└── TimeGPTWarning
+    └── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was taken
+
+Errors carry plain values, never a frame, a session or a key, so all of them pickle and copy.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AmbiguousFrequencyWarning",
+    "ApiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConfigurationError",
+    "ConflictError",
+    "DuplicateColumnError",
+    "DuplicateTimestampError",
+    "FrequencyError",
+    "InvalidArgumentError",
+    "InvalidFrameError",
+    "MissingColumnError",
+    "MissingTimestampError",
+    "MissingValueError",
+    "ModelExistsError",
+    "NoModelError",
+    "NonFiniteValueError",
+    "NotFoundError",
+    "OffGridTimestampError",
+    "OutcomeUnknownError",
+    "PayloadTooLargeError",
+    "PaymentRequiredError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "RequestTimeoutError",
+    "ResponseError",
+    "ServerError",
+    "TimeGPTError",
+    "TimeGPTWarning",
+    "TransportError",
+    "UnprocessableError",
+    "UnsupportedDtypeError",
+    "UnsupportedEncodingError",
+]
+
+
+class TimeGPTError(Exception):
+    """Base of every error of this package."""
+
+
+class ConfigurationError(TimeGPTError):
+    """No key, an unusable ``base_url``, or an extra that is not installed."""
+
+
+class InvalidArgumentError(TimeGPTError, ValueError):
+    """An argument has a wrong type or value; nothing was sent."""
+
+
+class ModelExistsError(InvalidArgumentError):
+    """The ``output_model_id`` is taken; nothing was trained."""
+
+
+class InvalidFrameError(TimeGPTError, ValueError):
+    """The frame cannot be packed as it is; nothing was sent."""
+
+
+class MissingColumnError(InvalidFrameError):
+    """A column is not in the frame."""
+
+
+class DuplicateColumnError(InvalidFrameError):
+    """A column name is in the frame more than once."""
+
+
+class MissingValueError(InvalidFrameError):
+    """NaN in the target, NaT in the time or null ids."""
+
+
+class NonFiniteValueError(InvalidFrameError):
+    """Infinite values in the target."""
+
+
+class UnsupportedDtypeError(InvalidFrameError):
+    """A column holds values that are no ids, times or numbers."""
+
+
+class DuplicateTimestampError(InvalidFrameError):
+    """A series has a stamp more than once."""
+
+
+class FrequencyError(InvalidFrameError):
+    """The stamps have no frequency, or contradict the one given."""
+
+
+class MissingTimestampError(FrequencyError):
+    """A series has gaps."""
+
+
+class OffGridTimestampError(FrequencyError):
+    """A stamp lies between two steps of the frequency."""
+
+
+class NoModelError(TimeGPTError):
+    """The frame has no fine-tuned model attached that can be used here."""
+
+
+class TransportError(TimeGPTError):
+    """The service could not be reached."""
+
+
+class OutcomeUnknownError(TimeGPTError):
+    """A request was sent, and what became of it is not known.
+
+    Attributes
+    ----------
+    finetuned_model_id : str or None
+        The id that the model has, if it was trained.
+    """
+
+    def __init__(self, message: str = "", *, finetuned_model_id: str | None = None) -> None:
+        super().__init__(message)
+        self.finetuned_model_id = finetuned_model_id
+
+
+class ResponseError(TimeGPTError):
+    """The service answered something that is not the contract's."""
+
+
+class ApiError(TimeGPTError):
+    """The service refused a request.
+
+    Attributes
+    ----------
+    status_code : int
+        The HTTP status.
+    detail : object
+        What the service said, as parsed from JSON, or its text.
+    request_id : str or None
+        The service's name of the request, to quote to its support.
+    retry_after : float or None
+        Seconds after which the service asks to try again.
+    finetuned_model_id : str or None
+        The model that the request was about, where it was about one.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status_code: int = 0,
+        detail: object = None,
+        request_id: str | None = None,
+        retry_after: float | None = None,
+        finetuned_model_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+        self.detail = detail
+        self.request_id = request_id
+        self.retry_after = retry_after
+        self.finetuned_model_id = finetuned_model_id
+
+
+class BadRequestError(ApiError):
+    """400: the service could not read the request."""
+
+
+class AuthenticationError(ApiError):
+    """401: the key is missing or not valid."""
+
+
+class PaymentRequiredError(ApiError):
+    """402: the account has no credit."""
+
+
+class PermissionDeniedError(ApiError):
+    """403: the key may not use this model or endpoint."""
+
+
+class NotFoundError(ApiError):
+    """404: there is no such model or endpoint."""
+
+
+class RequestTimeoutError(ApiError):
+    """408: the service gave up waiting for the request."""
+
+
+class ConflictError(ApiError):
+    """409: the request clashes with what the service already has."""
+
+
+class PayloadTooLargeError(ApiError):
+    """413: the request is larger than the service takes."""
+
+
+class UnsupportedEncodingError(ApiError):
+    """415: the service does not take the encoding of the body."""
+
+
+class UnprocessableError(ApiError):
+    """422: the service read the request and refused a value in it."""
+
+
+class RateLimitError(ApiError):
+    """429: too many requests, or no credit left."""
+
+
+class ServerError(ApiError):
+    """5xx: the service failed."""
+
+
+class TimeGPTWarning(UserWarning):
+    """Base of every warning of this package."""
+
+
+class AmbiguousFrequencyWarning(TimeGPTWarning):
+    """The stamps fit more than one frequency; the plainer one was taken."""
