@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetPydanticSchema,
+    StrictFloat,
     StrictInt,
     StrictStr,
     StringConstraints,
@@ -71,7 +72,7 @@ FinetuneLoss = Literal["default", "mae", "mse", "rmse", "mape", "smape", "poisso
 FinetuneDepth = Annotated[
     int, Field(strict=True, ge=1, le=5), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})
 ]
-Level = Annotated[float, Field(strict=True, ge=0, lt=100)]
+Level = Annotated[StrictInt | StrictFloat, Field(ge=0, lt=100)]
 
 _FREQ = (
     "The frequency of the data represented as a string. 'D' for daily, 'M' for monthly, 'H' for hourly, and 'W' for "

@@ -6,7 +6,8 @@ that window, so that the network is indifferent to the level and the unit of a s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Windows:
     Attributes
     ----------
     inputs : ndarray of float32, shape (windows, N_INPUTS)
-    bases : ndarray of float32, shape (windows, N_BASES, HORIZON)
+    bases : ndarray of float32, shape (windows, HORIZON, N_BASES)
         Simple forecasts in z.
     unit : ndarray of float32, shape (windows, 1)
         Size in z of a usual error of the (seasonal) naive forecast: the unit of corrections and of losses.
@@ -59,12 +60,27 @@ class Windows:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def rows(self, chosen: NDArray[np.integer]) -> Windows:
+        """Some of the windows."""
+        return Windows(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
 
 def input_size(season: Season) -> int:
     """Points of history that the network can use at most."""
     wanted = PERIOD_MEANS * season.length if season.length > 1 else RECENT_VALUES
     second = SECOND_SEASON_LAGS * season.second + season.length if season.second else 0
     return min(LONGEST_INPUT, max(RECENT_VALUES, wanted, second))
+
+
+def right_aligned(series: Sequence[Floats], season: Season) -> tuple[Floats, NDArray[np.integer]]:
+    """The usable end of each series as the right end of a row, and how many points each has."""
+    size = input_size(season)
+    lengths = np.array([min(len(values), size) for values in series])
+    width = min(size, int(lengths.max()) + HORIZON)  # lags reach up to a horizon further back than the longest series
+    history = np.zeros((len(series), width))
+    for row, values, length in zip(history, series, lengths, strict=True):
+        row[width - length :] = values[len(values) - length :]
+    return history, lengths
 
 
 def extract(history: Floats, length: NDArray[np.integer], season: Season) -> Windows:
@@ -84,7 +100,7 @@ def extract(history: Floats, length: NDArray[np.integer], season: Season) -> Win
     """
     m = season.length
     n = np.minimum(length, input_size(season))[:, None]
-    values = _right_aligned(history, max(RECENT_VALUES, 2 * m + 1, 48), input_size(season))
+    values = _padded(history, max(RECENT_VALUES, 2 * m + 1, 48), input_size(season))
     age = np.arange(values.shape[1], 0, -1)[None]  # 1 is the latest point
     seen = age <= n
     mean = _mean(values, seen)
@@ -95,13 +111,12 @@ def extract(history: Floats, length: NDArray[np.integer], season: Season) -> Win
     recent_spread = np.sqrt(_mean((values[:, recent] - recent_mean) ** 2, seen[:, recent]))
     recent_change = _mean(np.abs(np.diff(values[:, recent])), seen[:, recent][:, :-1])
     scale = np.maximum.reduce(
-        [0.5 * recent_spread, 0.5 * recent_change, 0.05 * spread, 1e-4 * np.abs(mean), np.full_like(mean, 1e-9)]
+        [0.5 * recent_spread, 0.5 * recent_change, 0.05 * spread, 1e-5 * np.abs(mean), np.full_like(mean, 1e-9)]
     )
     z = (np.clip((values - location) / scale, -50, 50) * seen).astype(np.float32)
 
     past = _Past(z, seen, n, season, offset=(location / scale).astype(np.float32))
     bases = _Bases(past, mean_z=np.clip((mean - location) / scale, -50, 50).astype(np.float32))
-    lowest, highest = z.min(1, keepdims=True), z.max(1, keepdims=True)
     naive_errors = [past.naive_error(lag, recent) for recent in (False, True) for lag in (1, m, season.second)]
     scalars: list[Floats] = [
         np.log(n / 32),
@@ -118,10 +133,10 @@ def extract(history: Floats, length: NDArray[np.integer], season: Season) -> Win
         recent_change / scale,
         np.arcsinh(spread / scale),
         np.arcsinh(bases.mean_z),
-        lowest + past.offset > 0,
-        np.arcsinh(lowest),
-        np.arcsinh(highest),
-        *naive_errors,
+        past.lowest + past.offset > 0,
+        np.arcsinh(past.lowest),
+        np.arcsinh(past.highest),
+        *(np.arcsinh(error) for error in naive_errors),
         *bases.scalars(),
         _mean(values == 0, seen),
         _mean(np.diff(values) == 0, seen[:, :-1]),
@@ -152,6 +167,8 @@ class _Past:
     def __init__(self, z: Floats, seen: Mask, n: NDArray[np.integer], season: Season, offset: Floats) -> None:
         self.z, self.seen, self.n, self.season, self.offset = z, seen, n, season, offset
         m, points = season.length, z.shape[1]
+        self.lowest = np.where(seen, z, np.float32(np.inf)).min(1, keepdims=True)
+        self.highest = np.where(seen, z, np.float32(-np.inf)).max(1, keepdims=True)
         self.phase = np.arange(HORIZON) % m  # of each step ahead within the season
         periods = min(PERIOD_MEANS, points // m)
         latest_first = z[:, points - periods * m :].reshape(len(z), periods, m)[:, ::-1]
@@ -197,8 +214,7 @@ class _Past:
         """Mean ratio to the period's mean at each phase, and where that makes sense: values well above zero."""
         m = self.season.length
         periods = min(periods, self.periods.shape[1])
-        lowest = np.where(self.seen, self.z, np.float32(np.inf)).min(1, keepdims=True) + self.offset
-        sensible = (lowest > 0.2) & (self.n_periods > 0)
+        sensible = (self.lowest + self.offset > 0.2) & (self.n_periods > 0)
         if m == 1 or periods == 0:
             return np.ones((len(self.z), m), np.float32), sensible
         level = np.where(sensible, self.period_means[:, :periods] + self.offset, np.float32(1))
@@ -276,14 +292,14 @@ class _Bases:
         long_mean = np.where(n_periods > 0, _mean_of_seen(means, past.period_seen)[:, None], mean_z)
 
         # the same with a season that is proportional to the level
-        ratio, sensible = past.ratio_profile(6)
+        ratio, self.positive = past.ratio_profile(6)
         ratio_ahead = ratio[:, past.phase]
         ratio_adjusted = (z[:, -smoothed:] + past.offset) / past.unrolled(ratio, smoothed) * past.seen[:, -smoothed:]
         ratio_level = smooth.level(0.4, ratio_adjusted)
-        ratio_drift = smooth.drift(0.2, ratio_adjusted) * damped_steps
-        proportional = np.where(sensible, ratio_level * ratio_ahead - past.offset, self.medium + seasonal)
+        ratio_drift = smooth.drift(0.1, ratio_adjusted) * damped_steps
+        proportional = np.where(self.positive, ratio_level * ratio_ahead - past.offset, self.medium + seasonal)
         proportional_trend = np.where(
-            sensible, np.maximum(ratio_level + ratio_drift, 0) * ratio_ahead - past.offset, holt
+            self.positive, np.maximum(ratio_level + ratio_drift, 0) * ratio_ahead - past.offset, holt
         )
 
         def grown(seasons: Floats) -> Floats:
@@ -327,8 +343,8 @@ class _Bases:
         ), used
 
     def stacked(self) -> Floats:
-        """All forecasts. (windows, N_BASES, HORIZON)"""
-        return np.stack(self._forecasts, 1).astype(np.float32)
+        """All forecasts. (windows, HORIZON, N_BASES)"""
+        return np.stack(self._forecasts, 2).astype(np.float32)
 
     def scalars(self) -> list[Floats]:
         """What the forecasts were made of."""
@@ -349,7 +365,7 @@ class _Bases:
             np.sqrt(self.change_variance / n),
             self.long_profile.std(1, keepdims=True),
             self.short_profile.std(1, keepdims=True),
-            self.past.ratio_profile(1)[1],
+            self.positive,
         ]
 
 
@@ -357,7 +373,7 @@ class _Smoothing:
     """Exponentially weighted means over the points that were seen."""
 
     def __init__(self, seen: Mask) -> None:
-        self.seen = seen
+        self.seen = seen.astype(np.float32)
         self.age = np.arange(seen.shape[1] - 1, -1, -1)
 
     def level(self, rate: float, values: Floats) -> Floats:
@@ -372,7 +388,7 @@ class _Smoothing:
         return ((np.diff(values) * seen) @ weight / np.maximum(seen @ weight, np.float32(1e-9)))[:, None]
 
 
-def _right_aligned(history: Floats, at_least: int, at_most: int) -> Floats:
+def _padded(history: Floats, at_least: int, at_most: int) -> Floats:
     """The last columns, padded with zeros on the left to a width that every feature can be read from."""
     values = np.asarray(history, np.float64)[:, -max(at_least, at_most) :]
     missing = max(0, at_least - values.shape[1])
@@ -382,7 +398,7 @@ def _right_aligned(history: Floats, at_least: int, at_most: int) -> Floats:
 def _mean(values: Floats | Mask, seen: Mask) -> Floats:
     """Mean over the seen columns, 0 where none was seen. (rows, 1)"""
     count = np.maximum(seen.sum(1, keepdims=True), 1)
-    total: Floats = values.sum(1, keepdims=True, where=seen)
+    total: Floats = (values * seen).sum(1, keepdims=True)
     return total / count
 
 

@@ -2,7 +2,39 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
+
+LONGEST_SEASON = 288  # steps; a longer cycle leaves too few seasons in the history that the network uses
+LONGEST_SECOND_SEASON = 1008
+
+# steps in a year, of frequencies that follow the calendar
+_PER_YEAR = {
+    **dict.fromkeys(("Y", "YE", "YS", "A", "AS", "BY", "BYE", "BYS", "BA", "BAS", "RE"), 1),
+    **dict.fromkeys(("Q", "QE", "QS", "BQ", "BQE", "BQS", "REQ"), 4),
+    **dict.fromkeys(("M", "ME", "MS", "BM", "BME", "BMS", "CBM", "CBME", "CBMS", "WOM", "LWOM"), 12),
+    **dict.fromkeys(("SM", "SME", "SMS"), 24),
+    **dict.fromkeys(("W", "w"), 52),
+}
+_BUSINESS = {
+    **dict.fromkeys(("B", "b", "C", "c"), (5, 0)),
+    **dict.fromkeys(("BH", "bh", "CBH", "cbh"), (8, 40)),
+}
+# nanoseconds in a step, of frequencies that are a fixed time
+_SECOND = 10**9
+_NANOSECONDS = {
+    **dict.fromkeys(("D", "d"), 86_400 * _SECOND),
+    **dict.fromkeys(("H", "h"), 3_600 * _SECOND),
+    **dict.fromkeys(("T", "min"), 60 * _SECOND),
+    **dict.fromkeys(("S", "s"), _SECOND),
+    **dict.fromkeys(("L", "ms"), 10**6),
+    **dict.fromkeys(("U", "us"), 10**3),
+    **dict.fromkeys(("N", "ns"), 1),
+}
+_CYCLES = (_SECOND, 60 * _SECOND, 3_600 * _SECOND, 86_400 * _SECOND, 7 * 86_400 * _SECOND)
+_PART = re.compile(r"(\d*)([A-Za-z]+)")
+_NAME = re.compile(rf"((?:{_PART.pattern})+)(?:-[A-Z0-9-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,3 +51,58 @@ class Season:
 
     length: int
     second: int
+
+
+def season_of(freq: str) -> Season:
+    """The season that a frequency implies: the year for months, the week for days, the day and the week for hours.
+
+    Parameters
+    ----------
+    freq : str
+        A frequency as pandas or the API spells it, of any pandas version, with or without a multiple and an anchor.
+
+    Raises
+    ------
+    ValueError
+        No such frequency is known.
+
+    Examples
+    --------
+    >>> season_of("ME"), season_of("2ME"), season_of("15min")
+    (Season(length=12, second=0), Season(length=6, second=0), Season(length=96, second=672))
+    """
+    name = _NAME.fullmatch(freq)
+    parts = [(int(multiple or 1), unit) for multiple, unit in _PART.findall(name[1])] if name else []
+    if parts and all(multiple > 0 for multiple, _ in parts):
+        if all(unit in _NANOSECONDS for _, unit in parts):
+            return _season_of_time(sum(multiple * _NANOSECONDS[unit] for multiple, unit in parts))
+        multiple, unit = parts[0]
+        if len(parts) == 1 and unit in _PER_YEAR:
+            return Season(_steps(_PER_YEAR[unit], multiple), 0)
+        if len(parts) == 1 and unit in _BUSINESS:
+            length, second = _BUSINESS[unit]
+            return Season(_steps(length, multiple), _steps(second, multiple) if second else 0)
+    raise ValueError(
+        f"expected a frequency such as 'D', 'W-MON', 'ME', 'QS-FEB', 'YE', 'B', 'h', '15min' or '2ME', found {freq!r}"
+    )
+
+
+def _season_of_time(step: int) -> Season:
+    """The longest of second, minute, hour and day that is short enough in steps of so many nanoseconds, and the next."""
+    *_, day, week = _CYCLES
+    if step % week == 0:
+        return Season(_steps(52, step // week), 0)
+    if step % day == 0:
+        days = step // day
+        return Season(_steps(7, days) if days < 7 else 1, 364 if days == 1 else 0)
+    for cycle, longer in reversed([*zip(_CYCLES[:-1], _CYCLES[1:], strict=True)]):
+        if cycle % step == 0 and 1 < cycle // step <= LONGEST_SEASON:
+            second = longer // step
+            return Season(cycle // step, second if second <= LONGEST_SECOND_SEASON else 0)
+    days_until_same_time = math.lcm(day, step) // step
+    return Season(days_until_same_time if days_until_same_time <= LONGEST_SEASON else 1, 0)
+
+
+def _steps(season: int, multiple: int) -> int:
+    """Steps of so many units until a season of units begins anew with a step."""
+    return math.lcm(season, multiple) // multiple

@@ -1,0 +1,1 @@
+"""Time-series fine-tuning where the data already is."""

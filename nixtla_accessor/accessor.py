@@ -1,0 +1,452 @@
+"""``df.timegpt``: the face. It calls panel, then api, then record, and decides nothing about data or HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pandas as pd
+
+from nixtla_accessor.api.client import Client, check_finetune_arguments, check_forecast_arguments, default_client
+from nixtla_accessor.api.schema import FinetunedModel
+from nixtla_accessor.errors import NoModelError, UnprocessableError
+from nixtla_accessor.panel.frame import read_panel, resolve_columns
+from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
+from nixtla_accessor.panel.intervals import forecast_columns, levels_to_ask
+from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel
+from nixtla_accessor.panel.results import forecast_frame
+from nixtla_accessor.record import Record, attach_record, read_record, view_record
+
+Freq = str | int | pd.offsets.BaseOffset | timedelta
+BASE_MODEL = "timegpt-1"
+
+
+class TimeGPTAccessor:
+    """Fine-tuning and forecasting on a long-format frame: ``df.timegpt``, or ``TimeGPTAccessor(df)`` in typed code.
+
+    In every method ``id_col``, ``time_col`` and ``target_col`` name the columns (or index levels). None means those of
+    the frame's record, where it has one and the column is still there; else ``unique_id``, ``ds`` and ``y``. A frame
+    without an id column is one series.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row for each series and stamp, in any order.
+
+    Examples
+    --------
+    >>> import nixtla_accessor
+    >>> from nixtla_accessor.datasets import load_unemployment
+    >>> with nixtla_accessor.connect(base_url="local", progress=False):
+    ...     tuned = load_unemployment().timegpt.finetune(finetune_steps=5)
+    ...     tuned.timegpt.forecast(h=12, level=[80]).shape
+    (168, 5)
+    """
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+
+    def __repr__(self) -> str:
+        record = read_record(self._frame)
+        if record is None:
+            return "<timegpt: no fine-tuned model attached; finetune() makes one, use_model(id) attaches one>"
+        columns = ", ".join(repr(column) for column in (record.id_col, record.time_col, record.target_col))
+        return f"<timegpt: model {record.finetuned_model_id!r} at {record.origin}, freq {record.freq!r}, columns {columns}>"
+
+    @property
+    def model_id(self) -> str | None:
+        """The id of the fine-tuned model attached to the frame, or None."""
+        record = read_record(self._frame)
+        return None if record is None else record.finetuned_model_id
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What is known of the attached model: a read-only view of ``df.attrs["timegpt"]``, empty without a model."""
+        return view_record(self._frame)
+
+    def pack(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        allow_missing: bool = False,
+    ) -> PackedSeries:
+        """Check the frame and pack it as it would be sent; nothing is sent.
+
+        Parameters
+        ----------
+        freq : str, int, offset or timedelta, optional
+            The frequency of the stamps, in any spelling that pandas knows; an int is the step of integer time. None
+            infers it. Either way every series is verified against it, stamp by stamp.
+        id_col, time_col, target_col : hashable, optional
+            The columns, see the class.
+        allow_missing : bool, default False
+            Send NaN in the target as a missing value, rather than refuse it.
+
+        Returns
+        -------
+        PackedSeries
+            The values ``y`` in one array, series after series in the order of their ids, and their ``sizes``.
+
+        Raises
+        ------
+        InvalidFrameError
+            If the frame cannot be packed; its subclasses and their messages say why, where, and what to do.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> packed = load_unemployment().timegpt.pack()
+        >>> packed.freq, len(packed.sizes), len(packed.y)
+        ('MS', 14, 1708)
+        """
+        columns = resolve_columns(self._frame, *self._columns(id_col, time_col, target_col))
+        panel = read_panel(self._frame, columns, allow_missing=allow_missing)
+        frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
+        return pack_panel(panel, frequency)
+
+    def finetune(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        model: str = BASE_MODEL,
+        finetune_steps: int = 10,
+        finetune_loss: str = "default",
+        finetune_depth: int = 1,
+        output_model_id: str | None = None,
+        finetuned_model_id: str | None = None,
+        overwrite: bool = False,
+        allow_missing: bool = False,
+        timeout: float | tuple[float, float] | None = None,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Fine-tune the model to the frame's series and attach it to the frame.
+
+        Parameters
+        ----------
+        freq, id_col, time_col, target_col, allow_missing
+            As in `pack`.
+        model : str, default "timegpt-1"
+            The base model.
+        finetune_steps : int, default 10
+            How many steps to train, at least 1.
+        finetune_loss : {"default", "mae", "mse", "rmse", "mape", "smape", "poisson"}
+            The loss to train with; "default" is robust against outliers.
+        finetune_depth : {1, 2, 3, 4, 5}
+            How much of the model to train: 1 a little, 5 all of it.
+        output_model_id : str, optional
+            The new model's id: 1 to 36 letters, digits, ``-`` and ``_``. None takes a fresh UUID.
+        finetuned_model_id : str, optional
+            A fine-tuned model to go on from. None starts from the base model, also where the frame has a record.
+        overwrite : bool, default False
+            Replace the model that has the ``output_model_id`` already, rather than refuse.
+        timeout : float or tuple of float, optional
+            Seconds to wait for the answer, or for the connection and for the answer. None takes the client's.
+        client : Client, optional
+            Where to send it. None takes the one that `connect` made, else one made from the environment.
+
+        Returns
+        -------
+        DataFrame
+            The very frame that it was called on. ``attrs["timegpt"]`` is its record; nothing else of it changes, and on
+            failure not even that.
+
+        Raises
+        ------
+        InvalidArgumentError, InvalidFrameError
+            If an argument or the frame cannot be used; nothing was sent.
+        ConfigurationError
+            If there is neither a key nor ``base_url="local"``.
+        TransportError, ApiError, ResponseError
+            If the service could not be reached, refused, or answered nonsense.
+        OutcomeUnknownError
+            If it is not known whether the model was trained; the message says how to find out.
+
+        Notes
+        -----
+        ``POST /v2/finetune`` of the Nixtla Forecast API. Each call makes one model at most, whatever the network does.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     df = load_unemployment().timegpt.finetune(finetune_steps=5, output_model_id="by-industry", overwrite=True)
+        >>> df.timegpt.model_id
+        'by-industry'
+        """
+        tuning = {
+            "model": model,
+            "finetune_steps": finetune_steps,
+            "finetune_loss": finetune_loss,
+            "finetune_depth": finetune_depth,
+            "output_model_id": output_model_id,
+            "finetuned_model_id": finetuned_model_id,
+        }
+        check_finetune_arguments(**tuning)
+        client = client or default_client()
+        packed = self.pack(
+            freq=freq, id_col=id_col, time_col=time_col, target_col=target_col, allow_missing=allow_missing
+        )
+        with _positions_said_as_rows(packed):
+            result = client.finetune(
+                packed.y, packed.sizes, packed.frequency.wire, **tuning, overwrite=overwrite, timeout=timeout
+            )
+        record = Record(
+            finetuned_model_id=result.finetuned_model_id,
+            base_model_id=finetuned_model_id,
+            model=model,
+            freq=packed.frequency.name,
+            **_column_names(packed),
+            finetune_steps=int(finetune_steps),
+            finetune_loss=finetune_loss,
+            finetune_depth=int(finetune_depth),
+            input_tokens=result.input_tokens,
+            output_tokens=result.output_tokens,
+            finetune_tokens=result.finetune_tokens,
+            n_series=len(packed.sizes),
+            n_obs=len(packed.y),
+            created_at=_now(),
+            origin=client.origin,
+        )
+        attach_record(self._frame, record)
+        return self._frame
+
+    def use_model(
+        self,
+        finetuned_model_id: str,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Attach a fine-tuned model that exists to the frame.
+
+        Parameters
+        ----------
+        finetuned_model_id : str
+            The model's id. One look-up fills in what the record says of it.
+        freq : str, int, offset or timedelta, optional
+            The frequency of the frame. None takes that of the model; where time is integer, it is inferred when needed.
+        id_col, time_col, target_col : hashable, optional
+            The columns, see the class.
+        client : Client, optional
+            As in `finetune`.
+
+        Returns
+        -------
+        DataFrame
+            The very frame that it was called on, with the record attached.
+
+        Raises
+        ------
+        NotFoundError
+            If there is no such model.
+        InvalidArgumentError, MissingColumnError, ConfigurationError, TransportError, ApiError, ResponseError
+            As in `finetune`.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     tuned = load_unemployment().timegpt.finetune(finetune_steps=5)
+        ...     again = load_unemployment().timegpt.use_model(tuned.timegpt.model_id)
+        >>> again.timegpt.record["freq"]
+        'MS'
+        """
+        columns = resolve_columns(self._frame, *self._columns(id_col, time_col, target_col))
+        client = client or default_client()
+        model = client.finetuned_model(finetuned_model_id)
+        attach_record(self._frame, _record_of(model, columns, client.origin, freq))
+        return self._frame
+
+    def forecast(
+        self,
+        h: int,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        level: Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Forecast every series of the frame, with the model attached to it unless told otherwise.
+
+        Parameters
+        ----------
+        h : int
+            The horizon: how many steps of the frequency to forecast.
+        freq, id_col, time_col, target_col, allow_missing
+            As in `pack`; freq None takes the record's, where there is one.
+        level : list of float, optional
+            Levels of prediction intervals in percent, each in [0, 100).
+        quantiles : list of float, optional
+            Quantile levels, each in (0, 1); instead of level.
+        model : str, optional
+            The base model. Given without ``finetuned_model_id``, it forecasts as it is (zero-shot).
+        finetuned_model_id : str, optional
+            A fine-tuned model to use, rather than the one attached.
+        client : Client, optional
+            As in `finetune`.
+
+        Returns
+        -------
+        DataFrame
+            ``h`` rows for each series, sorted by id and time: the id and the future stamps under the frame's own names
+            and dtypes, ``TimeGPT`` (float64), then ``TimeGPT-lo-80`` and ``TimeGPT-hi-80`` for each level, or
+            ``TimeGPT-q-10`` for each quantile. Its record is that of the model that was used.
+
+        Raises
+        ------
+        NoModelError
+            If no model is attached or named, or it was tuned at another frequency or lives at another service.
+        InvalidArgumentError, InvalidFrameError, ConfigurationError, TransportError, ApiError, ResponseError
+            As in `finetune`.
+
+        Notes
+        -----
+        ``POST /v2/forecast``. Only as much history is sent as the model reads (``GET /model_params``).
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ahead = load_unemployment().timegpt.forecast(h=3, quantiles=[0.1, 0.9], model="timegpt-1")
+        >>> list(ahead.columns)
+        ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
+        """
+        levels = levels_to_ask(level, quantiles)
+        check_forecast_arguments(h=h, level=levels, model=model or BASE_MODEL, finetuned_model_id=finetuned_model_id)
+        client = client or default_client()
+        record = self._record_to_use(model, finetuned_model_id, client)
+        if freq is None and record is not None:
+            freq = record.freq
+        packed = self.pack(
+            freq=freq, id_col=id_col, time_col=time_col, target_col=target_col, allow_missing=allow_missing
+        )
+        if record is not None:
+            _check_frequency(record, packed)
+        base_model = model or (BASE_MODEL if record is None else record.model)
+        wire = packed.frequency.wire
+        reads = client.model_parameters(base_model, wire)
+        sent = keep_last(packed, reads.input_size if levels is None else 3 * reads.input_size + max(reads.horizon, h))
+        with _positions_said_as_rows(sent):
+            result = client.forecast(
+                sent.y,
+                sent.sizes,
+                wire,
+                h,
+                level=levels,
+                model=base_model,
+                finetuned_model_id=None if record is None else record.finetuned_model_id,
+            )
+        answer = forecast_frame(packed, h, forecast_columns(result.mean, result.intervals, level, quantiles))
+        if record is not None:
+            attach_record(answer, replace(record, freq=packed.frequency.name, **_column_names(packed)))
+        return answer
+
+    def _columns(
+        self, id_col: Hashable | None, time_col: Hashable | None, target_col: Hashable | None
+    ) -> tuple[Hashable | None, Hashable | None, Hashable | None]:
+        """Fill in the record's columns where none is named, and the frame still has them."""
+        record = read_record(self._frame)
+        if record is None:
+            return id_col, time_col, target_col
+        present = {*self._frame.columns, *self._frame.index.names}
+        given = (id_col, time_col, target_col)
+        recorded = (record.id_col, record.time_col, record.target_col)
+        return tuple(  # type: ignore[return-value] # three go in, three come out
+            name if name is not None or known not in present else known
+            for name, known in zip(given, recorded, strict=True)
+        )
+
+    def _record_to_use(self, model: str | None, finetuned_model_id: str | None, client: Client) -> Record | None:
+        """Find the fine-tuned model to forecast with; None for the base model as it is."""
+        record = read_record(self._frame)
+        if finetuned_model_id is not None:
+            if record is not None and (record.finetuned_model_id, record.origin) == (finetuned_model_id, client.origin):
+                return record
+            return _record_of(client.finetuned_model(finetuned_model_id), None, client.origin, None)
+        if model is not None:
+            return None
+        if record is None:
+            raise NoModelError(
+                "The frame has no fine-tuned model attached. Make one with df.timegpt.finetune(), attach one with "
+                f"df.timegpt.use_model(id), or forecast without one: df.timegpt.forecast(…, model={BASE_MODEL!r})."
+            )
+        if record.origin != client.origin:
+            raise NoModelError(
+                f"The frame's model {record.finetuned_model_id!r} lives at {record.origin}, and the client is connected "
+                f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: df.timegpt.finetune()."
+            )
+        return record
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _column_names(packed: PackedSeries) -> dict[str, Any]:
+    """Return the columns that a frame was packed from, as the record names them."""
+    return {"id_col": packed.columns.id, "time_col": packed.columns.time, "target_col": packed.columns.target}
+
+
+def _record_of(model: FinetunedModel, origin: str, freq: str | int | None) -> Record:
+    """Make the record of a model that was looked up, without the columns."""
+    return Record(
+        finetuned_model_id=model.id,
+        base_model_id=None if model.base_model_id == "None" else model.base_model_id,
+        model=model.model,
+        freq=freq,
+        finetune_steps=model.steps,
+        finetune_loss=model.loss,
+        finetune_depth=model.depth,
+        created_at=model.created_at,
+        origin=origin,
+    )
+
+
+def _check_frequency(record: Record, packed: PackedSeries) -> None:
+    """Refuse a frame at another frequency than the model's."""
+    if record.freq is not None and parse_frequency(record.freq).wire != packed.frequency.wire:
+        raise NoModelError(
+            f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is at "
+            f"{packed.frequency.name!r}. Fine-tune a model to this frame: df.timegpt.finetune()."
+        )
+
+
+@contextmanager
+def _positions_said_as_rows(packed: PackedSeries) -> Iterator[None]:
+    """Add to a 422 which rows of the frame the refused positions are."""
+    try:
+        yield
+    except UnprocessableError as error:
+        items = error.detail if isinstance(error.detail, list) else []
+        places = [item.get("loc") for item in items if isinstance(item, Mapping)]
+        positions = [
+            place[-1] for place in places if isinstance(place, list) and place[:-1] == ["body", "series", "y"]
+        ]
+        rows = [packed.locate(position) for position in positions if 0 <= position < len(packed.y)]
+        if rows:
+            said = "; ".join(f"series {series!r} at {stamp}: {value}" for series, stamp, value in rows[:3])
+            error.args = (f"{error}\nThe refused values ({len(rows)}) are: {said}.", *error.args[1:])
+        raise

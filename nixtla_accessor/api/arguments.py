@@ -1,0 +1,241 @@
+"""Checks the arguments of a call before anything is sent."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+import operator
+import re
+import reprlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from nixtla_accessor.api.schema import MODEL_ID_PATTERN, FinetuneLoss, Series
+from nixtla_accessor.errors import InvalidArgumentError
+
+LOSSES: tuple[FinetuneLoss, ...] = get_args(FinetuneLoss)
+
+Timeout = float | tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneArguments:
+    """The checked arguments of a finetune call, in plain Python types."""
+
+    model: str
+    finetune_steps: int
+    finetune_loss: FinetuneLoss
+    finetune_depth: int
+    output_model_id: str | None
+    finetuned_model_id: str | None
+    overwrite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastArguments:
+    """The checked arguments of a forecast call, in plain Python types."""
+
+    h: int
+    level: tuple[int | float, ...] | None
+    model: str
+    finetuned_model_id: str | None
+
+
+def check_finetune_arguments(
+    *,
+    model: object = "timegpt-1",
+    finetune_steps: object = 10,
+    finetune_loss: object = "default",
+    finetune_depth: object = 1,
+    output_model_id: object = None,
+    finetuned_model_id: object = None,
+    overwrite: object = False,
+) -> FinetuneArguments:
+    """Check everything of a finetune call but the series.
+
+    Returns
+    -------
+    FinetuneArguments
+        The same values; NumPy integers have become ``int``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        In one sentence that names the argument, what it may be and what it was.
+
+    Examples
+    --------
+    >>> check_finetune_arguments(finetune_steps=50).finetune_steps
+    50
+    >>> check_finetune_arguments(finetune_depth=9)
+    Traceback (most recent call last):
+    nixtla_accessor.errors.InvalidArgumentError: finetune_depth must be a whole number from 1 to 5; got 9.
+    """
+    checked = FinetuneArguments(
+        model=check_text("model", model),
+        finetune_steps=_check_whole_number("finetune_steps", finetune_steps, lowest=1),
+        finetune_loss=_check_loss(finetune_loss),
+        finetune_depth=_check_whole_number("finetune_depth", finetune_depth, lowest=1, highest=5),
+        output_model_id=check_model_id("output_model_id", output_model_id, optional=True),
+        finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+        overwrite=_check_flag("overwrite", overwrite),
+    )
+    if checked.output_model_id is not None and checked.output_model_id == checked.finetuned_model_id:
+        raise InvalidArgumentError(
+            f"output_model_id and finetuned_model_id must differ, since a model cannot replace the one it goes on from; "
+            f"both are {checked.output_model_id!r}."
+        )
+    return checked
+
+
+def check_forecast_arguments(
+    *, h: object, level: object = None, model: object = "timegpt-1", finetuned_model_id: object = None
+) -> ForecastArguments:
+    """Check everything of a forecast call but the series.
+
+    Returns
+    -------
+    ForecastArguments
+        The same values; NumPy numbers have become Python's, and ``80.0`` has become ``80``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        In one sentence that names the argument, what it may be and what it was.
+    """
+    return ForecastArguments(
+        h=_check_whole_number("h", h, lowest=1),
+        level=None if level is None else _check_levels(level),
+        model=check_text("model", model),
+        finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+    )
+
+
+def check_series(y: npt.ArrayLike, sizes: npt.ArrayLike) -> Series:
+    """Turn values and sizes into the contract's series, copying only what has another dtype.
+
+    Parameters
+    ----------
+    y : array of shape (n_obs,)
+        The values of all series, one after the other; NaN is a missing value.
+    sizes : array of shape (n_series,)
+        The number of values of each series, all above 0; they add up to ``n_obs``.
+
+    Returns
+    -------
+    Series
+        With ``y`` as float64 or int64 and ``sizes`` as int64, both contiguous.
+
+    Raises
+    ------
+    InvalidArgumentError
+        For other dtypes or shapes, infinite values, or sizes that do not add up.
+    """
+    values, counts = np.asarray(y), np.asarray(sizes)
+    for name, array, kinds, allowed in (
+        ("y", values, "iuf", "numbers"),
+        ("sizes", counts, "iu", "whole numbers"),
+    ):
+        if array.ndim != 1 or array.size == 0 or array.dtype.kind not in kinds:
+            raise InvalidArgumentError(
+                f"{name} must be a one-dimensional array of {allowed}, with at least one; "
+                f"got {array.dtype} of shape {array.shape}."
+            )
+    values = np.ascontiguousarray(values, dtype=np.float64 if values.dtype.kind == "f" else np.int64)
+    counts = np.ascontiguousarray(counts, dtype=np.int64)
+    if values.dtype == np.float64 and np.isinf(values).any():
+        raise InvalidArgumentError(
+            f"y must be finite, or NaN where a value is missing; found {int(np.isinf(values).sum()):,} infinite values, "
+            f"the first at position {int(np.isinf(values).argmax()):,}."
+        )
+    if counts.min() < 1 or counts.sum() != len(values):
+        raise InvalidArgumentError(
+            f"sizes must be above 0 and add up to the number of values in y, {len(values):,}; "
+            f"the least is {counts.min():,} and they add up to {counts.sum():,}."
+        )
+    return Series(y=values, sizes=counts)
+
+
+def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0)) -> tuple[float, float]:
+    """Turn a timeout into seconds to connect and seconds to wait for the answer once the request is out.
+
+    One number is the second of them; it also bounds the first. ``None`` is the default.
+    """
+    if timeout is None:
+        return default
+    parts = timeout if isinstance(timeout, tuple | list) else (timeout,)
+    if len(parts) not in (1, 2) or not all(_is_real(part) and 0 < part < math.inf for part in parts):
+        raise InvalidArgumentError(
+            "timeout must be seconds above 0, or a pair of them (to connect, to wait for the answer); "
+            f"got {reprlib.repr(timeout)}."
+        )
+    if len(parts) == 1:
+        return (min(default[0], float(parts[0])), float(parts[0]))
+    return (float(parts[0]), float(parts[1]))
+
+
+def check_model_id(name: str, value: object, *, optional: bool = False) -> str | None:
+    """Check a model's id against the contract's pattern."""
+    if optional and value is None:
+        return None
+    if isinstance(value, str) and re.fullmatch(MODEL_ID_PATTERN, value):
+        return str(value)
+    raise InvalidArgumentError(
+        f"{name} must be 1 to 36 letters (a to z), digits, '-' or '_'; got {reprlib.repr(value)}."
+    )
+
+
+def check_text(name: str, value: object) -> str:
+    """Check for text that can stand in a request and in a header."""
+    if isinstance(value, str) and value and value.isprintable():
+        return str(value)
+    raise InvalidArgumentError(f"{name} must be text, not empty, on one line; got {reprlib.repr(value)}.")
+
+
+def _check_whole_number(name: str, value: object, *, lowest: int, highest: int | None = None) -> int:
+    """Check for an integer, Python's or NumPy's, within bounds; a bool is none."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        number = operator.index(value)
+        if lowest <= number and (highest is None or number <= highest):
+            return number
+    bounds = f"above {lowest - 1}" if highest is None else f"from {lowest} to {highest}"
+    raise InvalidArgumentError(f"{name} must be a whole number {bounds}; got {reprlib.repr(value)}.")
+
+
+def _check_loss(value: object) -> FinetuneLoss:
+    """Check for one of the contract's losses."""
+    for loss in LOSSES:
+        if isinstance(value, str) and value == loss:
+            return loss
+    nearest = difflib.get_close_matches(value, LOSSES, n=1) if isinstance(value, str) else []
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+    raise InvalidArgumentError(
+        f"finetune_loss must be one of {', '.join(map(repr, LOSSES))}; got {reprlib.repr(value)}{hint}"
+    )
+
+
+def _check_levels(value: object) -> tuple[int | float, ...]:
+    """Check for at least one level in percent; whole ones become ``int``, as interval names are made of them."""
+    levels: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else []
+    if not levels or not all(_is_real(level) and 0 <= level < 100 for level in levels):
+        raise InvalidArgumentError(
+            f"level must be a list of percentages from 0 to below 100, such as [80, 90]; got {reprlib.repr(value)}."
+        )
+    return tuple(int(level) if float(level).is_integer() else float(level) for level in levels)
+
+
+def _check_flag(name: str, value: object) -> bool:
+    """Check for a bool, Python's or NumPy's."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise InvalidArgumentError(f"{name} must be True or False; got {reprlib.repr(value)}.")
+
+
+def _is_real(value: object) -> bool:
+    """Whether a value is a number, and not a bool."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)

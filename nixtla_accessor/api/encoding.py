@@ -1,0 +1,106 @@
+"""Requests to bytes, and bytes to answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import orjson
+import pyarrow as pa
+from pydantic import BaseModel, ValidationError
+
+from nixtla_accessor.api.schema import WireModel
+from nixtla_accessor.errors import InvalidArgumentError, ResponseError
+
+COMPRESS_ABOVE = 2**20
+"""Bytes of JSON above which a body travels compressed."""
+
+_MIB = 2**20
+_ZSTD = pa.Codec("zstd", compression_level=1)
+
+AnswerT = TypeVar("AnswerT", bound=WireModel)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """The bytes of a request.
+
+    Attributes
+    ----------
+    data : memoryview
+        What travels.
+    encoding : str or None
+        Its content encoding, ``"zstd"`` or none.
+    """
+
+    data: memoryview
+    encoding: str | None
+
+
+def encode(request: WireModel, *, largest: int | None = None, compress: bool = True) -> Body:
+    """Write a request as JSON, above 1 MiB as one zstd frame that says its content's size.
+
+    Numbers keep every digit, and NaN becomes ``null``.
+
+    Parameters
+    ----------
+    request : WireModel
+        Its arrays are written as they are, without a Python object for each value.
+    largest : int, optional
+        The most bytes of JSON that may be sent.
+    compress : bool
+        Whether a large body may be compressed.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The request is larger than ``largest``.
+    """
+    json = orjson.dumps(request, default=_fields, option=orjson.OPT_SERIALIZE_NUMPY)
+    if largest is not None and len(json) > largest:
+        raise InvalidArgumentError(
+            f"The request must be at most {largest / _MIB:,.1f} MiB of JSON; these series make {len(json) / _MIB:,.1f} MiB. "
+            "Keep the recent part of each series, such as df.groupby('unique_id').tail(1000), or fewer series; for a "
+            "service that takes more, raise the limit with connect(max_request_bytes=…)."
+        )
+    if compress and len(json) > COMPRESS_ABOVE:
+        return Body(memoryview(_ZSTD.compress(json)), "zstd")
+    return Body(memoryview(json), None)
+
+
+def decode(content: bytes, expected: type[AnswerT]) -> AnswerT:
+    """Read an answer of the contract, with or without an envelope named ``data``.
+
+    Raises
+    ------
+    ResponseError
+        It is not JSON, or not what the contract says.
+    """
+    try:
+        answer = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise ResponseError(f"{_describe(content)} instead of JSON") from error
+    if isinstance(answer, dict) and "data" in answer:
+        answer = answer["data"]
+    try:
+        return expected.model_validate(answer)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        raise ResponseError(f"JSON that is not the contract's {expected.__name__} ({place}: {first['msg']})") from None
+
+
+def _fields(value: object) -> dict[str, Any]:
+    """Return a model's fields, one level deep; orjson asks again for what is nested."""
+    if isinstance(value, BaseModel):
+        return dict(value)
+    raise TypeError
+
+
+def _describe(content: bytes) -> str:
+    """Say in a few words what a text is that is not JSON."""
+    if not content.strip():
+        return "an empty body"
+    if content.lstrip()[:1] == b"<":
+        return "an HTML page"
+    return f"{len(content):,} bytes of something else"

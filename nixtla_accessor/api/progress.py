@@ -1,0 +1,85 @@
+"""Shows how far a call is: bytes up, then the time waited."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+_TICK = 1.0  # seconds
+_SILENT_FOR = 0.5  # seconds; a quick call shows nothing
+
+
+def someone_watches() -> bool:
+    """Whether this runs in a terminal or a notebook."""
+    if "ipykernel" in sys.modules and "IPython" in sys.modules:
+        shell = sys.modules["IPython"].get_ipython()
+        return shell is not None and hasattr(shell, "kernel")
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class ProgressDisplay:
+    """One bar at a time, gone when the call is over; a context manager.
+
+    Parameters
+    ----------
+    shown : bool or None
+        ``None`` for only where a person watches.
+    """
+
+    def __init__(self, *, shown: bool | None) -> None:
+        self._shown = someone_watches() if shown is None else shown
+        self._delay = _SILENT_FOR if shown is None else 0.0
+        self._bar: tqdm[Any] | None = None
+        self._ticker: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def uploading(self, total: int) -> None:
+        """Start to show bytes on their way up."""
+        self._open(total=total, desc="sending the series", unit="B", unit_scale=True, unit_divisor=1024)
+
+    def sent(self, count: int) -> None:
+        """Show that so many more bytes are up."""
+        if self._bar is not None:
+            self._bar.update(count)
+
+    def waiting(self, what: str) -> None:
+        """Show what is waited for, and for how long already."""
+        self._open(desc=what, bar_format="{desc} {elapsed}")
+        if self._bar is not None:
+            self._stop.clear()
+            self._ticker = threading.Thread(target=self._tick, args=(self._bar,), daemon=True)
+            self._ticker.start()
+
+    def _open(self, **options: Any) -> None:  # noqa: ANN401 - passed on
+        """Put another bar in place of the last."""
+        self._close()
+        if self._shown:
+            from tqdm.auto import tqdm as automatic_tqdm
+
+            self._bar = automatic_tqdm(leave=False, delay=self._delay, **options)
+
+    def _tick(self, bar: tqdm[Any]) -> None:
+        """Move the clock on."""
+        while not self._stop.wait(_TICK):
+            bar.update(0)
+            bar.refresh()
+
+    def _close(self) -> None:
+        if self._ticker is not None:
+            self._stop.set()
+            self._ticker.join()
+            self._ticker = None
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

@@ -1,0 +1,214 @@
+"""Where the service is and what it is asked with: explicit, else from the environment, else the default."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import SecretStr
+
+from nixtla_accessor.api.arguments import Timeout, check_timeout
+from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
+
+DEFAULT_BASE_URL = "https://api.nixtla.io"
+LARGEST_REQUEST = 200 * 2**20
+"""Bytes of JSON that the hosted service takes: the official client's own limit."""
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+_HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9.])?|[0-9a-f:.]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the service is, and what it is asked with.
+
+    Attributes
+    ----------
+    base_url : str
+        The address that paths are appended to, without a slash at its end.
+    api_key : SecretStr
+        The key; shown as asterisks, and left out of a pickle.
+    timeout : tuple of float
+        Seconds to connect, and seconds to wait for an answer once the request is out.
+    progress : bool or None
+        Whether to show a progress bar; ``None`` for only where a person watches.
+    origin : str
+        Scheme, host and, where it is not the scheme's own, port; ``"local"`` for the embedded engine.
+    max_request_bytes : int or None
+        The largest request, in bytes of JSON; ``None`` for no limit.
+    """
+
+    base_url: str
+    api_key: SecretStr
+    timeout: tuple[float, float]
+    progress: bool | None
+    origin: str
+    max_request_bytes: int | None
+
+    def __reduce__(self) -> tuple[Callable[..., Settings], tuple[object, ...]]:
+        """Pickle without the key; it is taken from the environment where the pickle is read."""
+        where = "local" if self.origin == "local" else self.base_url
+        return _settings_from_pickle, (where, self.timeout, self.progress, self.max_request_bytes)
+
+
+def resolve_settings(
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    *,
+    timeout: Timeout = (10, 600),
+    progress: bool | None = None,
+    max_request_bytes: int | None = None,
+) -> Settings:
+    """Find the service and the key: explicit, else from the environment, else the default.
+
+    Parameters
+    ----------
+    api_key : str, optional
+        The key; ``NIXTLA_API_KEY`` by default.
+    base_url : str, optional
+        The service's address, or ``"local"``, which starts the embedded engine; ``NIXTLA_BASE_URL`` by default, then
+        ``https://api.nixtla.io``. Anything but loopback must be https.
+    timeout : float or tuple of float
+        Seconds to connect, and seconds to wait for an answer once the request is out; one number is the latter.
+    progress : bool, optional
+        Whether to show a progress bar; by default in terminals and notebooks.
+    max_request_bytes : int, optional
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine.
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    ConfigurationError
+        There is no key, the address cannot be used, or the local engine is not installed.
+    InvalidArgumentError
+        An argument has a wrong type or value.
+
+    Examples
+    --------
+    >>> resolve_settings("my-key", "http://localhost:8000/").origin
+    'http://localhost:8000'
+    """
+    secret = conceal(api_key)
+    del api_key  # so that no traceback that prints variables shows it
+    if progress not in (None, True, False):
+        raise InvalidArgumentError(f"progress must be True, False or None; got {progress!r}.")
+    if max_request_bytes is not None and (isinstance(max_request_bytes, bool) or not max_request_bytes > 0):
+        raise InvalidArgumentError(f"max_request_bytes must be a number above 0; got {max_request_bytes!r}.")
+    seconds = check_timeout(timeout)
+    address = base_url or os.environ.get("NIXTLA_BASE_URL") or DEFAULT_BASE_URL
+    if address == "local":
+        engine_url, engine_key = _start_local_engine()
+        return Settings(engine_url.rstrip("/"), engine_key, seconds, progress, "local", max_request_bytes)
+    address, origin = _check_address(address)
+    if secret is None:
+        secret = conceal(os.environ.get("NIXTLA_API_KEY"))
+    if secret is None:
+        raise ConfigurationError(
+            f"There is no API key for {origin}: set the environment variable NIXTLA_API_KEY, pass connect(api_key=…), "
+            'or use the embedded engine, which needs none, with connect(base_url="local").'
+        )
+    return Settings(address, _check_key(secret), seconds, progress, origin, max_request_bytes or LARGEST_REQUEST)
+
+
+def conceal(api_key: str | SecretStr | None) -> SecretStr | None:
+    """Wrap a key so that nothing shows it; an empty one is none."""
+    if api_key is None or isinstance(api_key, SecretStr):
+        return api_key
+    if not isinstance(api_key, str):
+        raise InvalidArgumentError(f"api_key must be text; got a value of type {type(api_key).__name__}.")
+    return SecretStr(api_key.strip()) if api_key.strip() else None
+
+
+def url_origin(url: str) -> str:
+    """Return scheme, host and, where it is not the scheme's own, port of an address."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    if ":" in host:
+        host = f"[{host}]"
+    port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether an address is this machine's own."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_address(base_url: str) -> tuple[str, str]:
+    """Return the address without its last slash, and its origin; refuse one that the key must not go to."""
+    expected = f"base_url must be an address such as {DEFAULT_BASE_URL!r}, or 'local'"
+    if not isinstance(base_url, str):
+        raise InvalidArgumentError(f"{expected}; got a value of type {type(base_url).__name__}.")
+    parts = _split(base_url)
+    if parts is None or parts.scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(parts.hostname or ""):
+        # not echoed where it might hold a password
+        found = "one that cannot be read" if "@" in base_url else repr(base_url)
+        raise ConfigurationError(f"{expected}; got {found}.")
+    origin = url_origin(base_url)
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ConfigurationError(
+            f"base_url for {origin} must not hold a user name, a password, a query or a fragment; the key goes in api_key."
+        )
+    if parts.scheme == "http" and not is_loopback(base_url):
+        raise ConfigurationError(
+            f"base_url must be https, since the key would travel unprotected; got {origin!r}. "
+            "Plain http is only for this machine (localhost)."
+        )
+    return origin + parts.path.rstrip("/"), origin
+
+
+def _split(url: str) -> SplitResult | None:
+    """Take an address apart; None if it cannot be one."""
+    if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # a wrong one raises
+    except ValueError:
+        return None
+    return parts
+
+
+def _check_key(secret: SecretStr) -> SecretStr:
+    """Refuse a key that cannot stand in a header."""
+    if not re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()):
+        raise ConfigurationError(
+            "The API key must be printable ASCII without spaces; the one given (api_key or NIXTLA_API_KEY) is not. "
+            "Copy it again."
+        )
+    return secret
+
+
+def _start_local_engine() -> tuple[str, SecretStr]:
+    """Start the embedded engine, unless it runs, and return its address and token."""
+    try:
+        from nixtla_accessor.local.embedded import start_engine
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "nixtla_accessor":
+            raise
+        raise ConfigurationError(
+            f"The embedded engine needs {error.name}, which is not installed: "
+            'pip install "nixtla-accessor[local]"'
+        ) from error
+    engine = start_engine()
+    return engine.base_url, SecretStr(engine.api_key)
+
+
+def _settings_from_pickle(
+    base_url: str, timeout: tuple[float, float], progress: bool | None, max_request_bytes: int | None
+) -> Settings:
+    """Rebuild settings with the key of this process's environment."""
+    return resolve_settings(None, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)

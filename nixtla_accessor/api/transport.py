@@ -1,0 +1,223 @@
+"""One HTTP exchange: a request goes out, and an answer or a failure comes back as a value."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TypeVar
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.exceptions import HTTPError, ReadTimeoutError
+
+from nixtla_accessor.api.encoding import Body
+from nixtla_accessor.api.outcome import Answer, Failure, FailureKind, Outcome
+from nixtla_accessor.api.retry import parse_http_date, requested_wait
+from nixtla_accessor.api.settings import Settings, is_loopback, url_origin
+from nixtla_accessor.errors import ConfigurationError
+
+LARGEST_ANSWER = 2**30
+"""Bytes of an answer, inflated, that are read at most."""
+
+_PIECE = 2**16  # bytes; each must be up within the time to connect
+_MOST_CONNECTIONS = 64  # kept open for as many threads
+_MASK = b"*****"
+
+ErrorT = TypeVar("ErrorT", bound=BaseException)
+
+
+class Upload:
+    """A request's bytes on their way up.
+
+    Attributes
+    ----------
+    finished_at : float or None
+        When the last byte was handed to the system, on the monotonic clock; None before. The service cannot have the
+        whole request as long as this is None.
+    """
+
+    def __init__(self, data: memoryview, on_sent: Callable[[int], None] = lambda _: None) -> None:
+        self._data = data
+        self._on_sent = on_sent
+        self.finished_at: float | None = None
+
+    def __len__(self) -> int:
+        return self._data.nbytes
+
+    def __iter__(self) -> Iterator[memoryview]:
+        for start in range(0, len(self), _PIECE):
+            piece = self._data[start : start + _PIECE]
+            yield piece
+            if start + _PIECE >= len(self):
+                self.finished_at = time.monotonic()
+            self._on_sent(len(piece))
+
+
+class BearerAuth(AuthBase):
+    """Adds the key to requests to one origin, and to no others; being there, it keeps ``.netrc`` out."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._origin = url_origin(settings.base_url)
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if request.url is not None and url_origin(request.url) == self._origin:
+            request.headers["Authorization"] = f"Bearer {self._settings.api_key.get_secret_value()}"
+        return request
+
+
+class _Session(requests.Session):
+    """A session that follows no redirect and keeps idle connections of long calls alive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        adapter = _KeepAliveAdapter(pool_maxsize=_MOST_CONNECTIONS)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+        return None
+
+
+class _KeepAliveAdapter(HTTPAdapter):
+    """Probes silent connections each minute, so that no router on the way forgets them while a model is trained."""
+
+    def init_poolmanager(self, *args: object, **options: object) -> None:
+        probes = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
+        for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):
+            if hasattr(socket, name):
+                probes.append((socket.IPPROTO_TCP, getattr(socket, name), 60))
+        super().init_poolmanager(*args, socket_options=probes, **options)  # type: ignore[arg-type]  # passed on as they came
+
+
+class Transport:
+    """Exchanges requests for answers with one service, over kept connections; for many threads and after forks.
+
+    Parameters
+    ----------
+    settings : Settings
+        Where the service is, and the key.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._auth = BearerAuth(settings)
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+            "User-Agent": f"nixtla-accessor/{version('nixtla-accessor')}",
+        }
+        self._is_loopback = is_loopback(settings.base_url)
+        self._session: _Session | None = _Session()
+        self._process = os.getpid()
+        self._of_parents: list[_Session | None] = []
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._session is None
+
+    def close(self) -> None:
+        """Close all connections."""
+        session, self._session = self._session, None
+        if session is not None and self._process == os.getpid():
+            session.close()
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: tuple[float, float],
+        body: Body | None = None,
+        upload: Upload | None = None,
+        parameters: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Outcome:
+        """Send a request and read the answer.
+
+        Parameters
+        ----------
+        method, path : str
+            Such as ``"GET"`` and ``"/v2/finetuned_models"``.
+        timeout : tuple of float
+            Seconds to connect, and seconds to wait for the answer once the request is out.
+        body : Body, optional
+            What is sent.
+        upload : Upload, optional
+            Its way up, for who wants to follow it.
+        parameters, headers : mapping, optional
+            Of the query, and beside those that every request has.
+
+        Returns
+        -------
+        Answer or Failure
+
+        Raises
+        ------
+        ConfigurationError
+            The client is closed, or the certificates or the proxy of the environment cannot be used.
+        """
+        session = self._session_of_process()
+        if body is not None and upload is None:
+            upload = Upload(body.data)
+        prepared = requests.Request(
+            method,
+            self._settings.base_url + path,
+            headers={**self._headers, **_body_headers(body), **(headers or {})},
+            params=parameters,
+            data=upload,
+            auth=self._auth,
+        ).prepare()
+        try:
+            environment = session.merge_environment_settings(str(prepared.url), {}, True, None, None)  # noqa: FBT003
+            if self._is_loopback:
+                environment["proxies"] = {}
+            response = session.send(prepared, timeout=timeout, allow_redirects=False, **environment)
+            with response:
+                return self._read(response, time.monotonic() + timeout[1])
+        except requests.RequestException as error:
+            return self._failure(error, upload)
+        except OSError as error:  # requests says so of files that are not there
+            raise ConfigurationError(
+                f"The certificates cannot be used: {error}. Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
+            ) from without_frames(error)
+        except KeyboardInterrupt as interrupt:
+            raise without_frames(interrupt) from None
+
+    def mask(self, text: bytes) -> bytes:
+        """Blot out the key, should the service have echoed it."""
+        return text.replace(self._settings.api_key.get_secret_value().encode(), _MASK)
+
+    def _session_of_process(self) -> _Session:
+        """Return the session; after a fork a new one, as the parent's sockets are the parent's."""
+        if self._session is None:
+            raise ConfigurationError("This client is closed; make another with connect() or Client().")
+        if self._process != os.getpid():
+            self._of_parents.append(self._session)  # never closed here: another thread may have held its locks
+            self._session = _Session()
+            self._process = os.getpid()
+        return self._session
+
+    def _read(self, response: requests.Response, deadline: float) -> Outcome:
+        """Read an answer, but not without end."""
+        content = bytearray()
+        try:
+            for piece in response.iter_content(_PIECE):
+                content += piece
+                if len(content) > LARGEST_ANSWER:
+                    return self._answer(response, b"") or Failure(
+                        FailureKind.UNREADABLE, f"the answer is larger than {LARGEST_ANSWER / 2**20:,.0f} MiB"
+                    )
+                if time.monotonic() > deadline:
+                    break
+        except (requests.RequestException, HTTPError) as error:
+            ...
+        return Answer(response.status_code)

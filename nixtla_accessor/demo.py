@@ -1,0 +1,119 @@
+"""The demo: a real panel, fine-tuned and forecast by the local engine, and the errors as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from nixtla_accessor.accessor import BASE_MODEL, TimeGPTAccessor
+from nixtla_accessor.api.client import connect
+from nixtla_accessor.datasets import load_unemployment
+from nixtla_accessor.errors import ConfigurationError
+from nixtla_accessor.panel.intervals import MODEL_COLUMN
+from nixtla_accessor.panel.metrics import mase, smape
+
+SEASON_LENGTH = 12  # months
+STEPS = 50
+DEPTH = 3
+LEVELS = [80, 95]
+MODEL_ID = "demo"
+PICTURE = "forecast.png"
+SHOWN_YEARS = 5
+_STAGES = ("starting the engine", "fine-tuning", "forecasting", "measuring", "drawing")
+
+
+def run_demo(folder: Path) -> None:
+    """Fine-tune, forecast the last season held out, print how good it was, and draw it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where ``forecast.png`` goes.
+
+    Raises
+    ------
+    ConfigurationError
+        If the extras ``local`` or ``plot`` are not installed.
+    """
+    panel = load_unemployment()
+    cutoff = panel["ds"].drop_duplicates().nlargest(SEASON_LENGTH + 1).iloc[-1]
+    history, holdout = panel[panel["ds"] <= cutoff], panel[panel["ds"] > cutoff]
+    with tqdm(total=len(_STAGES), bar_format="{percentage:3.0f}% |{bar:24}| {desc}") as bar:
+        bar.set_description_str(_STAGES[0])
+        with connect(base_url="local", progress=False):
+            _advance(bar)
+            tuned = TimeGPTAccessor(history).finetune(
+                finetune_steps=STEPS, finetune_depth=DEPTH, output_model_id=MODEL_ID, overwrite=True
+            )
+            _advance(bar)
+            zero_shot = TimeGPTAccessor(history).forecast(SEASON_LENGTH, model=BASE_MODEL)
+            forecast = TimeGPTAccessor(tuned).forecast(SEASON_LENGTH, level=LEVELS)
+            _advance(bar)
+        forecasts = {
+            "seasonal naive": history.groupby("unique_id")["y"].tail(SEASON_LENGTH).to_numpy(np.float64),
+            "zero-shot": zero_shot[MODEL_COLUMN].to_numpy(),
+            "fine-tuned": forecast[MODEL_COLUMN].to_numpy(),
+        }
+        errors = _errors(history, holdout, forecasts)
+        _advance(bar)
+        picture = folder / PICTURE
+        _draw(history, holdout, forecast, picture)
+        _advance(bar)
+    print(
+        f"\nUnemployed persons in the United States by industry, monthly ({panel['unique_id'].nunique()} series; U.S. "
+        f"Bureau of Labor Statistics, public domain).\nThe last {SEASON_LENGTH} months, "
+        f"{holdout['ds'].min():%B %Y} to {holdout['ds'].max():%B %Y}, were held out.\n"
+    )
+    print(errors.to_string(float_format="{:.3f}".format))
+    print("\nMASE: 1 is the error of repeating last year's value in the years before; sMAPE in percent.")
+    print(f"\nmodel id: {tuned.timegpt.model_id}\ndf.attrs['timegpt']:")
+    for name, value in tuned.timegpt.record.items():
+        print(f"  {name:<20} {value}")
+    print(f"\nThe picture is in {picture}.")
+
+
+def _advance(bar: tqdm[None]) -> None:
+    """Say which stage is next."""
+    bar.update()
+    bar.set_description_str((*_STAGES, "done")[bar.n])
+
+
+def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Return the mean errors over the series, a row for each way to forecast."""
+    past = [group.to_numpy(np.float64) for _, group in history.groupby("unique_id")["y"]]
+    actual = holdout["y"].to_numpy(np.float64).reshape(-1, SEASON_LENGTH)
+    rows = {}
+    for name, values in forecasts.items():
+        pairs = list(zip(actual, values.reshape(actual.shape), past, strict=True))
+        rows[name] = {
+            "MASE": np.mean([mase(happened, said, known, SEASON_LENGTH) for happened, said, known in pairs]),
+            "sMAPE": np.mean([smape(happened, said) for happened, said, _ in pairs]),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _draw(history: pd.DataFrame, holdout: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
+    """Draw the largest series, six of them."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        message = 'The picture needs matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
+        raise ConfigurationError(message) from error
+    from nixtla_accessor.plotting import draw_forecast
+
+    shown = history.groupby("unique_id")["y"].mean().nlargest(6).index
+    figure = Figure(figsize=(12, 6), layout="constrained")
+    for axes, name in zip(figure.subplots(2, 3, sharex=True).flat, shown, strict=True):
+        past, happened, ahead = (
+            frame[frame["unique_id"] == name].set_index("ds") for frame in (history, holdout, forecast)
+        )
+        draw_forecast(axes, past["y"].iloc[-SHOWN_YEARS * SEASON_LENGTH :], ahead, happened["y"], name)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
+    figure.suptitle(
+        "Unemployed in the United States by industry, thousands: the last 12 months held out", x=0.01, ha="left"
+    )
+    figure.savefig(picture, dpi=150)

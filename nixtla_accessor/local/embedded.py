@@ -1,0 +1,127 @@
+"""The engine as a server of this process, on loopback, or of its own."""
+
+from __future__ import annotations
+
+import atexit
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from nixtla_accessor.errors import ConfigurationError
+from nixtla_accessor.local.engine import Engine
+from nixtla_accessor.local.server import create_app
+from nixtla_accessor.local.store import ModelStore, default_path
+
+LOOPBACK = "127.0.0.1"
+_KEEP_ALIVE = 75  # seconds; longer than the pauses of a notebook's loop
+_START_TIMEOUT = 30.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class RunningEngine:
+    """Where an engine listens, and the key it wants."""
+
+    base_url: str
+    api_key: str = field(repr=False)
+
+
+class _AnnouncingServer(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self._announce()
+
+
+_lock = threading.Lock()
+_running: RunningEngine | None = None
+
+
+def start_engine() -> RunningEngine:
+    """Start the embedded engine in a thread, once for a process.
+
+    Returns
+    -------
+    RunningEngine
+        Its address on loopback (a free port) and its random key.
+    """
+    global _running  # noqa: PLW0603 - one engine for a process
+    with _lock:
+        if _running is None:
+            _running = _start_in_thread()
+        return _running
+
+
+def _start_in_thread() -> RunningEngine:
+    listener = _listen(LOOPBACK, 0)
+    engine = RunningEngine(_url(listener), secrets.token_urlsafe())
+    ready = threading.Event()
+    server = _AnnouncingServer(_config(engine.api_key), ready.set)
+    thread = threading.Thread(target=server.run, args=([listener],), name="nixtla-accessor-engine", daemon=True)
+    thread.start()
+    if not ready.wait(_START_TIMEOUT):
+        raise ConfigurationError(f"The local engine did not start within {_START_TIMEOUT:.0f} seconds.")
+
+    def stop() -> None:
+        server.should_exit = True
+        server.force_exit = True  # no one is left to read an answer
+        thread.join(timeout=1)
+        listener.close()
+
+    atexit.register(stop)
+    return engine
+
+
+def serve(host: str, port: int, api_key: str | None, announce: Callable[[RunningEngine], None]) -> None:
+    """Serve the engine until it is interrupted.
+
+    Parameters
+    ----------
+    host : str
+        The address to listen on.
+    port : int
+        The port; 0 takes a free one.
+    api_key : str or None
+        The key that clients must send; None makes a random one.
+    announce : callable
+        Called with the running engine when it is ready.
+
+    Raises
+    ------
+    ConfigurationError
+        If the address cannot be listened on, or the models cannot be kept.
+    """
+    with _listen(host, port) as listener:
+        engine = RunningEngine(_url(listener), api_key or secrets.token_urlsafe())
+        _AnnouncingServer(_config(engine.api_key), lambda: announce(engine)).run([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(f"Cannot listen on {host}:{port} ({error}). Choose another port, or 0.") from error
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _config(api_key: str) -> uvicorn.Config:
+    app = create_app(Engine(ModelStore(default_path())), api_key)
+    return uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=_KEEP_ALIVE, ws="none"
+    )

@@ -1,0 +1,188 @@
+"""The losses of training: value and gradient with respect to the quantiles that the network answers.
+
+All are scaled by series. `default` is the pinball loss over all nine levels; it is robust. The others are of the point
+forecast, which is the median's output; the other levels then keep a light pinball loss, so that intervals stay calibrated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from nixtla_accessor.local.network import LEVELS, MEDIAN, Floats
+
+ERROR_LIMIT = 12  # `default`: errors beyond so many units do not pull any harder
+LIGHT = 0.3  # weight of the pinball loss beside a loss of the point forecast
+SMALLEST = 0.1  # units; relative losses take no value to be closer to zero
+_LEVELS = np.array(LEVELS, np.float32)
+_MEDIAN_TWICE = np.where(np.arange(len(LEVELS)) == MEDIAN, 2, 1).astype(np.float32)
+_MEDIAN_TWICE /= _MEDIAN_TWICE.sum()
+_ALL_BUT_MEDIAN = np.where(np.arange(len(LEVELS)) == MEDIAN, 0, 1).astype(np.float32)
+_ALL_BUT_MEDIAN /= _ALL_BUT_MEDIAN.sum()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Targets:
+    """What the quantiles of a batch are measured against.
+
+    Attributes
+    ----------
+    values : ndarray, shape (windows, HORIZON)
+        Actual values in z.
+    importance : ndarray, shape (windows, HORIZON)
+        Weight of each step, 0 where there is no actual value; not all 0.
+    unit : ndarray, shape (windows, 1)
+        Size of a usual error in z.
+    offset : ndarray, shape (windows, 1)
+        `z + offset` is the value in the series' own unit over its scale.
+    """
+
+    values: Floats
+    importance: Floats
+    unit: Floats
+    offset: Floats
+
+    def rows(self, chosen: np.ndarray) -> Targets:
+        """The targets of some windows."""
+        return Targets(self.values[chosen], self.importance[chosen], self.unit[chosen], self.offset[chosen])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loss:
+    """A loss of a batch.
+
+    Attributes
+    ----------
+    by_window : ndarray, shape (windows,)
+        The mean loss of each window, over its steps by importance.
+    gradient : ndarray, shape (windows, HORIZON, levels)
+        Derivative, with respect to the quantiles, of the mean over windows by the sum of their importance.
+    """
+
+    by_window: Floats
+    gradient: Floats
+
+
+def loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
+    """The loss of a batch.
+
+    Parameters
+    ----------
+    name : str
+        One of LOSSES.
+    quantiles : ndarray, shape (windows, HORIZON, levels)
+        In z, as the network answers them.
+    targets : Targets
+
+    Returns
+    -------
+    Loss
+
+    Notes
+    -----
+    With y the actual value, f the point forecast, u the window's unit (the error of the seasonal naive forecast) and s
+    its scale, the losses of the point forecast at a step are:
+
+    - ``mae``: ``|y - f| / u``
+    - ``mse``: ``((y - f) / u)^2``
+    - ``rmse``: the square root of the window's mean of ``mse``
+    - ``mape``: ``|y - f| / |y|``
+    - ``smape``: ``2 |y - f| / (|y| + |f|)``
+    - ``poisson``: the deviance ``(b log(b / a) - b + a) / s`` of the rate ``a = f + e`` and the count ``b = max(y, 0) + e``
+
+    where e, and the least value of the denominators, is a tenth of u. Where a is below e / 2, the deviance goes on as its tangent.
+    """
+    if name == "default":
+        return pinball(quantiles, targets)
+    point, slope = _POINT_LOSSES[name](quantiles[:, :, MEDIAN], targets)
+    importance = targets.importance
+    total = importance.sum()
+    by_window = (importance * point).sum(1) / np.maximum(importance.sum(1), 1e-9)
+    gradient = np.zeros_like(quantiles)
+    gradient[:, :, MEDIAN] = slope * importance / total
+    usual = _usual_relative_error(targets) if name in _RELATIVE else 1.0
+    light = pinball(quantiles, targets, _ALL_BUT_MEDIAN)
+    return Loss(by_window + LIGHT * usual * light.by_window, gradient + LIGHT * usual * light.gradient)
+
+
+def pinball(quantiles: Floats, targets: Targets, level_weights: Floats = _MEDIAN_TWICE) -> Loss:
+    """Twice the mean pinball loss over the nine levels, in units, errors cut at ERROR_LIMIT.
+
+    At the median, twice the pinball loss is the absolute error.
+    """
+    error = (targets.values[:, :, None] - quantiles) / targets.unit[:, :, None]
+    slope = np.where(error > 0, _LEVELS, _LEVELS - 1)
+    slope *= level_weights * 2
+    cut = np.clip(error, -ERROR_LIMIT, ERROR_LIMIT)
+    importance = targets.importance
+    by_window = np.einsum("whq,whq,wh->w", slope, cut, importance) / np.maximum(importance.sum(1), 1e-9)
+    slope *= cut == error
+    slope *= (importance / importance.sum())[:, :, None] / -targets.unit[:, :, None]
+    return Loss(by_window, slope)
+
+
+def _mae(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
+    error = (point - targets.values) / targets.unit
+    return np.abs(error), np.sign(error) / targets.unit
+
+
+def _mse(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
+    error = (point - targets.values) / targets.unit
+    return error**2, 2 * error / targets.unit
+
+
+def _rmse(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
+    error = (point - targets.values) / targets.unit
+    importance = targets.importance
+    square = (importance * error**2).sum(1, keepdims=True) / np.maximum(importance.sum(1, keepdims=True), 1e-9)
+    root = np.sqrt(square)
+    return np.broadcast_to(root, error.shape), error / np.maximum(root, 1e-9) / targets.unit
+
+
+def _mape(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
+    error, size = point - targets.values, _size(targets)
+    return np.abs(error) / size, np.sign(error) / size
+
+
+def _smape(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
+    error = point - targets.values
+    forecast = point + targets.offset
+    both = np.abs(targets.values + targets.offset) + np.abs(forecast)
+    size = np.maximum(both, SMALLEST * targets.unit)
+    value = 2 * np.abs(error) / size
+    return value, 2 * np.sign(error) / size - value / size * np.sign(forecast) * (both == size)
+
+
+def _poisson(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
+    extra = (SMALLEST * targets.unit).astype(np.float64)
+    count = np.maximum(targets.values + targets.offset.astype(np.float64), 0) + extra
+    rate = point + targets.offset.astype(np.float64) + extra
+    least = extra / 2
+    tangent_at = np.maximum(rate, least)
+    slope = 1 - count / tangent_at
+    value = count * np.log(count / tangent_at) - count + tangent_at + slope * (rate - tangent_at)
+    return value, slope
+
+
+def _size(targets: Targets) -> Floats:
+    """Size of the actual values over the scale, not below the least that relative losses take."""
+    return np.maximum(np.abs(targets.values + targets.offset), SMALLEST * targets.unit)
+
+
+def _usual_relative_error(targets: Targets) -> float:
+    """What a pinball loss in units is multiplied with to be as large as a relative loss."""
+    return float((targets.importance * (targets.unit / _size(targets))).sum() / targets.importance.sum())
+
+
+_POINT_LOSSES: dict[str, Callable[[Floats, Targets], tuple[Floats, Floats]]] = {
+    "mae": _mae,
+    "mse": _mse,
+    "rmse": _rmse,
+    "mape": _mape,
+    "smape": _smape,
+    "poisson": _poisson,
+}
+_RELATIVE = ("mape", "smape", "poisson")
+LOSSES = ("default", *_POINT_LOSSES)

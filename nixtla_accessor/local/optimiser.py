@@ -1,0 +1,63 @@
+"""Adam with decoupled weight decay (Loshchilov and Hutter, arXiv:1711.05101), over one flat vector of parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nixtla_accessor.local.network import Floats, Weights
+
+
+def flattened(weights: Weights) -> tuple[Floats, Weights]:
+    """A copy of the weights as one vector, and the same weights as views of it."""
+    vector = np.concatenate([tensor.ravel() for tensor in weights.values()])
+    return vector, shaped(vector, weights)
+
+
+def shaped(vector: Floats, like: Weights) -> Weights:
+    """Views of a vector with the names and shapes of these weights."""
+    ends = np.cumsum([tensor.size for tensor in like.values()])
+    parts = np.split(vector, ends[:-1])
+    return {name: part.reshape(tensor.shape) for (name, tensor), part in zip(like.items(), parts, strict=True)}
+
+
+class Adam:
+    """Moments of the gradients and the steps taken.
+
+    Parameters
+    ----------
+    size : int
+        Number of parameters.
+    betas : tuple of float
+        Memory of the mean and of the square of the gradients.
+    decay : float
+        Weight decay a step, as a share of the learning rate.
+    """
+
+    def __init__(self, size: int, *, betas: tuple[float, float], decay: float = 0.0) -> None:
+        self.betas, self.decay, self.steps = betas, decay, 0
+        self.mean = np.zeros(size, np.float32)
+        self.square = np.zeros(size, np.float32)
+        self._work = np.empty(size, np.float32)
+
+    def step(self, parameters: Floats, gradient: Floats, rate: float) -> None:
+        """Move the parameters, in place; the gradient's norm is first cut to 1."""
+        norm = float(np.sqrt(gradient @ gradient))
+        if norm > 1:
+            gradient = gradient / np.float32(norm)
+        self.steps += 1
+        first, second = self.betas
+        work = self._work
+        self.mean *= first
+        self.mean += np.multiply(gradient, 1 - first, out=work)
+        self.square *= second
+        np.multiply(gradient, gradient, out=work)
+        work *= 1 - second
+        self.square += work
+        np.sqrt(self.square, out=work)
+        work *= (1 - second**self.steps) ** -0.5
+        work += 1e-8
+        np.divide(self.mean, work, out=work)
+        work *= rate / (1 - first**self.steps)
+        if self.decay:
+            parameters *= 1 - rate * self.decay
+        parameters -= work

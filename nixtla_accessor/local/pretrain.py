@@ -1,0 +1,210 @@
+"""Pretraining of the network, on synthetic series only.
+
+Which windows a step sees follows from the seed and the step's number alone, so that a checkpoint holds no random state
+and a run that goes on from one ends in the same weights, bit for bit::
+
+    python -m nixtla_accessor.local.pretrain --seed 0 --steps 100000 --checkpoint-folder run --output weights.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from nixtla_accessor.local.features import HORIZON, N_BASES, N_INPUTS, extract
+from nixtla_accessor.local.losses import Targets, pinball
+from nixtla_accessor.local.network import (
+    WHOLE,
+    Floats,
+    Weights,
+    backward,
+    dump_weights,
+    forward,
+    initial_weights,
+)
+from nixtla_accessor.local.optimiser import Adam, flattened, shaped
+from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.synthetic import generate
+
+BATCH = 512
+PEAK_RATE = 2e-3
+WARM_UP = 500  # steps
+DECAY = 0.02
+CHUNK_SERIES = 512
+CHUNKS = 64  # that the pool holds
+STEPS_PER_CHUNK = 8  # then the oldest chunk is replaced
+AVERAGING = 0.002  # share of the newest weights in the running average, which is what is kept in the end
+TARGET_LIMIT = 60.0  # in z
+SHORTEST = 4  # points of history in a window
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """All that the outcome of a run depends on."""
+
+    seed: int
+    steps: int
+    batch: int = BATCH
+    chunks: int = CHUNKS
+    chunk_series: int = CHUNK_SERIES
+
+    def rate(self, step: int) -> float:
+        """Learning rate: a linear warm-up, then half a cosine down to a hundredth."""
+        cosine = 0.5 * (1 + np.cos(np.pi * step / self.steps))
+        return PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * (0.99 * cosine + 0.01)
+
+
+class Pool:
+    """The latest windows, drawn at random for each step; their content follows from the schedule and the step."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.per_chunk = 2 * schedule.chunk_series
+        size = schedule.chunks * self.per_chunk
+        self.inputs = np.zeros((size, N_INPUTS), np.float32)
+        self.bases = np.zeros((size, HORIZON, N_BASES), np.float32)
+        self.unit = np.zeros((size, 1), np.float32)
+        self.values = np.zeros((size, HORIZON), np.float32)
+        self.importance = np.zeros((size, HORIZON), np.float32)
+        self._made = -1  # number of the newest chunk
+
+    def batch(self, step: int) -> tuple[Floats, Floats, Targets]:
+        """Inputs, bases and targets of one step."""
+        newest = step // STEPS_PER_CHUNK + self.schedule.chunks - 1
+        for chunk in range(max(self._made, newest - self.schedule.chunks) + 1, newest + 1):
+            self._replace(chunk)
+        self._made = newest
+        rows = np.random.default_rng((self.schedule.seed, 2, step)).integers(0, len(self.inputs), self.schedule.batch)
+        unit = self.unit[rows]
+        targets = Targets(self.values[rows], self.importance[rows], unit, np.zeros_like(unit))
+        return self.inputs[rows], self.bases[rows], targets
+
+    def _replace(self, number: int) -> None:
+        """Make a chunk of series, and windows that end at two points of each."""
+        rng = np.random.default_rng((self.schedule.seed, 1, number))
+        chunk = generate(rng, self.schedule.chunk_series)
+        points = chunk.values.shape[1] - HORIZON
+        start = number % self.schedule.chunks * self.per_chunk
+        for back in (0, int(rng.integers(1, max(2, points // 3)))):
+            long_enough = np.flatnonzero(chunk.length - back >= SHORTEST)
+            series = np.resize(long_enough, self.schedule.chunk_series)  # repeats some where others are too short
+            values, end = chunk.values[series], points - back
+            windows = extract(values[:, :end], chunk.length[series] - back, chunk.season)
+            place = slice(start, start + len(series))
+            start += len(series)
+            self.inputs[place], self.bases[place], self.unit[place] = windows.inputs, windows.bases, windows.unit
+            future = (values[:, end : end + HORIZON] - windows.location) / windows.scale
+            self.values[place] = np.clip(future, -TARGET_LIMIT, TARGET_LIMIT)
+            self.importance[place] = importance(chunk.season)
+
+
+def importance(season: Season) -> Floats:
+    """Weight of each step ahead: what lies many seasons ahead is hardly asked for, and its errors are large."""
+    weight = 1 / (1 + np.arange(HORIZON) / (2 * season.length + 6))
+    return (weight / weight.mean()).astype(np.float32)
+
+
+class Training:
+    """A run of pretraining: weights, their running average, and the optimiser, at a step."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule, self.step = schedule, 0
+        initial = initial_weights(np.random.default_rng((schedule.seed, 0)))
+        self.parameters, self.weights = flattened(initial)
+        self.average = self.parameters.copy()
+        self.optimiser = Adam(len(self.parameters), betas=(0.9, 0.98), decay=DECAY)
+        self.pool = Pool(schedule)
+
+    def advance(self) -> float:
+        """Take one step; answers the loss before it."""
+        inputs, bases, targets = self.pool.batch(self.step)
+        quantiles, tape = forward(self.weights, inputs, bases, targets.unit, WHOLE)
+        measured = pinball(quantiles, targets)
+        gradients = backward(self.weights, tape, measured.gradient)
+        gradient = np.concatenate([gradients[name].ravel() for name in self.weights])
+        self.optimiser.step(self.parameters, gradient, self.schedule.rate(self.step))
+        self.average += np.float32(max(AVERAGING, 1 / (self.step + 2))) * (self.parameters - self.average)
+        self.step += 1
+        return float(measured.by_window.mean())
+
+    def averaged_weights(self) -> Weights:
+        """The running average, which forecasts better than the latest weights."""
+        return shaped(self.average, self.weights)
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint; a former one is replaced at once or not at all."""
+        tensors = {
+            "parameters": self.parameters,
+            "average": self.average,
+            "mean": self.optimiser.mean,
+            "square": self.optimiser.square,
+        }
+        unfinished = path.with_suffix(".unfinished")
+        save_file(tensors, unfinished, metadata={"step": str(self.step), **_described(self.schedule)})
+        os.replace(unfinished, path)
+
+    @classmethod
+    def resume(cls, path: Path, schedule: Schedule) -> Training:
+        """Go on from a checkpoint of the same schedule.
+
+        Raises
+        ------
+        ValueError
+            The checkpoint is of another schedule.
+        """
+        training = cls(schedule)
+        with safe_open(path, "np") as file:
+            metadata = dict(file.metadata())
+            step = int(metadata.pop("step"))
+            if metadata != _described(schedule):
+                raise ValueError(f"expected a checkpoint of {_described(schedule)}, found one of {metadata}: {path}")
+            training.parameters[:] = file.get_tensor("parameters")
+            training.average[:] = file.get_tensor("average")
+            training.optimiser.mean[:] = file.get_tensor("mean")
+            training.optimiser.square[:] = file.get_tensor("square")
+        training.step = training.optimiser.steps = step
+        return training
+
+
+def _described(schedule: Schedule) -> dict[str, str]:
+    """A schedule as the metadata of a checkpoint."""
+    return {name: str(value) for name, value in asdict(schedule).items()}
+
+
+def pretrain(schedule: Schedule, checkpoint: Path, *, every: int = 4000, report: int = 500) -> Weights:
+    """Train to the end of the schedule, from the checkpoint where there is one; answers the averaged weights."""
+    training = Training.resume(checkpoint, schedule) if checkpoint.exists() else Training(schedule)
+    losses, began = [], time.perf_counter()
+    while training.step < schedule.steps:
+        losses.append(training.advance())
+        if training.step % report == 0:
+            elapsed = time.perf_counter() - began
+            print(f"step {training.step}  loss {np.mean(losses[-report:]):.4f}  {elapsed:.0f} s", flush=True)
+        if training.step % every == 0 or training.step == schedule.steps:
+            training.save(checkpoint)
+    return training.averaged_weights()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m nixtla_accessor.local.pretrain", description="Pretrain the network.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--checkpoint-folder", type=Path, required=True, help="a run goes on from what is found there")
+    parser.add_argument("--output", type=Path, required=True, help="where the weights go, in float16")
+    arguments = parser.parse_args()
+    arguments.checkpoint_folder.mkdir(parents=True, exist_ok=True)
+    schedule = Schedule(seed=arguments.seed, steps=arguments.steps)
+    weights = pretrain(schedule, arguments.checkpoint_folder / "checkpoint.safetensors")
+    arguments.output.write_bytes(dump_weights(weights, dtype=np.float16))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,246 @@
+"""The contract served over HTTP: what is asked is checked here, and answered by the engine."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Annotated, Any
+
+import orjson
+import pyarrow as pa
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+
+from nixtla_accessor.api.schema import (
+    MODEL_ID_PATTERN,
+    FinetunedModel,
+    FinetunedModels,
+    FinetuneInput,
+    FinetuneOutput,
+    ForecastInput,
+    ForecastOutput,
+    ModelParametersOutput,
+)
+from nixtla_accessor.local.engine import Engine, ModelIdTakenError, UnknownFrequencyError, UnknownModelError
+
+MAX_BODY_BYTES = 2**30  # of JSON, after inflating
+_CHUNK_BYTES = 2**20
+_CODECS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
+_UNSUPPORTED_SERIES = {
+    "X": "exogenous features",
+    "X_future": "exogenous features",
+    "categorical_exog": "exogenous features",
+}
+_UNSUPPORTED = {
+    "hist_exog": "exogenous features",
+    "multivariate": "multivariate models",
+    "model_parameters": "model parameters",
+    "feature_contributions": "feature contributions",
+}
+
+
+class _InflatedRequest(Request):
+    """A request whose body may be compressed, is bounded, and is parsed by orjson."""
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_inflated"):
+            sent = bytearray()
+            async for chunk in self.stream():
+                sent += chunk
+                if len(sent) > MAX_BODY_BYTES:
+                    raise _too_large()
+            self._inflated = _inflate(bytes(sent), self.headers.get("content-encoding", "identity"))
+        return self._inflated
+
+    async def json(self) -> Any:  # noqa: ANN401 - any JSON
+        if not hasattr(self, "_parsed"):
+            self._parsed = orjson.loads(await self.body())
+        return self._parsed
+
+
+class _EngineRoute(APIRoute):
+    """A route that checks the key before a byte of the body is read."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_inflated(request: Request) -> Response:
+            _check_key(request)
+            return await handle(_InflatedRequest(request.scope, request.receive))
+
+        return handle_inflated
+
+
+def _too_large() -> HTTPException:
+    return HTTPException(413, f"The local engine takes bodies of at most {MAX_BODY_BYTES} bytes of JSON.")
+
+
+def _inflate(sent: bytes, encoding: str) -> bytes:
+    """Inflate a body, but never beyond the bound."""
+    encoding = encoding.strip().lower()
+    if encoding in ("", "identity"):
+        return sent
+    if encoding not in _CODECS:
+        raise HTTPException(415, f"Content-Encoding {encoding!r} is not supported: send zstd, gzip or identity.")
+    inflated = bytearray()
+    try:
+        with pa.CompressedInputStream(pa.BufferReader(sent), _CODECS[encoding]) as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                inflated += chunk
+                if len(inflated) > MAX_BODY_BYTES:
+                    raise _too_large()
+    except OSError as error:
+        raise HTTPException(400, f"The body is not a whole {encoding} stream.") from error
+    return bytes(inflated)
+
+
+def _check_key(request: Request) -> None:
+    """Refuse a request without the engine's key."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    expected: str = request.app.state.api_key
+    if scheme.lower() != "bearer" or not secrets.compare_digest(key.strip().encode(), expected.encode()):
+        detail = "Invalid API key: the local engine wants the key it was started with, as a bearer token."
+        raise HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _refused(location: tuple[str | int, ...], message: str, kind: str) -> RequestValidationError:
+    return RequestValidationError([{"loc": location, "msg": message, "type": kind}])
+
+
+async def _refuse_unsupported(request: Request) -> None:
+    """Say what the engine lacks, rather than ignore it."""
+    try:
+        body = await request.json()
+    except orjson.JSONDecodeError:
+        return  # the body's own check says so
+    if not isinstance(body, dict):
+        return
+    series = body.get("series")
+    for location, values, names in (
+        (("body", "series"), series if isinstance(series, dict) else {}, _UNSUPPORTED_SERIES),
+        (("body",), body, _UNSUPPORTED),
+    ):
+        for name, feature in names.items():
+            if values.get(name):
+                message = f"The local engine has no {feature}: leave {name} out."
+                raise _refused((*location, name), message, "unsupported")
+
+
+def _engine(request: Request) -> Engine:
+    engine: Engine = request.app.state.engine
+    return engine
+
+
+ModelIdInPath = Annotated[str, Path(title="Finetuned Model Id", pattern=MODEL_ID_PATTERN)]
+EngineOfApp = Annotated[Engine, Depends(_engine)]
+
+router = APIRouter(
+    route_class=_EngineRoute, dependencies=[Depends(HTTPBearer(auto_error=False, description="HTTPBearer"))]
+)
+
+
+@router.post(
+    "/v2/finetune",
+    operation_id="v2_finetune_v2_finetune_post",
+    summary="Foundational Time Series Model Multi Series Finetuning",
+    dependencies=[Depends(_refuse_unsupported)],
+)
+def finetune(body: FinetuneInput, engine: EngineOfApp) -> FinetuneOutput:
+    """Fine-tune the network to the series and save it for later use."""
+    return engine.finetune(body)
+
+
+@router.post("/v2/forecast", dependencies=[Depends(_refuse_unsupported)])
+def forecast(body: ForecastInput, engine: EngineOfApp) -> ForecastOutput:
+    """Forecast every series, with the base model or a fine-tuned one."""
+    return engine.forecast(body)
+
+
+@router.get("/v2/finetuned_models")
+def finetuned_models(engine: EngineOfApp) -> FinetunedModels:
+    """List the fine-tuned models."""
+    return FinetunedModels(finetuned_models=engine.store.models())
+
+
+@router.get("/v2/finetuned_models/{finetuned_model_id}")
+def finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfApp) -> FinetunedModel:
+    """Tell what is known of a fine-tuned model."""
+    model = engine.store.model(finetuned_model_id)
+    if model is None:
+        raise UnknownModelError(finetuned_model_id)
+    return model
+
+
+@router.delete("/v2/finetuned_models/{finetuned_model_id}", status_code=204)
+def delete_finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfApp) -> None:
+    """Delete a fine-tuned model."""
+    if not engine.store.delete(finetuned_model_id):
+        raise UnknownModelError(finetuned_model_id)
+
+
+@router.get("/model_params")
+def model_params(model: str, freq: str, engine: EngineOfApp) -> ModelParametersOutput:
+    """Tell how many steps of history a model reads, and how many it forecasts at once."""
+    return ModelParametersOutput(detail=engine.model_parameters(model, freq))
+
+
+@router.get("/validate_api_key")
+def validate_api_key() -> dict[str, str]:
+    """Confirm the key: without a valid one the answer is 401."""
+    return {"detail": "API key is valid."}
+
+
+def _answer_refusal(_request: Request, error: RequestValidationError) -> JSONResponse:
+    """Answer 422 with the place and the reason, never with the series."""
+    detail = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()]
+    return JSONResponse({"detail": detail}, 422)
+
+
+def _answer_unknown_model(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"Finetuned model not found: {error}"}, 404)
+
+
+def _answer_taken_id(request: Request, error: Exception) -> JSONResponse:
+    # Not 409: the official client takes that for a passing fault and sends the training again.
+    message = f"There is a model {error} already: delete it, or choose another id."
+    return _answer_refusal(request, _refused(("body", "output_model_id"), message, "model_exists"))
+
+
+def _answer_unknown_frequency(request: Request, error: Exception) -> JSONResponse:
+    place = "query" if request.method == "GET" else "body"
+    return _answer_refusal(request, _refused((place, "freq"), str(error), "unknown_freq"))
+
+
+_HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
+    RequestValidationError: _answer_refusal,
+    UnknownModelError: _answer_unknown_model,
+    ModelIdTakenError: _answer_taken_id,
+    UnknownFrequencyError: _answer_unknown_frequency,
+}
+
+
+def create_app(engine: Engine, api_key: str) -> FastAPI:
+    """Make the application that serves an engine to those who have the key.
+
+    Parameters
+    ----------
+    engine : Engine
+        What answers.
+    api_key : str
+        The bearer token that every request must carry.
+
+    Returns
+    -------
+    FastAPI
+        An ASGI application; its OpenAPI description is at ``/openapi.json``.
+    """
+    app = FastAPI(title="nixtla_accessor local engine", redoc_url=None)
+    app.state.engine = engine
+    app.state.api_key = api_key
+    app.include_router(router)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+    return app

@@ -1,0 +1,117 @@
+"""The fine-tuned models on disk: one SQLite file, so that writes are atomic across threads, processes and kills."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import platformdirs
+
+from nixtla_accessor.api.schema import FinetunedModel
+from nixtla_accessor.errors import ConfigurationError
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS models (
+    id TEXT PRIMARY KEY,
+    created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    base_model_id TEXT NOT NULL,
+    steps INTEGER NOT NULL,
+    depth INTEGER NOT NULL,
+    loss TEXT NOT NULL,
+    model TEXT NOT NULL,
+    freq TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    tensors BLOB NOT NULL
+)
+"""
+_METADATA = "id, created_at, created_by, base_model_id, steps, depth, loss, model, freq"
+_WAIT_FOR_WRITERS = 30.0  # seconds
+
+
+class DamagedModelError(Exception):
+    """The tensors of a model are not those that were saved."""
+
+
+def default_path() -> Path:
+    """Return where the models of this user live: ``NIXTLA_ACCESSOR_HOME``, else the user's data folder."""
+    home = os.environ.get("NIXTLA_ACCESSOR_HOME")
+    folder = Path(home) if home else platformdirs.user_data_path("nixtla_accessor", appauthor=False)
+    return folder / "models.sqlite"
+
+
+class ModelStore:
+    """Fine-tuned models by id.
+
+    Every call opens the file anew, so one store serves many threads and a fork keeps nothing open.
+
+    Parameters
+    ----------
+    path : Path
+        The SQLite file; it and its folder are made where they are missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._transaction() as database:
+                database.execute(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            message = (
+                f"The local engine keeps its models in {path}, and cannot write there ({error}). "
+                "Set NIXTLA_ACCESSOR_HOME to a folder that is yours."
+            )
+            raise ConfigurationError(message) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        database = sqlite3.connect(self.path, timeout=_WAIT_FOR_WRITERS)
+        try:
+            with database:
+                yield database
+        finally:
+            database.close()
+
+    def save(self, model: FinetunedModel, tensors: bytes) -> bool:
+        """Save a model whole, or not at all; False where its id is taken."""
+        values = (*model.model_dump().values(), hashlib.sha256(tensors).hexdigest(), tensors)
+        with self._transaction() as database:
+            statement = f"INSERT OR IGNORE INTO models ({_METADATA}, sha256, tensors) VALUES ({', '.join('?' * 11)})"  # noqa: S608 - constants only
+            return database.execute(statement, values).rowcount == 1
+
+    def models(self) -> list[FinetunedModel]:
+        """Return all models, the newest last."""
+        with self._transaction() as database:
+            rows = database.execute(f"SELECT {_METADATA} FROM models ORDER BY created_at, id").fetchall()  # noqa: S608
+        return [_model_from_row(row) for row in rows]
+
+    def model(self, model_id: str) -> FinetunedModel | None:
+        """Return what is known of a model, or None."""
+        with self._transaction() as database:
+            row = database.execute(f"SELECT {_METADATA} FROM models WHERE id = ?", (model_id,)).fetchone()  # noqa: S608
+        return None if row is None else _model_from_row(row)
+
+    def tensors(self, model_id: str) -> bytes | None:
+        """Return the tensors of a model as they were saved, or None."""
+        with self._transaction() as database:
+            row = database.execute("SELECT sha256, tensors FROM models WHERE id = ?", (model_id,)).fetchone()
+        if row is None:
+            return None
+        checksum, tensors = row
+        if hashlib.sha256(tensors).hexdigest() != checksum:
+            raise DamagedModelError(f"The saved model {model_id!r} is damaged: its checksum does not fit.")
+        return bytes(tensors)
+
+    def delete(self, model_id: str) -> bool:
+        """Delete a model; False where there is none."""
+        with self._transaction() as database:
+            return database.execute("DELETE FROM models WHERE id = ?", (model_id,)).rowcount == 1
+
+
+def _model_from_row(row: tuple[str | int, ...]) -> FinetunedModel:
+    return FinetunedModel.model_validate(dict(zip(_METADATA.split(", "), row, strict=True)))

@@ -1,0 +1,292 @@
+"""Synthetic series for pretraining: trends, seasons, noise and calendars, drawn at random.
+
+Series come in chunks that share a season, so that whole-array operations make them. What changes slowly is scaled to the
+life of the series: ten yearly points have a real trend, and so have a thousand hourly ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nixtla_accessor.local.features import HORIZON
+from nixtla_accessor.local.seasons import Season
+
+Array = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of series: its season, its share of the chunks, and how long histories are."""
+
+    name: str
+    season: Season
+    share: float
+    shortest: int
+    longest: int
+
+
+KINDS = (
+    Kind("yearly", Season(1, 0), 0.18, 5, 128),
+    Kind("quarterly", Season(4, 0), 0.16, 6, 200),
+    Kind("monthly", Season(12, 0), 0.20, 14, 300),
+    Kind("weekly", Season(52, 0), 0.08, 20, 400),
+    Kind("daily", Season(7, 364), 0.13, 14, 1056),
+    Kind("business daily", Season(5, 0), 0.03, 14, 400),
+    Kind("hourly", Season(24, 168), 0.12, 30, 700),
+    Kind("half-hourly", Season(48, 336), 0.05, 60, 1056),
+    Kind("quarter-hourly", Season(96, 672), 0.02, 110, 1056),
+    Kind("other", Season(6, 0), 0.03, 10, 300),  # the season length is drawn from OTHER_SEASONS
+)
+OTHER_SEASONS = (2, 3, 6, 8, 10, 13, 24, 26, 30, 60)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chunk:
+    """Series that share a season.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (series, points + HORIZON)
+        Right-aligned; of each row the last `length + HORIZON` values are meant.
+    length : ndarray of int, shape (series,)
+        Points of history before the last HORIZON values.
+    season : Season
+    """
+
+    values: Array
+    length: NDArray[np.integer]
+    season: Season
+
+
+def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
+    """Draw a chunk of series of one kind; the kind too where none is given."""
+    if kind is None:
+        shares = np.array([each.share for each in KINDS])
+        kind = KINDS[rng.choice(len(KINDS), p=shares / shares.sum())]
+    season = Season(int(rng.choice(OTHER_SEASONS)), 0) if kind.name == "other" else kind.season
+    length = np.exp(rng.uniform(np.log(kind.shortest), np.log(kind.longest + 0.99), n_series)).astype(int)
+    length = np.where(rng.random(n_series) < (0.1 if season.length == 1 else 0.35), kind.longest, length)
+    drawing = _Drawing(rng, n_series, kind.longest + HORIZON, length + HORIZON)
+    level, noise = _level_and_noise(drawing, season.length)
+    seasonal = _seasonal(drawing, season)
+    size = drawing.log_uniform(-1.8, 0.15)
+    if season.length == 1:
+        size = size * drawing.uniform(0.1, 1)
+    volatile = drawing.some(0.2)  # noise that grows with the season
+    size = size * ~drawing.some(0.04)
+    noise = noise * size * np.where(volatile, np.clip(1 + seasonal / drawing.spread(seasonal), 0.1, 3), 1)
+    values = _linked(drawing, level + seasonal + noise, season.length, kind.shortest)
+    return Chunk(values.astype(np.float32), length, season)
+
+
+class _Drawing:
+    """Random draws for the rows of a chunk, one column each, and the life of each row."""
+
+    def __init__(self, rng: Generator, rows: int, points: int, life: NDArray[np.integer]) -> None:
+        self.rng, self.rows, self.points = rng, rows, points
+        column = np.arange(points, dtype=np.float32)[None]
+        born = (points - life)[:, None].astype(np.float32)
+        self.time = column
+        self.alive: Mask = column >= born
+        self.age: Array = np.maximum((column - born) / life[:, None].astype(np.float32), 0)  # 0..1 over the life
+
+    def uniform(self, low: float, high: float, rows: int | None = None) -> Array:
+        return self.rng.uniform(low, high, (self.rows if rows is None else rows, 1)).astype(np.float32)
+
+    def log_uniform(self, low: float, high: float, rows: int | None = None) -> Array:
+        """10 to a uniform power."""
+        return np.float32(10) ** self.uniform(low, high, rows)
+
+    def normal(self, columns: int = 1) -> Array:
+        return self.rng.standard_normal((self.rows, columns), dtype=np.float32)
+
+    def random(self, columns: int = 1) -> Array:
+        return self.rng.random((self.rows, columns), dtype=np.float32)
+
+    def some(self, share: float) -> Mask:
+        """True for about that share of the rows."""
+        return self.rng.random((self.rows, 1)) < share
+
+    def spread(self, values: Array) -> Array:
+        """Standard deviation of each row over its life."""
+        count = self.alive.sum(1, keepdims=True).astype(np.float32)
+        mean = (values * self.alive).sum(1, keepdims=True) / count
+        return np.sqrt((((values - mean) ** 2) * self.alive).sum(1, keepdims=True) / count) + np.float32(1e-6)
+
+
+def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Array]:
+    """What moves slowly, and autocorrelated noise of unit size."""
+    walk, slope_walk, noise = _walks(drawing, season_length)
+    level = walk / drawing.spread(walk) * drawing.some(0.65) * drawing.log_uniform(-1.3, 0.4)
+    level += slope_walk / drawing.spread(slope_walk) * drawing.some(0.25) * drawing.log_uniform(-1.3, 0.4)
+    _add_wandering(drawing, level)
+    level += _trend(drawing) * drawing.some(0.75 if season_length == 1 else 0.55)
+    level += drawing.some(0.12) * (drawing.age >= drawing.uniform(0, 1)) * drawing.normal()  # a step
+    moving = 1.0 if season_length == 1 else 0.5 if season_length >= 24 else 0.8
+    return level * np.where(drawing.some(moving), 1, np.float32(0.2) * drawing.some(0.5)), noise
+
+
+def _walks(drawing: _Drawing, season_length: int) -> tuple[Array, Array, Array]:
+    """A random walk, the sum of a damped random slope, and autoregressive noise."""
+    rng, shape = drawing.rng, (drawing.points, drawing.rows)
+    rows = drawing.rows
+    steps = rng.standard_normal(shape, dtype=np.float32)
+    slopes = rng.standard_normal(shape, dtype=np.float32)
+    shocks = rng.standard_normal(shape, dtype=np.float32)
+    steps *= 1 + 3 * ((rng.random(shape, dtype=np.float32) < 0.03) & (rng.random(rows) < 0.25))
+    shocks *= 1 + 3 * ((rng.random(shape, dtype=np.float32) < 0.02) & (rng.random(rows) < 0.2))
+    undamped = 0.3 if season_length == 1 else 0.5
+    damping = np.where(rng.random(rows) < undamped, 1, rng.uniform(0.7, 0.999, rows)).astype(np.float32)
+    if season_length < 24:
+        persistence = np.where(rng.random(rows) < 0.45, 0, rng.uniform(-0.6, 0.97, rows)).astype(np.float32)
+    else:  # within a day, noise is persistent
+        persistence = np.where(rng.random(rows) < 0.25, 0, 1 - 10 ** rng.uniform(-2.5, 0, rows)).astype(np.float32)
+    for step in range(1, drawing.points):
+        slopes[step] += damping * slopes[step - 1]
+        shocks[step] += persistence * shocks[step - 1]
+    shocks *= np.sqrt(1 - persistence**2)
+    return np.cumsum(steps, 0).T, np.cumsum(slopes, 0).T, shocks.T
+
+
+def _add_wandering(drawing: _Drawing, level: Array) -> None:
+    """Smooth random functions (random Fourier features of a Gaussian process) for some rows."""
+    rows = np.flatnonzero(drawing.rng.random(drawing.rows) < 0.35)
+    pace = drawing.log_uniform(-0.5, 1.5, len(rows))
+    wandering = np.zeros((len(rows), drawing.points), np.float32)
+    for _ in range(6):
+        frequency = drawing.rng.standard_normal((len(rows), 1), dtype=np.float32) * pace
+        wandering += np.cos(frequency * drawing.age[rows] + drawing.uniform(0, 2 * np.pi, len(rows)))
+    level[rows] += wandering * (np.float32(0.58) * drawing.log_uniform(-1, 0.3, len(rows)))
+
+
+def _trend(drawing: _Drawing) -> Array:
+    """Linear, damped, logistic growth, or a boom that ends; with breaks of the slope."""
+    age, kind = drawing.age, drawing.random()
+    turn = drawing.uniform(0.1, 1)
+    damped = 1 - np.exp(-age / drawing.uniform(0.15, 1.5))
+    logistic = 1 / (1 + np.exp(np.clip((drawing.uniform(0.1, 0.9) - age) * drawing.uniform(4, 14), -30, 30)))
+    boom = age - drawing.uniform(0.5, 1.8) * np.maximum(age - turn, 0)
+    shape = np.select([kind < 0.45, kind < 0.70, kind < 0.85], [age, damped, logistic], boom)
+    trend: Array = drawing.normal() * 3 * shape
+    for _ in range(2):
+        trend += drawing.some(0.3) * drawing.normal() * 4 * np.maximum(age - drawing.uniform(0, 1), 0)
+    return trend
+
+
+def _seasonal(drawing: _Drawing, season: Season) -> Array:
+    """The seasonal part of each row."""
+    if season.length == 1:
+        return _cycles(drawing)
+    if season.length >= 24 and season.second:
+        return _within_days(drawing, season.length) * _strength(drawing, 0.93, -0.6, 0.7)
+    m = season.length
+    phase = (np.arange(drawing.points) + drawing.rng.integers(m)) % m
+    seasonal = _pattern(drawing, m)[:, phase]
+    other = _pattern(drawing, m)[:, phase]
+    seasonal += drawing.some(0.25) * drawing.age * drawing.uniform(0, 0.8) * (other - seasonal)  # it changes over time
+    seasonal *= 1 + drawing.uniform(-0.8, 0.8) * drawing.age * drawing.some(0.3)
+    seasonal *= _strength(drawing, 0.78, -1, 0.6)
+    if season.second or m in (4, 5, 7):  # the year in daily series, the business cycle in quarterly ones
+        period = season.second * 1.0027 if season.second else m * drawing.uniform(2, 9)
+        seasonal += _waves(drawing, period) * _strength(drawing, 0.4 if season.second else 0.2, -0.8, 0.6)
+    return seasonal
+
+
+def _strength(drawing: _Drawing, share: float, low: float, high: float) -> Array:
+    """How strong a pattern is: 0 but for some rows."""
+    return np.where(drawing.some(share), drawing.log_uniform(low, high), np.float32(0))
+
+
+def _cycles(drawing: _Drawing) -> Array:
+    """Cycles of several years, in some yearly series."""
+    cycle = np.sin(2 * np.pi * (drawing.time / drawing.log_uniform(0.5, 1.6) + drawing.uniform(0, 1)))
+    return (cycle * _strength(drawing, 0.2, -1, 0.2)).astype(np.float32)
+
+
+def _waves(drawing: _Drawing, period: float | Array) -> Array:
+    """A sine and, for some rows, its first harmonic."""
+    first = np.sin(2 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
+    harmonic = np.sin(4 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
+    return (first + 0.4 * harmonic * drawing.some(0.5)).astype(np.float32)
+
+
+def _pattern(drawing: _Drawing, m: int) -> Array:
+    """One season of unit spread: harmonics, any shape, spikes, or a ramp. (rows, m)"""
+    phase = np.arange(m, dtype=np.float32)[None] / m
+    smooth, decay = np.zeros((drawing.rows, m), np.float32), drawing.uniform(0.3, 2)
+    for k in range(1, max(1, min(6, m // 2)) + 1):
+        smooth += drawing.normal() / k**decay * np.sin(2 * np.pi * (k * phase + drawing.uniform(0, 1)))
+    rough = drawing.normal(m)
+    spikes = rough * (0.1 + 3 * (drawing.random(m) < max(0.1, 1.2 / m)))
+    start = drawing.rng.integers(0, m, (drawing.rows, 1))
+    ramp = ((phase * m + start) % m) / m * np.sign(drawing.uniform(-1, 1)) + 0.15 * rough * drawing.some(0.5)
+    kind = drawing.random()
+    pattern = np.select([kind < 0.5, kind < 0.75, kind < 0.9], [smooth, rough, spikes], ramp)
+    pattern -= pattern.mean(1, keepdims=True)
+    return (pattern / (pattern.std(1, keepdims=True) + 1e-3)).astype(np.float32)
+
+
+def _day(drawing: _Drawing, m: int) -> Array:
+    """One day of unit spread: bumps, roughness, and for some rows a flat night. (rows, m)"""
+    phase = np.arange(m, dtype=np.float32)[None] / m
+    day = np.zeros((drawing.rows, m), np.float32)
+    for _ in range(4):
+        bump = np.exp(drawing.log_uniform(-0.3, 2.0) * (np.cos(2 * np.pi * (phase - drawing.uniform(0, 1))) - 1))
+        day += drawing.some(0.75) * drawing.normal() * bump
+    day += drawing.normal(m) * drawing.some(0.3) * drawing.log_uniform(-1.5, -0.3)
+    day = (day - day.mean(1, keepdims=True)) / (day.std(1, keepdims=True) + np.float32(1e-3))
+    floor = np.quantile(day, 0.45, axis=1, keepdims=True) * drawing.uniform(0.3, 1)
+    return np.where(drawing.some(0.25), np.maximum(day, floor), day).astype(np.float32)
+
+
+def _within_days(drawing: _Drawing, m: int) -> Array:
+    """Days and weeks of sub-daily series: workdays, days off, holidays, and days that differ."""
+    n_days = drawing.points // m + 2
+    day, time_of_day = np.arange(drawing.points) // m, np.arange(drawing.points) % m
+    workday, day_off = _day(drawing, m), _day(drawing, m)
+    differs = drawing.uniform(0, 1) * drawing.some(0.7)
+    day_off = (1 - differs) * workday * drawing.uniform(0.3, 1.1) + differs * (day_off + 0.6 * drawing.normal())
+    weekday = (np.arange(n_days)[None] + drawing.rng.integers(0, 7, (drawing.rows, 1))) % 7
+    off = (weekday >= np.where(drawing.some(0.8), 5, 6)) & drawing.some(0.6)
+    off |= (drawing.random(n_days) < 0.025) & drawing.some(0.5)  # holidays
+    by_weekday = np.take_along_axis(0.25 * drawing.normal(7) * drawing.some(0.35), weekday, 1)
+    by_day = drawing.normal(n_days)
+    persistence = drawing.uniform(0, 0.95)[:, 0]
+    for i in range(1, n_days):
+        by_day[:, i] = persistence * by_day[:, i - 1] + np.sqrt(1 - persistence**2) * by_day[:, i]
+    gain = 1 + 0.5 * by_weekday + drawing.log_uniform(-1.7, -0.2) * by_day * drawing.some(0.6)
+    level = by_weekday + drawing.log_uniform(-1.7, 0.1) * np.roll(by_day, 3, 1) * drawing.some(0.4)
+    profile = np.where(off[:, day], day_off[:, time_of_day], workday[:, time_of_day])
+    values = profile * gain[:, day] + level[:, day]
+    year = np.sin(2 * np.pi * (drawing.time / (m * drawing.uniform(30, 365)) + drawing.uniform(0, 1)))
+    values = values * (1 + 0.3 * year * drawing.some(0.2)) + year * drawing.uniform(0, 1.5) * drawing.some(0.3)
+    return values.astype(np.float32)
+
+
+def _linked(drawing: _Drawing, values: Array, season_length: int, shortest: int) -> Array:
+    """From an additive series to what is measured: products, floors, counts, outliers, a level away from zero."""
+    rng = drawing.rng
+    multiplicative = drawing.some(0.45)
+    strength = drawing.uniform(0.05, 0.6 if season_length > 1 else 0.75)
+    values = np.where(multiplicative, np.exp(np.clip(strength * values, -6, 6)), values)
+    floored = drawing.some(0.12 if season_length < 24 else 0.25) & ~multiplicative
+    lower = np.quantile(values[:, -(shortest + HORIZON) :], 0.25, axis=1, keepdims=True)
+    floor = lower - drawing.uniform(0, 1.5) * drawing.spread(values)
+    values = np.where(floored, np.maximum(values - floor, 0), values)
+    outliers = (drawing.random(drawing.points) < 0.01) & drawing.some(0.2)
+    outliers[:, -HORIZON:] = False
+    values = values + outliers * drawing.normal(drawing.points) * 4 * drawing.spread(values)
+    counted = np.flatnonzero(rng.random(drawing.rows) < 0.08)
+    relative = (values - values.mean(1, keepdims=True)) / drawing.spread(values)
+    rate = np.exp(np.clip(0.7 * relative[counted], -4, 4)) * drawing.log_uniform(-1, 1.7, len(counted))
+    values[counted] = rng.poisson(np.clip(rate, 0, 1e4))
+    shifted = drawing.some(0.7) & ~multiplicative & ~floored
+    shifted[counted] = False
+    shift = np.where(drawing.some(0.05), drawing.log_uniform(1.4, 4), drawing.uniform(-2, 25))
+    values = values + shifted * shift * drawing.spread(values)
+    return np.where(drawing.some(0.05), -values, values)

@@ -1,0 +1,1 @@
+"""The frame's side: it knows pandas, never HTTP."""

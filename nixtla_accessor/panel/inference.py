@@ -1,0 +1,196 @@
+"""Which frequencies the stamps of some series can be read as."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from nixtla_accessor.panel.calendars import WEEKDAYS, Calendar, are_month_ends, days_of_month, weekdays
+from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm
+from nixtla_accessor.panel.vocabulary import Reading, day_reading, elapsed_reading, month_reading
+
+Integers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+MOST_MONTH_DAYS = 8  # stamps on more different days of the month than this are no semi-month
+PLAIN_BUSINESS_DAYS = 4  # every fifth business day is a week
+
+
+class Sample(NamedTuple):
+    """Some series of at least two stamps, each sorted by time, one after the other."""
+
+    ticks: Ticks
+    sizes: Integers
+
+    @property
+    def firsts(self) -> Integers:
+        """The position of each series' first stamp."""
+        return np.cumsum(self.sizes) - self.sizes
+
+
+Fits = dict[Reading, Flags]  # for each reading, the series that it fits
+
+
+def find_readings(sample: Sample, form: TimeForm) -> Fits:
+    """Find the readings that fit whole series, stamp by stamp.
+
+    Returns
+    -------
+    dict of Reading to ndarray of bool, shape (n_series,)
+        The plainest reading first.
+    """
+    fits: Fits = {}
+    if form.is_integer:
+        _add(fits, _constant_steps(sample.ticks, sample), lambda step: Reading(step, ""))
+        return fits
+    per_day = form.ticks_per_day
+    wall = form.to_wall(sample.ticks)
+    days = wall // per_day
+    hours = wall - days * per_day
+    daily = np.minimum.reduceat(hours, sample.firsts) == np.maximum.reduceat(hours, sample.firsts)
+    if daily.any():
+        for strides, name in _calendar_strides(days.view("M8[D]"), sample):
+            _add(fits, np.where(daily, strides, 0), name)
+    elapsed = _constant_steps(sample.ticks, sample)
+    explained = np.logical_or.reduce([*fits.values(), np.zeros(len(elapsed), dtype=bool)])
+    _add(fits, np.where(explained, 0, elapsed), lambda step: _elapsed(step, form))
+    return fits
+
+
+def _calendar_strides(days: npt.NDArray[np.datetime64], sample: Sample) -> Iterator[tuple[Integers, Callable[[int], Reading]]]:
+    """Yield, for each family of days, the stride of each series (0 where it does not fit), and what strides are called.
+
+    Where a family has anchors, strides come multiplied and the anchor is added, so that one number tells both.
+    """
+    firsts = sample.firsts
+    numbers, week_days = days_of_month(days), weekdays(days)
+    months = days.astype("M8[M]").astype(np.int64)
+    month_strides = _constant_steps(months, sample)
+    first_months = months[firsts] % 12
+
+    def edges(family: str) -> tuple[Integers, Callable[[int], Reading]]:
+        fitting = np.where(_all_rows(Calendar(family).contains(days), sample), month_strides, 0)
+        return _with_anchor(fitting, first_months), lambda key: month_reading(*divmod(key, 100), family)
+
+    yield edges("MS")
+    yield edges("ME")
+    day_steps = _constant_steps(days.astype(np.int64), sample)
+    yield _with_anchor(day_steps, week_days[firsts]), lambda key: day_reading(*divmod(key, 100))
+    business = np.where(_all_rows(week_days < 5, sample), _constant_steps(np.busday_count("1970-01-01", days), sample), 0)
+    yield np.where(business <= PLAIN_BUSINESS_DAYS, business, 0), lambda count: Reading(count, "B")
+    yield edges("BMS")
+    yield edges("BME")
+    kinds = np.unique(numbers)
+    if len(kinds) <= MOST_MONTH_DAYS:
+        for day in kinds[(kinds > 1) & (kinds < 28)].tolist():
+            for family, later in (("SMS", numbers >= day), ("SME", are_month_ends(days))):
+                inside = _all_rows(Calendar(family, str(day)).contains(days), sample)
+                strides = np.where(inside, _constant_steps(2 * months + later, sample), 0)
+                # Every second day of a semi-month is the same day of each month: no semi-month.
+                yield np.where(strides % 2, strides, 0), lambda count, family=family, day=day: Reading(count, family, str(day))
+    same_day = _constant(week_days, sample)
+    weeks = (numbers - 1) // 7
+    same_week = np.where(same_day & _constant(weeks, sample) & (weeks[firsts] < 4), month_strides, 0)
+    week_names = 7 * weeks[firsts] + week_days[firsts]
+    yield _with_anchor(same_week, week_names), lambda key: Reading(key // 100, "WOM", f"{key % 100 // 7 + 1}{WEEKDAYS[key % 100 % 7]}")
+    last_week = np.where(same_day & _all_rows(days_of_month(days + 7) <= 7, sample), month_strides, 0)
+    yield _with_anchor(last_week, week_days[firsts]), lambda key: Reading(key // 100, "LWOM", WEEKDAYS[key % 100])
+    yield np.where((business > PLAIN_BUSINESS_DAYS) & (business % 5 > 0), business, 0), lambda count: Reading(count, "B")
+
+
+def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
+    """Find the reading with the fewest stamps off it, doubled or missing, of series that none fits; None when none is close."""
+    steps = np.diff(sample.ticks)
+    inner = np.ones(len(steps), dtype=bool)
+    inner[sample.firsts[1:] - 1] = False
+    steps = steps[inner & (steps > 0)]
+    if not len(steps):
+        return None
+    usual = _most_frequent(steps)
+    if form.is_integer:
+        return Reading(usual, "") if _defects(sample.ticks, sample, usual) < len(sample.ticks) / 2 else None
+    per_day = form.ticks_per_day
+    candidates: list[tuple[float, Reading]] = []
+    if usual % per_day:
+        candidates.append((_defects(sample.ticks, sample, usual), _elapsed(usual, form)))
+    else:
+        wall = form.to_wall(sample.ticks)
+        days = wall // per_day
+        hours = wall - days * per_day
+        usual_hour = hours == _most_frequent(hours)
+        for family in ("MS", "ME", "D", "B", "BMS", "BME"):
+            on = usual_hour & Calendar(family).contains(days.view("M8[D]"))
+            candidates.append(_closeness(family, days.view("M8[D]"), on, sample))
+    defects, reading = min(candidates, key=lambda candidate: candidate[0])
+    return reading if defects < len(sample.ticks) / 2 else None
+
+
+def _closeness(family: str, days: npt.NDArray[np.datetime64], on: Flags, sample: Sample) -> tuple[float, Reading]:
+    """Count the defects of the stamps under the best stride of a family of days."""
+    kept = Sample(days[on].astype(np.int64), np.add.reduceat(on, sample.firsts, dtype=np.int64))
+    kept = Sample(kept.ticks, kept.sizes[kept.sizes > 0])
+    numbers = {
+        "D": lambda: kept.ticks,
+        "B": lambda: np.busday_count("1970-01-01", kept.ticks.view("M8[D]")).astype(np.int64),
+    }.get(family, lambda: kept.ticks.view("M8[D]").astype("M8[M]").astype(np.int64))()
+    steps = np.diff(numbers)
+    steps[kept.firsts[1:] - 1] = 0
+    if not (steps > 0).any():
+        return np.inf, Reading(1, family)
+    stride = _most_frequent(steps[steps > 0])
+    first_day = kept.ticks.view("M8[D]")[:1]
+    if family == "D":
+        reading = day_reading(stride, int(weekdays(first_day)[0]))
+    elif family == "B":
+        reading = Reading(stride, "B")
+    else:
+        reading = month_reading(stride, int(numbers[0]) % 12, family)
+    return np.count_nonzero(~on) + _defects(numbers, kept, stride), reading
+
+
+def _defects(values: Integers, sample: Sample, stride: int) -> float:
+    """Count the steps that are not a multiple of the stride or zero, and the strides that are missing."""
+    steps = np.diff(values)
+    steps[sample.firsts[1:] - 1] = stride
+    broken = (steps % stride != 0) | (steps <= 0)
+    return float(np.count_nonzero(broken) + np.sum(np.where(broken, 0, steps // stride - 1), dtype=np.float64))
+
+
+def _elapsed(ticks: int, form: TimeForm) -> Reading:
+    return elapsed_reading(ticks * (TICKS_PER_SECOND["ns"] // TICKS_PER_SECOND[form.unit]))
+
+
+def _add(fits: Fits, strides: Integers, name: Callable[[int], Reading]) -> None:
+    for stride in np.unique(strides[strides > 0]).tolist():
+        reading = name(stride)
+        fitting = strides == stride
+        fits[reading] = fits[reading] | fitting if reading in fits else fitting
+
+
+def _with_anchor(strides: Integers, anchors: Integers) -> Integers:
+    return np.where(strides > 0, 100 * strides + anchors, 0)
+
+
+def _constant_steps(values: Integers, sample: Sample) -> Integers:
+    """Give each series' step where it is positive and constant, else 0."""
+    firsts = sample.firsts
+    steps = np.append(np.diff(values), 0)
+    steps[firsts + sample.sizes - 1] = steps[firsts]  # what lies between two series is no step
+    low, high = np.minimum.reduceat(steps, firsts), np.maximum.reduceat(steps, firsts)
+    return np.where((low == high) & (low > 0), low, 0)
+
+
+def _constant(values: Integers, sample: Sample) -> Flags:
+    return np.asarray(np.minimum.reduceat(values, sample.firsts) == np.maximum.reduceat(values, sample.firsts))
+
+
+def _all_rows(flags: Flags, sample: Sample) -> Flags:
+    return np.asarray(np.logical_and.reduceat(flags, sample.firsts))
+
+
+def _most_frequent(values: Integers) -> int:
+    kinds, counts = np.unique(values, return_counts=True)
+    return int(kinds[np.argmax(counts)])

@@ -1,0 +1,105 @@
+"""The target column as exact numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nixtla_accessor.errors import UnsupportedDtypeError
+
+Target = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+
+EXACT_IN_FLOAT64 = 2**53
+
+
+def read_target(values: pd.Series[Any] | pd.Index, name: object) -> Target:
+    """Read the target, keeping every digit.
+
+    Integers become int64; all else float64, where a missing value is NaN. Integers with missing values become float64,
+    which is exact up to 2**53; larger ones are refused.
+
+    Parameters
+    ----------
+    values : Series or Index of length n
+        Real numbers in NumPy, nullable, Arrow, sparse or object storage.
+    name : hashable
+        The column's name, for messages.
+
+    Returns
+    -------
+    ndarray of float64 or int64, shape (n,)
+        In the caller's order; shares memory with the column where that is possible, and is read-only.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        The values are no real numbers, or no float64 or int64 holds them exactly.
+    """
+    if isinstance(values.dtype, pd.SparseDtype):
+        values = pd.Series(np.asarray(values))
+    if values.dtype == object:
+        values = _from_objects(values, name)
+    dtype: Any = values.dtype
+    if pd.api.types.is_bool_dtype(dtype) or not (
+        pd.api.types.is_integer_dtype(dtype) or (pd.api.types.is_float_dtype(dtype) and _width(dtype) <= 8)
+    ):
+        raise _no_numbers(name, str(dtype))
+    numbers = _floats(values) if pd.api.types.is_float_dtype(dtype) else _integers(values, name)
+    view = np.ascontiguousarray(numbers).view()
+    view.flags.writeable = False
+    return view
+
+
+def _width(dtype: Any) -> int:
+    """Return the bytes of one float."""
+    return int(dtype.itemsize) if isinstance(dtype, np.dtype) else int(dtype.numpy_dtype.itemsize)
+
+
+def _floats(values: pd.Series[Any] | pd.Index) -> npt.NDArray[np.float64]:
+    if isinstance(values.dtype, np.dtype):
+        return np.asarray(values.to_numpy(), dtype=np.float64)
+    return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _integers(values: pd.Series[Any] | pd.Index, name: object) -> Target:
+    largest = values.max(skipna=True)
+    if largest is not pd.NA and int(largest) > np.iinfo(np.int64).max:
+        raise UnsupportedDtypeError(
+            f"The target {name!r} has integers beyond the largest int64, such as {int(largest)}. "
+            f"Rescale them, or give up digits: df[{name!r}].astype('float64')."
+        )
+    if isinstance(values.dtype, np.dtype):
+        return np.asarray(values.to_numpy(), dtype=np.int64)
+    missing = np.asarray(values.isna())
+    integers = np.asarray(values.to_numpy(dtype=np.int64, na_value=0))
+    if not missing.any():
+        return integers
+    if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
+        raise UnsupportedDtypeError(
+            f"The target {name!r} has missing values, and integers beyond 2**53 that float64 cannot hold exactly beside them. "
+            f"Fill the missing values, or give up digits: df[{name!r}].astype('float64')."
+        )
+    return np.where(missing, np.nan, integers.astype(np.float64))
+
+
+def _from_objects(values: pd.Series[Any] | pd.Index, name: object) -> pd.Series[Any]:
+    """Bring Python numbers to a dtype of numbers."""
+    found = pd.api.types.infer_dtype(values, skipna=True)
+    try:
+        if found == "integer":
+            return pd.Series(pd.array(values.to_numpy(), dtype="Int64"))
+        if found == "floating":
+            return pd.Series(pd.array(values.to_numpy(), dtype="Float64"))
+    except (OverflowError, TypeError, ValueError) as error:
+        raise _no_numbers(name, f"an object column ({error})") from error
+    raise _no_numbers(name, f"an object column of {found} values")
+
+
+def _no_numbers(name: object, found: str) -> UnsupportedDtypeError:
+    return UnsupportedDtypeError(
+        f"The target {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
+        f"Convert it: df[{name!r}] = df[{name!r}].astype('float64'), or pd.to_numeric(df[{name!r}])."
+    )

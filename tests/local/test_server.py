@@ -1,0 +1,302 @@
+"""The contract over real HTTP: keys, encodings, answers and refusals of the local engine."""
+
+import gzip
+import io
+import json
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import requests
+import zstandard
+
+from nixtla_accessor.local.embedded import start_engine
+
+LOSSES = ["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
+
+
+@pytest.fixture(scope="module")
+def engine():
+    return start_engine()
+
+
+@pytest.fixture(scope="module")
+def http(engine):
+    with requests.Session() as session:
+        session.trust_env = False
+        session.headers["Authorization"] = f"Bearer {engine.api_key}"
+        yield session
+
+
+@pytest.fixture
+def call(engine, http):
+    def call(method, path, body=None, **kwargs):
+        return http.request(method, engine.base_url + path, json=body, timeout=60, **kwargs)
+
+    return call
+
+
+@pytest.fixture
+def model(call):
+    """A fine-tuned model, deleted afterwards."""
+    model_id = "of-a-test"
+    call("DELETE", f"/v2/finetuned_models/{model_id}")
+    answer = call("POST", "/v2/finetune", body(output_model_id=model_id))
+    assert answer.status_code == 200, answer.text
+    yield model_id
+    call("DELETE", f"/v2/finetuned_models/{model_id}")
+
+
+def values(n_series=3, length=60):
+    step = np.arange(length)
+    rows = [10 + i + 3 * np.sin(2 * np.pi * step / 12 + i) + 0.05 * step for i in range(n_series)]
+    return np.concatenate(rows).tolist(), [length] * n_series
+
+
+def body(n_series=3, length=60, **fields):
+    y, sizes = values(n_series, length)
+    return {"series": {"y": y, "sizes": sizes}, "freq": "MS", "finetune_steps": 2, **fields}
+
+
+def forecast_body(n_series=3, length=60, **fields):
+    y, sizes = values(n_series, length)
+    return {"series": {"y": y, "sizes": sizes}, "freq": "MS", "h": 12, **fields}
+
+
+class TestKeys:
+    @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer wrong", "Basic {key}", "{key}"])
+    def test_without_the_key_the_answer_is_401(self, engine, header):
+        headers = {} if header is None else {"Authorization": header.format(key=engine.api_key)}
+        with requests.Session() as session:
+            session.trust_env = False
+            for path in ("/v2/finetuned_models", "/validate_api_key", "/model_params?model=m&freq=D"):
+                answer = session.get(engine.base_url + path, headers=headers, timeout=10)
+                assert answer.status_code == 401
+                assert isinstance(answer.json()["detail"], str)
+
+    def test_the_key_is_asked_before_the_body_is_read(self, engine):
+        answer = requests.post(engine.base_url + "/v2/finetune", data=b"{broken", timeout=10)
+        assert answer.status_code == 401
+
+    def test_a_valid_key_is_confirmed(self, call):
+        answer = call("GET", "/validate_api_key")
+        assert answer.status_code == 200
+        assert "detail" in answer.json()
+
+
+def streamed_zstd(data):
+    """Compress to one zstd stream that does not tell its size, as streaming compressors do."""
+    out = io.BytesIO()
+    with zstandard.ZstdCompressor().stream_writer(out, closefd=False) as writer:
+        writer.write(data)
+    return out.getvalue()
+
+
+class TestEncodings:
+    @pytest.mark.parametrize(
+        ("encoding", "encode"),
+        [
+            ("identity", bytes),
+            ("gzip", gzip.compress),
+            ("zstd", lambda data: bytes(pa.Codec("zstd").compress(data))),
+            ("zstd", streamed_zstd),
+        ],
+        ids=["identity", "gzip", "zstd", "zstd without its size"],
+    )
+    def test_bodies_may_be_compressed(self, call, encoding, encode):
+        data = encode(json.dumps(forecast_body()).encode())
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        answer = call("POST", "/v2/forecast", data=data, headers=headers)
+        assert answer.status_code == 200, answer.text
+        assert answer.json() == call("POST", "/v2/forecast", forecast_body()).json()
+
+    @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+    @pytest.mark.parametrize("cut", [0, 1, 20, -5])
+    def test_a_broken_stream_is_a_400_or_422(self, call, encoding, cut):
+        data = json.dumps(forecast_body()).encode()
+        whole = gzip.compress(data) if encoding == "gzip" else bytes(pa.Codec("zstd").compress(data))
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        answer = call("POST", "/v2/forecast", data=whole[:cut], headers=headers)
+        assert answer.status_code in (400, 422), answer.text
+
+    def test_other_encodings_are_a_415_that_names_the_known(self, call):
+        headers = {"Content-Type": "application/json", "Content-Encoding": "br"}
+        answer = call("POST", "/v2/forecast", data=b"xx", headers=headers)
+        assert answer.status_code == 415
+        assert "zstd" in answer.json()["detail"]
+
+    def test_a_bomb_is_not_inflated(self, call, monkeypatch):
+        monkeypatch.setattr("nixtla_accessor.local.server.MAX_BODY_BYTES", 10_000_000)
+        headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
+        answer = call("POST", "/v2/forecast", data=pa.Codec("zstd").compress(b" " * 50_000_000), headers=headers)
+        assert answer.status_code == 413
+
+
+class TestFinetune:
+    def test_the_answer_is_the_contracts(self, call, model):
+        answer = call("POST", "/v2/finetune", body())
+        assert answer.status_code == 200
+        assert set(answer.json()) == {"input_tokens", "output_tokens", "finetune_tokens", "finetuned_model_id"}
+        assert answer.json()["input_tokens"] == 180
+        assert answer.json()["finetune_tokens"] == 360
+        call("DELETE", f"/v2/finetuned_models/{answer.json()['finetuned_model_id']}")
+
+    def test_what_is_known_of_a_model(self, call, model):
+        known = call("GET", f"/v2/finetuned_models/{model}").json()
+        assert known["id"] == model
+        assert (known["steps"], known["depth"], known["loss"], known["model"], known["freq"]) == (
+            2,
+            1,
+            "default",
+            "timegpt-1",
+            "MS",
+        )
+        assert known["base_model_id"] == "None"
+        assert known in call("GET", "/v2/finetuned_models").json()["finetuned_models"]
+
+    def test_a_chain_goes_on_from_a_model_and_outlives_it(self, call, model):
+        child = call("POST", "/v2/finetune", body(finetuned_model_id=model)).json()["finetuned_model_id"]
+        assert call("GET", f"/v2/finetuned_models/{child}").json()["base_model_id"] == model
+        assert call("DELETE", f"/v2/finetuned_models/{model}").status_code == 204
+        assert call("POST", "/v2/forecast", forecast_body(finetuned_model_id=child)).status_code == 200
+        call("DELETE", f"/v2/finetuned_models/{child}")
+
+    def test_a_taken_id_is_refused(self, call, model):
+        answer = call("POST", "/v2/finetune", body(output_model_id=model))
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body", "output_model_id"]
+
+    def test_a_deleted_model_is_gone(self, call, model):
+        answer = call("DELETE", f"/v2/finetuned_models/{model}")
+        assert (answer.status_code, answer.content) == (204, b"")
+        for method, path, sent in (
+            ("GET", f"/v2/finetuned_models/{model}", None),
+            ("DELETE", f"/v2/finetuned_models/{model}", None),
+            ("POST", "/v2/forecast", forecast_body(finetuned_model_id=model)),
+            ("POST", "/v2/finetune", body(finetuned_model_id=model)),
+        ):
+            answer = call(method, path, sent)
+            assert answer.status_code == 404
+            assert "Finetuned model not found" in answer.json()["detail"]
+
+    def test_fields_of_newer_clients_are_accepted(self, call):
+        sent = body(hist_exog=None, multivariate=False, model_parameters=None, model="timegpt-2.1")
+        sent["series"] |= {"X": None, "start_datetime": ["2024-01-01"] * 3}
+        answer = call("POST", "/v2/finetune", sent)
+        assert answer.status_code == 200, answer.text
+        call("DELETE", f"/v2/finetuned_models/{answer.json()['finetuned_model_id']}")
+
+    def test_missing_values_and_short_series_are_accepted(self, call):
+        y = [1.0, None, 3.0, 5.0, None, *range(40)]
+        answer = call("POST", "/v2/finetune", {"series": {"y": y, "sizes": [3, 1, 1, 40]}, "freq": "D"})
+        assert answer.status_code == 200, answer.text
+        call("DELETE", f"/v2/finetuned_models/{answer.json()['finetuned_model_id']}")
+        answer = call("POST", "/v2/forecast", {"series": {"y": y, "sizes": [3, 1, 1, 40]}, "freq": "D", "h": 30})
+        assert answer.status_code == 200, answer.text
+        assert np.isfinite(answer.json()["mean"]).all()
+
+
+class TestForecast:
+    def test_it_is_deterministic_and_ordered(self, call):
+        sent = forecast_body(level=[80, 95, 99.5, 0])
+        answer = call("POST", "/v2/forecast", sent).json()
+        assert answer == call("POST", "/v2/forecast", sent).json()
+        assert len(answer["mean"]) == 36
+        levels = ("80", "95", "99.5", "0")
+        assert set(answer["intervals"]) == {f"{side}-{level}" for side in ("lo", "hi") for level in levels}
+        at = {key: np.array(bound) for key, bound in answer["intervals"].items()}
+        order = ["lo-99.5", "lo-95", "lo-80", "lo-0", "hi-0", "hi-80", "hi-95", "hi-99.5"]
+        for lower, upper in pairwise(order):
+            assert (at[lower] <= at[upper]).all()
+        assert (at["lo-0"] == answer["mean"]).all()
+
+    def test_each_series_is_forecast_on_its_own(self, call):
+        together = np.reshape(call("POST", "/v2/forecast", forecast_body()).json()["mean"], (3, 12))
+        y, sizes = values()
+        for i in range(3):
+            alone = {"y": y[60 * i : 60 * (i + 1)], "sizes": sizes[:1]}
+            answer = call("POST", "/v2/forecast", {"series": alone, "freq": "MS", "h": 12}).json()
+            np.testing.assert_allclose(answer["mean"], together[i], rtol=1e-4)
+
+    def test_a_tuned_model_forecasts_otherwise(self, call):
+        call("DELETE", "/v2/finetuned_models/differs")
+        call("POST", "/v2/finetune", body(finetune_steps=30, finetune_depth=5, output_model_id="differs"))
+        tuned = call("POST", "/v2/forecast", forecast_body(finetuned_model_id="differs"))
+        assert tuned.status_code == 200
+        assert tuned.json()["mean"] != call("POST", "/v2/forecast", forecast_body()).json()["mean"]
+        call("DELETE", "/v2/finetuned_models/differs")
+
+    def test_it_may_tune_on_the_way(self, call):
+        tuned = call("POST", "/v2/forecast", forecast_body(finetune_steps=30, finetune_depth=5))
+        assert tuned.status_code == 200
+        assert tuned.json()["finetune_tokens"] == 180 * 30
+        assert tuned.json()["mean"] != call("POST", "/v2/forecast", forecast_body()).json()["mean"]
+
+    def test_model_parameters(self, call):
+        answer = call("GET", "/model_params?model=timegpt-1&freq=D").json()
+        assert answer["detail"]["input_size"] > 0
+        assert answer["detail"]["horizon"] > 0
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("path", "change", "location"),
+        [
+            ("/v2/finetune", {"finetune_steps": 0}, ["body", "finetune_steps"]),
+            ("/v2/finetune", {"finetune_steps": "2"}, ["body", "finetune_steps"]),
+            ("/v2/finetune", {"finetune_steps": True}, ["body", "finetune_steps"]),
+            ("/v2/finetune", {"finetune_depth": 6}, ["body", "finetune_depth"]),
+            ("/v2/finetune", {"finetune_depth": True}, ["body", "finetune_depth"]),
+            ("/v2/finetune", {"finetune_loss": "huber"}, ["body", "finetune_loss"]),
+            ("/v2/finetune", {"output_model_id": "no spaces"}, ["body", "output_model_id"]),
+            ("/v2/finetune", {"output_model_id": ""}, ["body", "output_model_id"]),
+            ("/v2/finetune", {"finetuned_model_id": "x" * 37}, ["body", "finetuned_model_id"]),
+            ("/v2/finetune", {"freq": "fortnight"}, ["body", "freq"]),
+            ("/v2/finetune", {"freq": 7}, ["body", "freq"]),
+            ("/v2/finetune", {"hist_exog": [0]}, ["body", "hist_exog"]),
+            ("/v2/finetune", {"multivariate": True}, ["body", "multivariate"]),
+            ("/v2/finetune", {"series": {"y": [1, 2, 3], "sizes": [2]}}, ["body", "series"]),
+            ("/v2/finetune", {"series": {"y": [1, "2", 3], "sizes": [3]}}, ["body", "series", "y", 1]),
+            ("/v2/finetune", {"series": {"y": [1, True], "sizes": [2]}}, ["body", "series", "y", 1]),
+            ("/v2/finetune", {"series": {"y": [1, 2], "sizes": [2, 0]}}, ["body", "series", "sizes", 1]),
+            ("/v2/finetune", {"series": {"y": [], "sizes": []}}, ["body", "series"]),
+            ("/v2/finetune", {"series": {"y": [1], "sizes": [1], "X": [[1]]}}, ["body", "series", "X"]),
+            ("/v2/finetune", {"series": None}, ["body", "series"]),
+            ("/v2/forecast", {"h": 0}, ["body", "h"]),
+            ("/v2/forecast", {"level": []}, ["body", "level"]),
+            ("/v2/forecast", {"level": [100]}, ["body", "level", 0]),
+            ("/v2/forecast", {"feature_contributions": True}, ["body", "feature_contributions"]),
+        ],
+    )
+    def test_a_wrong_field_is_a_422_at_its_place(self, call, path, change, location):
+        sent = body() if path == "/v2/finetune" else forecast_body()
+        answer = call("POST", path, sent | change)
+        assert answer.status_code == 422, answer.text
+        detail = answer.json()["detail"]
+        assert location in [item["loc"] for item in detail]
+        assert all(set(item) == {"loc", "msg", "type"} for item in detail)
+
+    @pytest.mark.parametrize(
+        "data",
+        [b"", b"{", b"[]", b"null", b"3", b'{"series":', b"\xff\xfe", b'{"series":{"y":[NaN]}}', b"[" * 5000],
+    )
+    @pytest.mark.parametrize("path", ["/v2/finetune", "/v2/forecast"])
+    def test_a_body_that_is_no_request_is_a_4xx(self, call, path, data):
+        answer = call("POST", path, data=data, headers={"Content-Type": "application/json"})
+        assert answer.status_code in (400, 422), answer.text
+        assert answer.json()["detail"]
+
+    def test_a_refusal_does_not_repeat_the_series(self, call):
+        sent = body(finetune_depth=9)
+        sent["series"]["y"][0] = 987654.25
+        assert "987654" not in call("POST", "/v2/finetune", sent).text
+
+    @pytest.mark.parametrize("path", ["/v2/finetuned_models/no%20spaces", "/v2/finetuned_models/" + "x" * 37])
+    def test_an_id_that_cannot_be_one_is_a_422(self, call, path):
+        assert call("GET", path).status_code == 422
+
+    def test_a_frequency_that_means_nothing_is_a_422(self, call):
+        answer = call("GET", "/model_params?model=m&freq=fortnight")
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["query", "freq"]

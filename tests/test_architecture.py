@@ -1,0 +1,78 @@
+"""The walls of the house: who may import whom, and which libraries each wing knows."""
+
+import ast
+import sys
+from pathlib import Path
+
+import pytest
+
+import nixtla_accessor
+
+ROOT = Path(nixtla_accessor.__file__).parent
+PACKAGE = "nixtla_accessor"
+
+# For each room, the rooms of the package and the libraries beyond the standard one that it may import.
+WALLS = {
+    "errors": (set(), set()),
+    "panel": ({"panel", "errors"}, {"pandas", "numpy", "pyarrow"}),
+    "api": (
+        {"api", "errors"},
+        {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm"},
+    ),
+    "local": (
+        {"local", "errors", "api.schema"},
+        {"numpy", "pyarrow", "pydantic", "orjson", "fastapi", "starlette", "uvicorn", "platformdirs", "safetensors"},
+    ),
+    "record": (set(), {"pandas"}),
+    "datasets": (set(), {"pandas"}),
+    "plotting": ({"panel", "errors"}, {"pandas", "numpy", "matplotlib"}),
+    "registry": ({"api", "errors"}, {"pandas"}),
+    "accessor": ({"panel", "api", "record", "errors"}, {"pandas", "numpy"}),
+}
+# Starting the engine is the one thing that the client's side wants of it.
+DOORS = {("api/settings.py", "local.embedded")}
+
+
+def imports(path):
+    """Yield every module that a file imports, under its full name."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield node.module
+            if node.module == PACKAGE:
+                yield from (f"{PACKAGE}.{alias.name}" for alias in node.names)
+
+
+def room_of(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+FILES = [path for path in sorted(ROOT.rglob("*.py")) if room_of(path) in WALLS]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_what_its_walls_let_in(path):
+    rooms, libraries = WALLS[room_of(path)]
+    for module in imports(path):
+        top, _, inside = module.partition(".")
+        if top == PACKAGE:
+            if inside and (str(path.relative_to(ROOT)), inside) not in DOORS:
+                assert any(inside == room or inside.startswith(f"{room}.") for room in rooms), module
+        elif top not in sys.stdlib_module_names:
+            assert top in libraries, module
+
+
+def test_every_wall_stands_before_a_room():
+    assert {room_of(path) for path in FILES} == set(WALLS)
+
+
+def test_the_public_names_are_all_and_sorted():
+    public = {
+        name
+        for name, value in vars(nixtla_accessor).items()
+        if not name.startswith("_") and getattr(value, "__module__", "").startswith(PACKAGE)
+    }
+    assert public | {"errors"} == set(nixtla_accessor.__all__)
+    assert nixtla_accessor.__all__ == sorted(nixtla_accessor.__all__)
