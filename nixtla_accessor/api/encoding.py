@@ -9,8 +9,9 @@ import orjson
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
+from nixtla_accessor.api.outcome import Failure, FailureKind
 from nixtla_accessor.api.schema import WireModel
-from nixtla_accessor.errors import InvalidArgumentError, ResponseError
+from nixtla_accessor.errors import InvalidArgumentError
 
 COMPRESS_ABOVE = 2**20
 """Bytes of JSON above which a body travels compressed."""
@@ -68,26 +69,26 @@ def encode(request: WireModel, *, largest: int | None = None, compress: bool = T
     return Body(memoryview(json), None)
 
 
-def decode(content: bytes, expected: type[AnswerT]) -> AnswerT:
+def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
     """Read an answer of the contract, with or without an envelope named ``data``.
 
-    Raises
-    ------
-    ResponseError
-        It is not JSON, or not what the contract says.
+    Returns
+    -------
+    WireModel or Failure
+        The answer, or an unreadable one's failure.
     """
     try:
         answer = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise ResponseError(f"{_describe(content)} instead of JSON") from error
-    if isinstance(answer, dict) and "data" in answer:
-        answer = answer["data"]
-    try:
+        if isinstance(answer, dict) and "data" in answer:
+            answer = answer["data"]
         return expected.model_validate(answer)
+    except orjson.JSONDecodeError:
+        reason = _describe(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
-        raise ResponseError(f"JSON that is not the contract's {expected.__name__} ({place}: {first['msg']})") from None
+        reason = f"JSON that is not the contract's {expected.__name__} ({place}: {first['msg']})"
+    return Failure(FailureKind.UNREADABLE, reason)
 
 
 def _fields(value: object) -> dict[str, Any]:
@@ -102,5 +103,5 @@ def _describe(content: bytes) -> str:
     if not content.strip():
         return "an empty body"
     if content.lstrip()[:1] == b"<":
-        return "an HTML page"
-    return f"{len(content):,} bytes of something else"
+        return "an HTML page instead of JSON"
+    return f"{len(content):,} bytes that are not JSON"

@@ -7,6 +7,9 @@ import threading
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from nixtla_accessor.api.encoding import Body
+from nixtla_accessor.api.transport import Upload
+
 if TYPE_CHECKING:
     from tqdm import tqdm
 
@@ -44,22 +47,26 @@ class ProgressDisplay:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._close()
 
-    def uploading(self, total: int) -> None:
-        """Start to show bytes on their way up."""
-        self._open(total=total, desc="sending the series", unit="B", unit_scale=True, unit_divisor=1024)
+    def follow(self, body: Body, waiting_for: str) -> Upload:
+        """Return a body's upload that is shown, and after it the time waited for what is named."""
+        upload = Upload(body, lambda count: self._sent(count, upload, waiting_for))
+        self._open(total=len(upload), desc="sending the series", unit="B", unit_scale=True, unit_divisor=1024)
+        return upload
 
-    def sent(self, count: int) -> None:
-        """Show that so many more bytes are up."""
-        if self._bar is not None:
-            self._bar.update(count)
-
-    def waiting(self, what: str) -> None:
+    def waiting(self, waiting_for: str) -> None:
         """Show what is waited for, and for how long already."""
-        self._open(desc=what, bar_format="{desc} {elapsed}")
+        self._open(desc=waiting_for, bar_format="{desc} {elapsed}")
         if self._bar is not None:
             self._stop.clear()
             self._ticker = threading.Thread(target=self._tick, args=(self._bar,), daemon=True)
             self._ticker.start()
+
+    def _sent(self, count: int, upload: Upload, waiting_for: str) -> None:
+        """Show that so many more bytes are up."""
+        if self._bar is not None:
+            self._bar.update(count)
+        if upload.finished_at is not None:
+            self.waiting(waiting_for)
 
     def _open(self, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Put another bar in place of the last."""

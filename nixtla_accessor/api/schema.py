@@ -132,7 +132,7 @@ class Series(WireModel):
         if total != len(self.y) or total == 0:
             raise PydanticCustomError(
                 "sizes_mismatch",
-                "sizes should add up to the number of values in y, at least one: they add up to {total}, y has {length}",
+                "sizes should add up to the values in y, at least one: they add up to {total}, y has {length}",
                 {"total": total, "length": len(self.y)},
             )
         return self
@@ -177,13 +177,15 @@ class ForecastInput(WireModel):
 
 
 class ForecastOutput(WireModel):
-    """The answer of ``POST /v2/forecast``: each list holds the horizon of the first series, then of the second…"""
+    """The answer of ``POST /v2/forecast``: each list holds the first series' horizon, then the second's."""
 
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
     mean: list[float]
     intervals: dict[str, list[float]] | None = None
+    weights_x: list[float] | None = None
+    feature_contributions: list[list[float]] | None = None
 
 
 class FinetunedModel(WireModel):

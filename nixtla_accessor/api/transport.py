@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
-import ssl
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from nixtla_accessor.api.encoding import Body
+from nixtla_accessor.api.failures import failure_of
 from nixtla_accessor.api.outcome import Answer, Failure, FailureKind, Outcome
 from nixtla_accessor.api.retry import parse_http_date, requested_wait
 from nixtla_accessor.api.settings import Settings, is_loopback, url_origin
@@ -28,32 +29,35 @@ LARGEST_ANSWER = 2**30
 
 _PIECE = 2**16  # bytes; each must be up within the time to connect
 _MOST_CONNECTIONS = 64  # kept open for as many threads
-_MASK = b"*****"
+_MASK = "*****"
+_REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid")
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
 class Upload:
-    """A request's bytes on their way up.
+    """A request's body on its way up.
 
     Attributes
     ----------
+    body : Body
+        What is sent.
     finished_at : float or None
         When the last byte was handed to the system, on the monotonic clock; None before. The service cannot have the
         whole request as long as this is None.
     """
 
-    def __init__(self, data: memoryview, on_sent: Callable[[int], None] = lambda _: None) -> None:
-        self._data = data
-        self._on_sent = on_sent
+    def __init__(self, body: Body, on_sent: Callable[[int], None] = lambda _: None) -> None:
+        self.body = body
         self.finished_at: float | None = None
+        self._on_sent = on_sent
 
     def __len__(self) -> int:
-        return self._data.nbytes
+        return self.body.data.nbytes
 
     def __iter__(self) -> Iterator[memoryview]:
         for start in range(0, len(self), _PIECE):
-            piece = self._data[start : start + _PIECE]
+            piece = self.body.data[start : start + _PIECE]
             yield piece
             if start + _PIECE >= len(self):
                 self.finished_at = time.monotonic()
@@ -114,10 +118,16 @@ class Transport:
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": f"nixtla-accessor/{version('nixtla-accessor')}",
         }
+        self._host = urlsplit(settings.base_url).hostname or ""
         self._is_loopback = is_loopback(settings.base_url)
         self._session: _Session | None = _Session()
         self._process = os.getpid()
         self._of_parents: list[_Session | None] = []
+
+    @property
+    def where(self) -> str:
+        """What to call the service in a message."""
+        return "the local engine" if self._settings.origin == "local" else self._settings.origin
 
     @property
     def is_closed(self) -> bool:
@@ -136,7 +146,6 @@ class Transport:
         path: str,
         *,
         timeout: tuple[float, float],
-        body: Body | None = None,
         upload: Upload | None = None,
         parameters: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
@@ -149,10 +158,8 @@ class Transport:
             Such as ``"GET"`` and ``"/v2/finetuned_models"``.
         timeout : tuple of float
             Seconds to connect, and seconds to wait for the answer once the request is out.
-        body : Body, optional
-            What is sent.
         upload : Upload, optional
-            Its way up, for who wants to follow it.
+            The body.
         parameters, headers : mapping, optional
             Of the query, and beside those that every request has.
 
@@ -166,35 +173,39 @@ class Transport:
             The client is closed, or the certificates or the proxy of the environment cannot be used.
         """
         session = self._session_of_process()
-        if body is not None and upload is None:
-            upload = Upload(body.data)
-        prepared = requests.Request(
+        outer = sys.exception()
+        request = requests.Request(
             method,
             self._settings.base_url + path,
-            headers={**self._headers, **_body_headers(body), **(headers or {})},
+            headers={**self._headers, **_body_headers(upload), **(headers or {})},
             params=parameters,
             data=upload,
             auth=self._auth,
         ).prepare()
         try:
-            environment = session.merge_environment_settings(str(prepared.url), {}, True, None, None)  # noqa: FBT003
+            environment = session.merge_environment_settings(str(request.url), {}, True, None, None)  # noqa: FBT003
             if self._is_loopback:
                 environment["proxies"] = {}
-            response = session.send(prepared, timeout=timeout, allow_redirects=False, **environment)
-            with response:
-                return self._read(response, time.monotonic() + timeout[1])
+            with session.send(request, timeout=timeout, allow_redirects=False, **environment) as response:
+                sent_at = time.monotonic() if upload is None or upload.finished_at is None else upload.finished_at
+                return self._read(response, timeout, sent_at + timeout[1])
         except requests.RequestException as error:
-            return self._failure(error, upload)
-        except OSError as error:  # requests says so of files that are not there
+            is_out = upload is None or upload.finished_at is not None
+            return self._failure(error, timeout, outer, request_is_out=is_out)
+        except OSError as error:  # so says requests of files that are not there
             raise ConfigurationError(
                 f"The certificates cannot be used: {error}. Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
-            ) from without_frames(error)
+            ) from _without_frames(error, outer)
         except KeyboardInterrupt as interrupt:
-            raise without_frames(interrupt) from None
+            raise _without_frames(interrupt, outer)
 
-    def mask(self, text: bytes) -> bytes:
+    @property
+    def _key(self) -> str:
+        return self._settings.api_key.get_secret_value()
+
+    def _mask(self, text: str) -> str:
         """Blot out the key, should the service have echoed it."""
-        return text.replace(self._settings.api_key.get_secret_value().encode(), _MASK)
+        return text.replace(self._key, _MASK)
 
     def _session_of_process(self) -> _Session:
         """Return the session; after a fork a new one, as the parent's sockets are the parent's."""
@@ -206,18 +217,56 @@ class Transport:
             self._process = os.getpid()
         return self._session
 
-    def _read(self, response: requests.Response, deadline: float) -> Outcome:
-        """Read an answer, but not without end."""
+    def _read(self, response: requests.Response, timeout: tuple[float, float], deadline: float) -> Outcome:
+        """Read an answer, but not without end; of a refusal, what can be read will do."""
         content = bytearray()
+        failure: Failure | None = None
         try:
             for piece in response.iter_content(_PIECE):
                 content += piece
                 if len(content) > LARGEST_ANSWER:
-                    return self._answer(response, b"") or Failure(
-                        FailureKind.UNREADABLE, f"the answer is larger than {LARGEST_ANSWER / 2**20:,.0f} MiB"
-                    )
-                if time.monotonic() > deadline:
+                    failure = Failure(FailureKind.UNREADABLE, f"more than {LARGEST_ANSWER / 2**20:,.0f} MiB")
                     break
-        except (requests.RequestException, HTTPError) as error:
-            ...
-        return Answer(response.status_code)
+                if time.monotonic() > deadline:
+                    failure = Failure(FailureKind.TIMED_OUT, f"no whole answer came within {timeout[1]:g} s")
+                    break
+        except requests.RequestException as error:
+            failure = self._failure(error, timeout, None, request_is_out=True)
+        answer = self._answer(response, bytes(content))
+        return failure if failure is not None and answer.is_success else answer
+
+    def _answer(self, response: requests.Response, content: bytes) -> Answer:
+        """Take from a response what is looked at, with the key blotted out should the service have echoed it."""
+        headers = {name.lower(): self._mask(value) for name, value in response.headers.items()}
+        now = parse_http_date(headers.get("date")) or datetime.now(UTC)
+        return Answer(
+            status=response.status_code,
+            content=content.replace(self._key.encode(), _MASK.encode()),
+            retry_after=requested_wait(headers.get("retry-after"), now),
+            request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
+            location=headers.get("location"),
+        )
+
+    def _failure(
+        self, error: requests.RequestException, timeout: tuple[float, float], outer: BaseException | None, *, request_is_out: bool
+    ) -> Failure:
+        """Classify an exception; a cause that quotes the key is left out."""
+        failure = failure_of(
+            error, host=self._host, timeout=timeout, request_is_out=request_is_out, outer=outer
+        )
+        cause = None if self._key in f"{failure.cause} {failure.cause!r}" else failure.cause
+        return replace(failure, reason=self._mask(failure.reason), cause=cause)
+
+
+def _body_headers(upload: Upload | None) -> dict[str, str]:
+    """Say what a body is."""
+    if upload is None:
+        return {}
+    encoding = upload.body.encoding
+    return {"Content-Type": "application/json", **({"Content-Encoding": encoding} if encoding else {})}
+
+
+def _without_frames(error: ErrorT, outer: BaseException | None) -> ErrorT:
+    """Forget where an exception was raised: the frames of the libraries hold the request's headers."""
+    error.__context__ = outer
+    return error.with_traceback(None)

@@ -106,13 +106,9 @@ def serve(host: str, port: int, api_key: str | None, announce: Callable[[Running
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, OverflowError) as error:
         raise ConfigurationError(f"Cannot listen on {host}:{port} ({error}). Choose another port, or 0.") from error
-    return listener
 
 
 def _url(listener: socket.socket) -> str:

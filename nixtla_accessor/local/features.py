@@ -24,11 +24,7 @@ N_BASES = 22  # simple forecasts, see `_Bases`
 N_SCALARS = 41
 LENGTH_CODE = np.array([6, 8, 10, 12, 16, 24, 36, 48, 64, 96, 128, 256, 512])  # thermometer of the history's length
 N_INPUTS = (
-    RECENT_VALUES
-    + 2 * PERIOD_MEANS
-    + (SEASON_LAGS + SECOND_SEASON_LAGS + 2) * HORIZON
-    + N_SCALARS
-    + len(LENGTH_CODE)
+    RECENT_VALUES + 2 * PERIOD_MEANS + (SEASON_LAGS + SECOND_SEASON_LAGS + 2) * HORIZON + N_SCALARS + len(LENGTH_CODE)
 )
 DAMPING = 0.85  # of a trend, per season
 
@@ -64,6 +60,11 @@ class Windows:
         """Some of the windows."""
         return Windows(*(getattr(self, field.name)[chosen] for field in fields(self)))
 
+    @staticmethod
+    def joined(parts: Sequence[Windows]) -> Windows:
+        """Several batches as one."""
+        return Windows(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Windows)))
+
 
 def input_size(season: Season) -> int:
     """Points of history that the network can use at most."""
@@ -76,7 +77,7 @@ def right_aligned(series: Sequence[Floats], season: Season) -> tuple[Floats, NDA
     """The usable end of each series as the right end of a row, and how many points each has."""
     size = input_size(season)
     lengths = np.array([min(len(values), size) for values in series])
-    width = min(size, int(lengths.max()) + HORIZON)  # lags reach up to a horizon further back than the longest series
+    width = int(lengths.max())
     history = np.zeros((len(series), width))
     for row, values, length in zip(history, series, lengths, strict=True):
         row[width - length :] = values[len(values) - length :]
@@ -188,9 +189,8 @@ class _Past:
         seen = np.zeros(values.shape, bool)
         for j in range(count if period else 0):
             age = (j + 1) * period - np.arange(HORIZON) % period
-            if age.max() <= points:
-                seen[:, j] = age <= self.n
-                values[:, j] = self.z[:, points - age] * seen[:, j]
+            seen[:, j] = age <= self.n
+            values[:, j] = self.z[:, np.maximum(points - age, 0)] * seen[:, j]
         return values, seen
 
     def mean_before(self, end: int) -> Floats:

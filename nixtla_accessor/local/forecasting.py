@@ -86,7 +86,9 @@ def forecast(weights: Weights, series: Sequence[NDArray[np.floating]], season: S
     (1, 6, 9)
     """
     batches = [
-        _forecast_batch(weights, [prepared(values, season) for values in series[start : start + BATCH]], season, horizon)
+        _forecast_batch(
+            weights, [prepared(values, season) for values in series[start : start + BATCH]], season, horizon
+        )
         for start in range(0, len(series), BATCH)
     ]
     return np.concatenate(batches) if batches else np.zeros((0, horizon, len(LEVELS)))

@@ -30,7 +30,14 @@ WIDTH = 192
 HIDDEN = 256
 N_BLOCKS = 5
 WHOLE = 5  # the depth at which all of the network is open
-KNOTS = (1, 2, 4, 8, 16, 24)  # steps ahead at which the mix is given; between them its logits are interpolated in log(step)
+KNOTS = (
+    1,
+    2,
+    4,
+    8,
+    16,
+    24,
+)  # steps ahead at which the mix is given; between them its logits are interpolated in log(step)
 _BETWEEN_KNOTS = np.stack(
     [np.interp(np.log(np.arange(1, HORIZON + 1)), np.log(KNOTS), knot) for knot in np.eye(len(KNOTS))], 1
 ).astype(np.float32)
@@ -91,9 +98,15 @@ def load_weights(source: Path | bytes) -> Weights:
     tensors = load(source if isinstance(source, bytes) else source.read_bytes())
     weights = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
     expected = shapes()
-    wrong = [name for name in expected.keys() | weights.keys() if getattr(weights.get(name), "shape", None) != expected.get(name)]
+    wrong = [
+        name
+        for name in expected.keys() | weights.keys()
+        if getattr(weights.get(name), "shape", None) != expected.get(name)
+    ]
     if wrong:
-        raise ValueError(f"expected the {len(expected)} tensors of this network, found {len(wrong)} that differ: {sorted(wrong)[:3]}")
+        raise ValueError(
+            f"expected the {len(expected)} tensors of this network, found {len(wrong)} that differ: {sorted(wrong)[:3]}"
+        )
     if not all(np.isfinite(tensor).all() for tensor in weights.values()):
         raise ValueError("expected finite weights, found NaN or infinite ones")
     return {name: weights[name] for name in expected}
@@ -192,7 +205,9 @@ def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
     gradients["mix.weight"], gradients["mix.bias"] = tape.normed.T @ knots, knots.sum(0)
     normed = correction @ weights["correction.weight"].T
     normed += knots @ weights["mix.weight"].T
-    stream, gradients["norm.gain"], gradients["norm.bias"] = _norm_backward(normed, weights["norm.gain"], tape.normed_by)
+    stream, gradients["norm.gain"], gradients["norm.bias"] = _norm_backward(
+        normed, weights["norm.gain"], tape.normed_by
+    )
     first = N_BLOCKS - len(tape.blocks)
     for block in reversed(range(first, N_BLOCKS)):
         before = tape.depth == WHOLE or block > first  # does anything open come before this block?

@@ -194,7 +194,9 @@ def pretrain(schedule: Schedule, checkpoint: Path, *, every: int = 4000, report:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m nixtla_accessor.local.pretrain", description="Pretrain the network.")
+    parser = argparse.ArgumentParser(
+        prog="python -m nixtla_accessor.local.pretrain", description="Pretrain the network."
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--checkpoint-folder", type=Path, required=True, help="a run goes on from what is found there")

@@ -214,11 +214,16 @@ def _answer_unknown_frequency(request: Request, error: Exception) -> JSONRespons
     return _answer_refusal(request, _refused((place, "freq"), str(error), "unknown_freq"))
 
 
+def _answer_failure(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"The local engine failed: {type(error).__name__}: {error}"}, 500)
+
+
 _HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RequestValidationError: _answer_refusal,
     UnknownModelError: _answer_unknown_model,
     ModelIdTakenError: _answer_taken_id,
     UnknownFrequencyError: _answer_unknown_frequency,
+    Exception: _answer_failure,
 }
 
 

@@ -58,9 +58,8 @@ class ModelStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with self._transaction() as database:
-                database.execute(_SCHEMA)
+            with self._transaction():
+                pass
         except (OSError, sqlite3.Error) as error:
             message = (
                 f"The local engine keeps its models in {path}, and cannot write there ({error}). "
@@ -70,9 +69,11 @@ class ModelStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self.path.parent.mkdir(parents=True, exist_ok=True)  # someone may have cleaned up since
         database = sqlite3.connect(self.path, timeout=_WAIT_FOR_WRITERS)
         try:
             with database:
+                database.execute(_SCHEMA)
                 yield database
         finally:
             database.close()

@@ -74,9 +74,9 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     drawing = _Drawing(rng, n_series, kind.longest + HORIZON, length + HORIZON)
     level, noise = _level_and_noise(drawing, season.length)
     seasonal = _seasonal(drawing, season)
-    size = drawing.log_uniform(-1.8, 0.15)
+    size = drawing.log_uniform(-1.8, -0.1) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
     if season.length == 1:
-        size = size * drawing.uniform(0.1, 1)
+        size = size * drawing.uniform(0.1, 0.7)
     volatile = drawing.some(0.2)  # noise that grows with the season
     size = size * ~drawing.some(0.04)
     noise = noise * size * np.where(volatile, np.clip(1 + seasonal / drawing.spread(seasonal), 0.1, 3), 1)
@@ -121,14 +121,38 @@ class _Drawing:
 
 def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Array]:
     """What moves slowly, and autocorrelated noise of unit size."""
+    moves = _Moves.of(season_length)
     walk, slope_walk, noise = _walks(drawing, season_length)
-    level = walk / drawing.spread(walk) * drawing.some(0.65) * drawing.log_uniform(-1.3, 0.4)
-    level += slope_walk / drawing.spread(slope_walk) * drawing.some(0.25) * drawing.log_uniform(-1.3, 0.4)
+    level = walk / drawing.spread(walk) * drawing.some(moves.walk) * drawing.log_uniform(-1.3, 0.4)
+    level += slope_walk / drawing.spread(slope_walk) * drawing.some(moves.slope) * drawing.log_uniform(-0.8, 0.6)
     _add_wandering(drawing, level)
-    level += _trend(drawing) * drawing.some(0.75 if season_length == 1 else 0.55)
+    level += _trend(drawing, moves) * drawing.some(moves.trend)
     level += drawing.some(0.12) * (drawing.age >= drawing.uniform(0, 1)) * drawing.normal()  # a step
-    moving = 1.0 if season_length == 1 else 0.5 if season_length >= 24 else 0.8
-    return level * np.where(drawing.some(moving), 1, np.float32(0.2) * drawing.some(0.5)), noise
+    return level * np.where(drawing.some(moves.any), 1, np.float32(0.2) * drawing.some(0.5)), noise
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """Shares of the series whose level moves at all, walks, changes its slope, has a trend, has one that goes up; and
+    the range of a trend's size, as powers of ten."""
+
+    any: float
+    walk: float
+    slope: float
+    trend: float
+    up: float
+    size: tuple[float, float]
+
+    @classmethod
+    def of(cls, season_length: int) -> _Moves:
+        """Years move most, and mostly up; hours least."""
+        if season_length == 1:
+            return cls(any=1.0, walk=0.75, slope=0.6, trend=0.8, up=0.8, size=(0.4, 1.5))
+        if season_length == 4:
+            return cls(any=0.95, walk=0.8, slope=0.5, trend=0.7, up=0.75, size=(0.2, 1.3))
+        if season_length < 24:
+            return cls(any=0.8, walk=0.65, slope=0.3, trend=0.6, up=0.7, size=(-0.1, 1.0))
+        return cls(any=0.5, walk=0.65, slope=0.25, trend=0.55, up=0.6, size=(-0.5, 0.6))
 
 
 def _walks(drawing: _Drawing, season_length: int) -> tuple[Array, Array, Array]:
@@ -164,7 +188,7 @@ def _add_wandering(drawing: _Drawing, level: Array) -> None:
     level[rows] += wandering * (np.float32(0.58) * drawing.log_uniform(-1, 0.3, len(rows)))
 
 
-def _trend(drawing: _Drawing) -> Array:
+def _trend(drawing: _Drawing, moves: _Moves) -> Array:
     """Linear, damped, logistic growth, or a boom that ends; with breaks of the slope."""
     age, kind = drawing.age, drawing.random()
     turn = drawing.uniform(0.1, 1)
@@ -172,7 +196,7 @@ def _trend(drawing: _Drawing) -> Array:
     logistic = 1 / (1 + np.exp(np.clip((drawing.uniform(0.1, 0.9) - age) * drawing.uniform(4, 14), -30, 30)))
     boom = age - drawing.uniform(0.5, 1.8) * np.maximum(age - turn, 0)
     shape = np.select([kind < 0.45, kind < 0.70, kind < 0.85], [age, damped, logistic], boom)
-    trend: Array = drawing.normal() * 3 * shape
+    trend: Array = np.where(drawing.some(moves.up), 1, -1) * drawing.log_uniform(*moves.size) * shape
     for _ in range(2):
         trend += drawing.some(0.3) * drawing.normal() * 4 * np.maximum(age - drawing.uniform(0, 1), 0)
     return trend
@@ -271,9 +295,10 @@ def _within_days(drawing: _Drawing, m: int) -> Array:
 def _linked(drawing: _Drawing, values: Array, season_length: int, shortest: int) -> Array:
     """From an additive series to what is measured: products, floors, counts, outliers, a level away from zero."""
     rng = drawing.rng
-    multiplicative = drawing.some(0.45)
-    strength = drawing.uniform(0.05, 0.6 if season_length > 1 else 0.75)
-    values = np.where(multiplicative, np.exp(np.clip(strength * values, -6, 6)), values)
+    multiplicative = drawing.some(0.45 if season_length > 4 else 0.6)
+    strength = drawing.uniform(0.05, 0.6 if season_length > 1 else 0.9)
+    exponent = strength * values / np.maximum(1, drawing.spread(values) / np.float32(1.5))
+    values = np.where(multiplicative, np.exp(np.clip(exponent, -6, 6)), values)
     floored = drawing.some(0.12 if season_length < 24 else 0.25) & ~multiplicative
     lower = np.quantile(values[:, -(shortest + HORIZON) :], 0.25, axis=1, keepdims=True)
     floor = lower - drawing.uniform(0, 1.5) * drawing.spread(values)

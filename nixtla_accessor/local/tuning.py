@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nixtla_accessor.local.features import HORIZON, Windows, extract, right_aligned
-from nixtla_accessor.local.forecasting import Prepared, prepared
+from nixtla_accessor.local.forecasting import BATCH, Prepared, prepared
 from nixtla_accessor.local.losses import Targets, loss
 from nixtla_accessor.local.network import Floats, Weights, backward, forward, frozen_part, opened_names
 from nixtla_accessor.local.optimiser import Adam, flattened
@@ -98,6 +98,19 @@ class Places:
     def __len__(self) -> int:
         return len(self.series)
 
+    def rows(self, chosen: NDArray[Any]) -> Places:
+        """Some of the places."""
+        return Places(self.series[chosen], self.origin[chosen], self.end[chosen])
+
+    def with_targets(self, panel: Sequence[Prepared]) -> Places:
+        """Those where not every target is missing."""
+        places = zip(self.series, self.origin, self.end, strict=True)
+        return self.rows(
+            np.array(
+                [panel[i].observed[origin : origin + HORIZON][: end - origin].any() for i, origin, end in places], bool
+            )
+        )
+
 
 def tune(
     weights: Weights,
@@ -143,7 +156,11 @@ def tune(
     trained, windows = _train(weights, _examples(panel, season, training), recipe, steps, depth, loss, rng, progress)
     if not all(np.isfinite(tensor).all() for tensor in trained.values()):
         return Tuned(weights, 0.0, steps, windows)
-    share = _best_share(weights, trained, _examples(panel, season, held_out), depth, loss, len(panel)) if len(held_out) else SHARES[-1]
+    share = (
+        _best_share(weights, trained, _examples(panel, season, held_out), depth, loss, len(panel))
+        if len(held_out)
+        else SHARES[-1]
+    )
     return Tuned(_between(weights, trained, share), share, steps, windows)
 
 
@@ -179,7 +196,9 @@ def _train(
     return opened, steps * batch
 
 
-def _best_share(base: Weights, trained: Weights, examples: Examples, depth: int, loss_name: str, n_series: int) -> float:
+def _best_share(
+    base: Weights, trained: Weights, examples: Examples, depth: int, loss_name: str, n_series: int
+) -> float:
     """How far to go from the base weights: to where the hold-out's mean gain, less what may be chance, is largest."""
     windows, targets = examples.windows, examples.targets
     entering = frozen_part(base, windows.inputs, depth)
@@ -203,12 +222,13 @@ def _between(base: Weights, trained: Weights, share: float) -> Weights:
     """Weights part of the way from the base to the trained ones."""
     if share == 0:
         return base
-    return {**base, **{name: base[name] + np.float32(share) * (tensor - base[name]) for name, tensor in trained.items()}}
+    return {
+        **base,
+        **{name: base[name] + np.float32(share) * (tensor - base[name]) for name, tensor in trained.items()},
+    }
 
 
-def _split(
-    panel: Sequence[Prepared], season: Season, rng: np.random.Generator, *, most: int
-) -> tuple[Places, Places]:
+def _split(panel: Sequence[Prepared], season: Season, rng: np.random.Generator, *, most: int) -> tuple[Places, Places]:
     """Training windows, and hold-out windows from the ends of the series; their targets do not overlap."""
     lengths = np.array([len(each.values) for each in panel])
     usual_horizon = min(HORIZON, max(6, 2 * season.length if season.length < 12 else season.length))
@@ -220,8 +240,7 @@ def _split(
     end = lengths[series] - nth * horizon[series]
     held_out = Places(series, end - horizon[series], end)
     if len(held_out) > MOST_HELD_OUT:
-        chosen = rng.choice(len(held_out), MOST_HELD_OUT, replace=False)
-        held_out = Places(series[chosen], held_out.origin[chosen], end[chosen])
+        held_out = held_out.rows(rng.choice(len(held_out), MOST_HELD_OUT, replace=False))
 
     cut = lengths - held * horizon  # training targets end here
     first = np.minimum(np.maximum(np.minimum(2 * season.length, cut // 2), SHORTEST_HISTORY), cut - 1)
@@ -234,19 +253,20 @@ def _split(
     anywhere = rng.integers(first[series], cut[series])
     late = cut[series] - 1 - rng.integers(0, max(2, 2 * usual_horizon), len(series))
     origin = np.where(rng.random(len(series)) < 0.5, anywhere, np.maximum(first[series], late))
-    return Places(series, origin, cut[series]), held_out
+    training = Places(series, origin, cut[series])
+    return training.with_targets(panel), held_out.with_targets(panel)
 
 
-def _examples(panel: Sequence[Prepared], season: Season, places: Places, batch: int = 256) -> Examples:
+def _examples(panel: Sequence[Prepared], season: Season, places: Places) -> Examples:
     """The windows at these places, and their targets; what is missing or lies beyond the end has no importance."""
     windows = []
-    for start in range(0, len(places), batch):
-        stop = start + batch
+    for start in range(0, len(places), BATCH):
+        chosen = slice(start, start + BATCH)
         histories = [
-            panel[i].values[:origin] for i, origin in zip(places.series[start:stop], places.origin[start:stop], strict=True)
+            panel[i].values[:origin] for i, origin in zip(places.series[chosen], places.origin[chosen], strict=True)
         ]
         windows.append(extract(*right_aligned(histories, season), season))
-    joined = Windows(*(np.concatenate(parts) for parts in zip(*((w.inputs, w.bases, w.unit, w.location, w.scale) for w in windows))))
+    joined = Windows.joined(windows)
     values, importance = np.zeros((len(places), HORIZON)), np.zeros((len(places), HORIZON), np.float32)
     for row, (i, origin, end) in enumerate(zip(places.series, places.origin, places.end, strict=True)):
         stop = min(origin + HORIZON, end)

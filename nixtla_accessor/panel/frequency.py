@@ -1,14 +1,12 @@
-"""The frequency of a panel: read it, name it, step along it."""
+"""The frequency of a panel: found, named, and stepped along."""
 
 from __future__ import annotations
 
 import datetime
-import difflib
-import re
 import sys
 import warnings
 from dataclasses import dataclass
-from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +14,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import AmbiguousFrequencyWarning, FrequencyError, InvalidArgumentError, OffGridTimestampError
-from nixtla_accessor.panel.calendars import MONTHS, MONTHS_APART, WEEKDAYS, Calendar
-from nixtla_accessor.panel.inference import Fits, Reading, Sample, closest_reading, elapsed_reading, find_readings
+from nixtla_accessor.panel.calendars import MONTHS_APART, Calendar
+from nixtla_accessor.panel.inference import Fits, Reading, Sample, closest_reading, find_readings
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, read_times
+from nixtla_accessor.panel.vocabulary import DEFAULT_ANCHORS, NANOSECONDS, read_duration, read_offset, read_text
 
-NANOSECONDS = {"h": 3600 * 10**9, "min": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-DEFAULT_ANCHORS = {"W": "SUN", "SMS": "15", "SME": "15"} | {
-    family: "JAN" if family.endswith("S") else "DEC" for family, months in MONTHS_APART.items() if months > 1
-}
+if TYPE_CHECKING:
+    from nixtla_accessor.panel.frame import Panel
+
 CONTRACT_NAMES = {"D": "D", "h": "H", "W": "W", "ME": "M"}
+
+ENOUGH_ROWS = 1_000  # of one series, to read its frequency
+SAMPLE_ROWS = 100_000  # of all series together
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +65,282 @@ class Frequency:
 
     @property
     def wire(self) -> str:
-        """The name that the service is told: the contract's own where there is one, else pandas' without a default anchor."""
+        """What the service is told: the contract's own name where there is one, else pandas' without a default anchor."""
         if not self.family:
             return "MS"
-        if self.count == 1 and self.family in CONTRACT_NAMES and self.anchor in {"", DEFAULT_ANCHORS.get(self.family)}:
-            return CONTRACT_NAMES[self.family]
         if self.family == "h" and self.count % 24 == 0:
             return Frequency(self.count // 24, "D").wire
-        return self._spell("" if self.anchor == DEFAULT_ANCHORS.get(self.family) else self.anchor)
+        anchor = "" if self.anchor == DEFAULT_ANCHORS.get(self.family) else self.anchor
+        if self.count == 1 and not anchor:
+            return CONTRACT_NAMES.get(self.family, self.family)
+        return self._spell(anchor)
 
     def __str__(self) -> str:
         return str(self.name)
 
     def _spell(self, anchor: str) -> str:
         return f"{self.count if self.count > 1 else ''}{self.family}{'-' if anchor else ''}{anchor}"
+
+    def stride(self, form: TimeForm) -> int:
+        """Return the constant step between straightened ticks; 0 when the times' unit is too coarse for this frequency."""
+        if not self.family:
+            return self.count
+        if self.family not in NANOSECONDS:
+            return self.count * form.ticks_per_day
+        ticks, rest = divmod(self.count * NANOSECONDS[self.family] * TICKS_PER_SECOND[form.unit], TICKS_PER_SECOND["ns"])
+        return 0 if rest else ticks
+
+    def straighten(self, ticks: Ticks, form: TimeForm) -> tuple[Ticks, npt.NDArray[np.bool_] | None]:
+        """Map ticks so that the frequency becomes a constant step.
+
+        Days on the calendar are numbered one after the other; the time of day stays.
+
+        Returns
+        -------
+        straight : ndarray of int64, shape (n,)
+            Regular series step by `stride`. The very ticks where they are straight already.
+        strays : ndarray of bool, shape (n,), or None
+            The stamps that lie on no day of the calendar; None when there are none.
+
+        Raises
+        ------
+        FrequencyError
+            Integer time with a frequency of dates, or the other way round.
+        """
+        if form.is_integer == bool(self.family):
+            held, wanted = ("integers", "an int") if form.is_integer else ("dates", "a frequency such as 'D'")
+            raise FrequencyError(f"freq={self.name!r} does not suit the times, which are {held}. Give {wanted} as freq.")
+        if not self.family or self.family in NANOSECONDS:
+            return ticks, None
+        wall = form.to_wall(ticks)
+        if self.family == "D" or not len(wall):
+            return wall, None
+        days = wall // form.ticks_per_day
+        first = int(days.min())
+        days -= first
+        inside = self._calendar.contains(np.arange(first, first + int(days.max()) + 1).view("M8[D]"))
+        numbers = np.cumsum(inside) - 1
+        shifts = (numbers - np.arange(len(numbers))) * form.ticks_per_day
+        strays = None if inside.all() else ~inside[days]
+        return wall + shifts[days], strays if strays is not None and strays.any() else None
+
+    def advance(self, ticks: Ticks, steps: npt.NDArray[np.int64], form: TimeForm) -> Ticks:
+        """Move each tick, which lies on the frequency, by a number of steps of zero or more.
+
+        Parameters
+        ----------
+        ticks, steps : ndarray of int64, shape (n,)
+            Where to start, and how far to go.
+
+        Raises
+        ------
+        OffGridTimestampError
+            A tick lies on no day of the calendar.
+        InvalidArgumentError
+            The way leads beyond what the times' unit can hold.
+        """
+        if not len(ticks):
+            return ticks
+        if self.family in {"", "D"} or self.family in NANOSECONDS:
+            start = form.to_wall(ticks) if self.family == "D" else ticks
+            stride = self.stride(form)
+            _refuse_overflow(int(start.max()) + int(steps.max()) * stride, form)
+            end = start + steps * stride
+            return form.from_wall(end) if self.family == "D" else end
+        wall = form.to_wall(ticks)
+        days = wall // form.ticks_per_day
+        members = self._days_from(days, int(steps.max()) * self.count)
+        places = np.minimum(np.searchsorted(members, days), len(members) - 1)
+        if (members[places] != days).any():
+            stray = ticks[np.argmax(members[places] != days)]
+            raise OffGridTimestampError(f"{form.show(np.array([stray]))[0]} is no stamp of frequency {self.name!r}.")
+        moved = members[places + steps * self.count]
+        _refuse_overflow((int(moved.max()) + 1) * form.ticks_per_day, form)
+        return form.from_wall(wall + (moved - days) * form.ticks_per_day)
+
+    @property
+    def _calendar(self) -> Calendar:
+        return Calendar(self.family, self.anchor, self.offset)
+
+    def _days_from(self, days: npt.NDArray[np.int64], steps: int) -> npt.NDArray[np.int64]:
+        """List the days of the calendar from the first day until `steps` of them lie behind the last."""
+        first, last = int(days.min()), int(days.max())
+        length = 32 * MONTHS_APART.get(self.family, 1) * (steps + 1)
+        while True:
+            span = np.arange(first, last + length)
+            members = span[self._calendar.contains(span.view("M8[D]"))]
+            if np.count_nonzero(members > last) >= steps:
+                return members
+            length *= 2
+
+
+def parse_frequency(
+    freq: str | int | pd.offsets.BaseOffset | pd.Timedelta | datetime.timedelta | np.timedelta64 | Frequency,
+) -> Frequency:
+    """Read a frequency as users give it.
+
+    Parameters
+    ----------
+    freq : str, int, pandas offset, timedelta or Frequency
+        A pandas alias in old or new spelling, with its multiple and anchor; an offset; a duration, where whole days mean
+        days of the calendar; an int for integer time.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It names no frequency.
+
+    Examples
+    --------
+    >>> parse_frequency("H") == parse_frequency("60min") == parse_frequency(pd.Timedelta(hours=1))
+    True
+    """
+    if isinstance(freq, Frequency):
+        return freq
+    if isinstance(freq, str):
+        return Frequency(*read_text(freq))
+    if isinstance(freq, pd.offsets.BaseOffset):
+        reading, offset = read_offset(freq)
+        return Frequency(*reading, offset)
+    if isinstance(freq, datetime.timedelta | np.timedelta64):
+        return Frequency(*read_duration(freq))
+    if isinstance(freq, int | np.integer) and not isinstance(freq, bool):
+        if freq < 1:
+            raise InvalidArgumentError(f"freq={freq} must be a positive step of integer time.")
+        return Frequency(int(freq), "")
+    raise InvalidArgumentError(
+        f"freq must be a pandas alias such as 'D', an offset, a timedelta or an int; found {freq!r} ({type(freq).__name__})."
+    )
+
+
+def infer_frequency(panel: Panel) -> Frequency:
+    """Find the frequency that the series of a panel share.
+
+    Every series of three or more stamps may be read in several ways; the reading that fits most of them is taken, of equals the
+    plainest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
+
+    Raises
+    ------
+    FrequencyError
+        No series is long enough, or none is near to regular.
+
+    Warns
+    -----
+    AmbiguousFrequencyWarning
+        All series fit another frequency as well, which would go on differently.
+    """
+    eligible = np.flatnonzero(panel.grouping.sizes >= 3)
+    if not len(eligible):
+        step = "a step" if panel.form.is_integer else "a frequency"
+        raise FrequencyError(
+            f"No series has the three stamps that it takes to find {step}; the longest has {panel.grouping.sizes.max()}. "
+            f"Give it: freq={1 if panel.form.is_integer else 'D'!r}."
+        )
+    some = _longest(panel, eligible)
+    sample = take_sample(panel, some)
+    fits = find_readings(sample, panel.form)
+    reading, rivals = _plainest(fits)
+    if rivals and len(some) < len(eligible):
+        fits = find_readings(take_sample(panel, eligible), panel.form)
+        reading, rivals = _plainest(fits)
+    if reading is None:
+        reading = closest_reading(sample, panel.form)
+    if reading is None:
+        shown = panel.form.show(sample.ticks[:4])
+        raise FrequencyError(
+            f"The stamps in {panel.columns.time!r} have no frequency: {panel.name_series(some[0])} begins {', '.join(shown)}. "
+            "Resample to a regular frequency, or number the rows of each series and use that as integer time."
+        )
+    if rivals:
+        names = " and ".join(repr(Frequency(*rival).name) for rival in rivals)
+        warnings.warn(
+            f"The stamps in {panel.columns.time!r} fit {Frequency(*reading).name!r}, and {names} as well; the plainer reading, "
+            f"{Frequency(*reading).name!r}, was taken. Give freq to settle it.",
+            AmbiguousFrequencyWarning,
+            stacklevel=_callers_level(),
+        )
+    return Frequency(*reading)
+
+
+def future_stamps(frequency: Frequency, last_stamps: pd.Index | pd.Series[Any], horizon: int) -> pd.Index:
+    """Continue each series.
+
+    Parameters
+    ----------
+    frequency : Frequency
+        The frequency, on which every last stamp lies.
+    last_stamps : Index or Series of length n_series
+        The last stamp of each series, in any dtype that frames may have.
+    horizon : int
+        How many stamps to add to each.
+
+    Returns
+    -------
+    Index of length n_series * horizon
+        Series by series, in the dtype of `last_stamps`.
+
+    Examples
+    --------
+    >>> future_stamps(parse_frequency("ME"), pd.DatetimeIndex(["2024-01-31"]), 2).astype(str).tolist()
+    ['2024-02-29', '2024-03-31']
+    """
+    ticks, form = read_times(last_stamps, last_stamps.name)
+    return form.restore(frequency.advance(ticks.repeat(horizon), np.tile(np.arange(1, horizon + 1), len(ticks)), form))
+
+
+def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = False) -> Sample:
+    """Sort the stamps of some series; unless the whole is asked for, the first `ENOUGH_ROWS` of sorted series will do."""
+    grouping = panel.grouping
+    if grouping.blocks is not None and not whole:
+        sizes = np.minimum(grouping.sizes[series], ENOUGH_ROWS)
+        ticks = panel.ticks[_ranges(grouping.blocks[series], sizes)]
+        sample = Sample(ticks, sizes)
+        steps = np.diff(ticks)
+        steps[sample.firsts[1:] - 1] = 0
+        if (steps >= 0).all():
+            return sample
+    places = np.full(len(grouping.sizes), -1)
+    places[series] = np.arange(len(series))
+    row_places = places[grouping.row_codes()]
+    rows = np.flatnonzero(row_places >= 0)
+    rows = rows[np.lexsort((panel.ticks[rows], row_places[rows]))]
+    return Sample(panel.ticks[rows], grouping.sizes[series])
+
+
+def _ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Concatenate the ranges that begin at `starts`."""
+    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+
+
+def _longest(panel: Panel, eligible: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Choose series with the most evidence; more than `ENOUGH_ROWS` is no better."""
+    sizes = panel.grouping.sizes[eligible]
+    order = np.lexsort((sizes, -np.minimum(sizes, ENOUGH_ROWS)))
+    chosen = np.searchsorted(np.cumsum(sizes[order]), SAMPLE_ROWS)
+    return eligible[order[: max(int(chosen), 1)]]
+
+
+def _plainest(fits: Fits) -> tuple[Reading | None, list[Reading]]:
+    """Choose the reading that fits most series, of equals the first; and list the others that would have done."""
+    if not fits:
+        return None, []
+    counts = {reading: int(fitting.sum()) for reading, fitting in fits.items()}
+    best, *others = [reading for reading, count in counts.items() if count == max(counts.values())]
+    rivals = [other for other in others if (fits[other] & fits[best]).any()]
+    if best.family in MONTHS_APART:  # that month starts lie a whole number of days apart says nothing
+        rivals = [rival for rival in rivals if rival.family in MONTHS_APART]
+    return best, rivals
+
+
+def _refuse_overflow(last: int, form: TimeForm) -> None:
+    if last > np.iinfo(np.int64).max:
+        raise InvalidArgumentError(f"The stamps asked for reach beyond what the times' unit ({form.unit or 'int64'}) can hold; ask for fewer.")
+
+
+def _callers_level() -> int:
+    """Count the frames up to the first outside this package, so that a warning points at the user's line."""
+    package = str(Path(__file__).parent.parent)
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -87,7 +87,9 @@ def main() -> None:
     for panel in read_panels(arguments.path, seasons):
         horizon = max(len(values) for values in panel.test)
 
-        def show(what: str, answer: Callable[[], tuple[NDArray[np.float64], float | None]], panel: Panel = panel) -> None:
+        def show(
+            what: str, answer: Callable[[], tuple[NDArray[np.float64], float | None]], panel: Panel = panel
+        ) -> None:
             began = time.perf_counter()
             quantiles, share = answer()
             seconds = time.perf_counter() - began

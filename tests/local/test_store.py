@@ -93,3 +93,11 @@ def test_a_home_that_cannot_be_written_says_what_to_set(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="NIXTLA_ACCESSOR_HOME"):
         ModelStore(tmp_path / "file" / "models.sqlite")
+
+
+def test_a_folder_that_was_cleaned_up_is_made_again(store):
+    store.save(model("a"), b"tensors")
+    store.path.unlink()
+    store.path.parent.rmdir()
+    assert store.models() == []
+    assert store.save(model("a"), b"tensors")

@@ -1,0 +1,191 @@
+"""Turns what the service answered into errors that a forecaster can act on."""
+
+from __future__ import annotations
+
+import html
+import re
+import reprlib
+from typing import Any
+
+import orjson
+
+from nixtla_accessor.api.outcome import Answer, FailureKind, Outcome
+from nixtla_accessor.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConflictError,
+    NotFoundError,
+    PayloadTooLargeError,
+    PaymentRequiredError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestTimeoutError,
+    ResponseError,
+    ServerError,
+    TimeGPTError,
+    TransportError,
+    UnprocessableError,
+    UnsupportedEncodingError,
+)
+
+_KINDS: dict[int, tuple[type[ApiError], str, str]] = {
+    400: (BadRequestError, "The service could not read the request", ""),
+    401: (AuthenticationError, "The service does not accept the API key", "Check NIXTLA_API_KEY or connect(api_key=…)."),
+    402: (PaymentRequiredError, "The account has no credit", "Its plan and its use are on the service's dashboard."),
+    403: (PermissionDeniedError, "This API key may not do that", "It may lack the model that was asked for."),
+    404: (NotFoundError, "The service has no such model or endpoint", "See finetuned_models() for the models there are."),
+    408: (RequestTimeoutError, "The service gave up waiting for the request", "Try again."),
+    409: (ConflictError, "The request clashes with what the service already has", ""),
+    413: (PayloadTooLargeError, "The request is larger than the service takes", "Keep the recent part of each series."),
+    415: (UnsupportedEncodingError, "The service does not take the encoding of the request", ""),
+    422: (UnprocessableError, "The service refused the request", ""),
+    429: (RateLimitError, "The service takes no more requests for now", "Try again later, or check the account's plan."),
+}
+_FAILURES: dict[FailureKind, tuple[type[TimeGPTError], str]] = {
+    FailureKind.NOT_SENT: (TransportError, "could not be reached: "),
+    FailureKind.CUT: (TransportError, "did not answer: "),
+    FailureKind.TIMED_OUT: (TransportError, "did not answer: "),
+    FailureKind.UNREADABLE: (ResponseError, "answered with "),
+}
+_SHOWN_PROBLEMS = 3
+_SHOWN_TEXT = 500  # characters
+_TEXTS = ("detail", "message", "error", "details", "msg", "title")
+_REQUEST_IDS = ("requestID", "request_id", "requestId")
+_FULL_ACCOUNT = re.compile(r"(?=.*\bmodels?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)", re.I | re.S)
+_DELETE = "delete_finetuned_model(id) makes room, and finetuned_models() lists what there is."
+
+
+def error_of(
+    outcome: Outcome, where: str, *, attempts: int = 1, about: str | None = None, making: str | None = None, known: str = ""
+) -> TimeGPTError:
+    """Make the error of what is no readable success.
+
+    Parameters
+    ----------
+    outcome : Answer or Failure
+        What became of the last request.
+    where : str
+        What to call the service.
+    attempts : int
+        How many requests there were.
+    about : str, optional
+        The fine-tuned model that was asked for.
+    making : str, optional
+        The fine-tuned model that the request was to make.
+    known : str
+        A sentence on what became of that model.
+
+    Returns
+    -------
+    TimeGPTError
+        Its message says what happened, what the service said and what to do.
+    """
+    if isinstance(outcome, Answer):
+        return _api_error(outcome, about=about, making=making, known=known)
+    kind, verb = _FAILURES[outcome.kind]
+    tried = f" Tried {attempts} times." if attempts > 1 else ""
+    advice = " Check base_url." if outcome.kind is FailureKind.UNREADABLE and not known else ""
+    subject = where[0].upper() + where[1:] if where.startswith("the ") else where
+    error = kind(f"{subject} {verb}{outcome.reason}.{tried}{advice}{' ' if known else ''}{known}")
+    error.__cause__ = outcome.cause
+    return error
+
+
+def _api_error(answer: Answer, *, about: str | None, making: str | None, known: str) -> ApiError:
+    """Make the error of a refusal, of the status's class."""
+    detail, said, request_id = _read(answer.content)
+    request_id = answer.request_id or request_id
+    kind, headline, advice = _kind(answer)
+    if kind is NotFoundError and about is not None:
+        headline = f"There is no fine-tuned model {about!r}"
+    if making is not None and answer.status < 500 and _FULL_ACCOUNT.search(said):
+        advice = _DELETE
+    if answer.retry_after is not None:
+        advice = f"It asks to be tried again in {answer.retry_after:g} s."
+    sentences = [
+        f"{headline} ({answer.status}){': ' if said else ''}{said}".rstrip(".") + ".",
+        advice,
+        known,
+        f"Request id: {request_id}." if request_id else "",
+    ]
+    return kind(
+        " ".join(filter(None, sentences)),
+        status_code=answer.status,
+        detail=detail,
+        request_id=request_id,
+        retry_after=answer.retry_after,
+        finetuned_model_id=making or about,
+    )
+
+
+def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
+    """Return the class, the headline and the advice for a status."""
+    if answer.status in _KINDS:
+        return _KINDS[answer.status]
+    if answer.status >= 500:
+        return ServerError, "The service failed", ""
+    if 300 <= answer.status < 400:
+        to = "" if answer.location is None else f" to {answer.location!r}"
+        headline = f"The service redirects{to}, which is not followed, since the key would travel along"
+        return ApiError, headline, "Check base_url."
+    return ApiError, "The service refused the request", ""
+
+
+def _read(content: bytes) -> tuple[object, str, str | None]:
+    """Return the detail as it came, the same in words, and the request's id, of whatever shape the body is."""
+    text = content.decode("utf-8", "replace").strip()
+    try:
+        body: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return text or None, _page_title(text) if text.startswith("<") else _shorten(text), None
+    request_id = None
+    if isinstance(body, dict):
+        if isinstance(body.get("data"), dict):
+            body = {**body, **body["data"]}
+        request_id = next((str(body[name]) for name in _REQUEST_IDS if body.get(name)), None)
+    detail = body["detail"] if isinstance(body, dict) and body.get("detail") is not None else body
+    return detail, _shorten(_in_words(detail)), request_id
+
+
+def _in_words(detail: object) -> str:
+    """Say in one line what a detail says, whether it is a text, a list of problems or an envelope."""
+    match detail:
+        case None | [] | {}:
+            return ""
+        case str():
+            return " ".join(detail.split())
+        case list():
+            shown = "; ".join(map(_problem_in_words, detail[:_SHOWN_PROBLEMS]))
+            more = len(detail) - _SHOWN_PROBLEMS
+            return f"{shown}; and {more:,} more, all in .detail" if more > 0 else shown
+        case dict():
+            said = dict.fromkeys(_in_words(detail[name]) for name in _TEXTS if detail.get(name))
+            code = detail.get("code")
+            words = ", ".join(filter(None, said))
+            return f"{words} [{code}]" if code and words else words or str(code or "")
+        case _:
+            return str(detail)
+
+
+def _problem_in_words(problem: object) -> str:
+    """Say what one refused value is, its place whole."""
+    if not isinstance(problem, dict) or "msg" not in problem:
+        return _in_words(problem)
+    place = problem.get("loc")
+    where = " → ".join(map(str, place)) if isinstance(place, list) else "" if place is None else str(place)
+    got = problem.get("input")
+    found = "" if got is None or isinstance(got, dict | list) else f" (got {reprlib.repr(got)})"
+    return f"{where}: {problem['msg']}{found}".removeprefix(": ")
+
+
+def _page_title(page: str) -> str:
+    """Say of an HTML page what it is titled."""
+    title = re.search(r"<(title|h1)[^>]*>(.*?)</\1", page, re.IGNORECASE | re.DOTALL)
+    words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", title[2])).split()) if title else ""
+    return f"an HTML page, {_shorten(words)!r}" if words else "an HTML page"
+
+
+def _shorten(text: str) -> str:
+    """Cut a long text."""
+    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…"

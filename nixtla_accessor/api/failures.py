@@ -1,0 +1,89 @@
+"""Turns the exceptions of the HTTP libraries into failures: how far the request came, and why no further, in plain words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+import requests
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+
+from nixtla_accessor.api.outcome import Failure, FailureKind
+
+
+def failure_of(
+    error: requests.RequestException,
+    *,
+    host: str,
+    timeout: tuple[float, float],
+    request_is_out: bool,
+    outer: BaseException | None,
+) -> Failure:
+    """Classify an exception of an exchange.
+
+    Parameters
+    ----------
+    error : requests.RequestException
+        What was raised.
+    host : str
+        Whom the request was for.
+    timeout : tuple of float
+        The seconds to connect and to wait that it had.
+    request_is_out : bool
+        Whether its last byte was handed to the system.
+    outer : BaseException or None
+        What the caller was handling; it is no part of this.
+
+    Returns
+    -------
+    Failure
+        Its cause is the innermost exception, without frames: they, and the libraries' own exceptions, hold the
+        request's headers.
+    """
+    chain = list(_chain(error, outer))
+    root = chain[-1]
+    root.__traceback__ = root.__context__ = root.__cause__ = None
+    connecting = any(isinstance(link, NewConnectionError | ConnectTimeoutError) for link in chain)
+    if isinstance(root, ssl.SSLCertVerificationError):
+        reason = (
+            f"its certificate is not trusted ({root.verify_message}); where a network has an authority of its own, "
+            "REQUESTS_CA_BUNDLE names the file"
+        )
+        return Failure(FailureKind.NOT_SENT, reason, root, permanent=True)
+    if isinstance(error, requests.exceptions.ContentDecodingError):
+        return Failure(FailureKind.UNREADABLE, "a body that cannot be inflated", root)
+    if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
+        return Failure(FailureKind.NOT_SENT, f"the request cannot be made ({root})", root, permanent=True)
+    if connecting or not request_is_out:
+        return Failure(FailureKind.NOT_SENT, _reason_not_sent(error, root, host, timeout, connecting=connecting), root)
+    if any(isinstance(link, ReadTimeoutError) for link in chain):
+        return Failure(FailureKind.TIMED_OUT, f"no answer came within {timeout[1]:g} s", root)
+    return Failure(FailureKind.CUT, "the connection ended before the answer was in", root)
+
+
+def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and what led to it, down to what the caller was handling."""
+    link: BaseException | None = error
+    while link is not None and link is not outer:
+        yield link
+        link = link.__cause__ or link.__context__
+
+
+def _reason_not_sent(
+    error: BaseException, root: BaseException, host: str, timeout: tuple[float, float], *, connecting: bool
+) -> str:
+    """Say why a request did not get out."""
+    if isinstance(error, requests.exceptions.ProxyError):
+        return f"the proxy of the environment did not connect ({root})"
+    if isinstance(root, socket.gaierror):
+        return f"the name {host!r} cannot be resolved"
+    if isinstance(root, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, requests.ConnectTimeout):
+        return f"no connection within {timeout[0]:g} s"
+    if isinstance(root, ssl.SSLError):
+        return f"the encrypted connection failed ({root.reason or root})"
+    if connecting:
+        return f"there is no way to it ({root})"
+    return "the connection ended while the request was being sent"

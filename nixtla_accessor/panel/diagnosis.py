@@ -1,0 +1,197 @@
+"""What keeps a panel from being regular: which series, where, how often."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nixtla_accessor.errors import DuplicateTimestampError, FrequencyError, InvalidFrameError, MissingTimestampError, OffGridTimestampError
+from nixtla_accessor.panel.frame import Panel
+from nixtla_accessor.panel.frequency import Frequency, take_sample
+from nixtla_accessor.panel.inference import Reading, closest_reading, find_readings
+
+Integers = npt.NDArray[np.int64]
+
+SHOWN = 3  # offenders that a message names
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diagnosis:
+    """Every irregularity of a panel under a frequency; rows are positions in the frame.
+
+    Parameters
+    ----------
+    duplicates : ndarray of int64
+        Rows whose stamp an earlier row of the series has.
+    strays : ndarray of int64
+        Rows whose stamp lies between two steps.
+    gaps, missing : ndarray of int64
+        Rows after which stamps are missing, and how many after each.
+    strangers : dict of int to Reading
+        Series that are regular, each at another frequency; their rows are not in the arrays.
+    natives : ndarray of int64
+        Series that are regular at the frequency.
+    """
+
+    duplicates: Integers
+    strays: Integers
+    gaps: Integers
+    missing: Integers
+    strangers: dict[int, Reading]
+    natives: Integers
+
+
+def diagnose(panel: Panel, frequency: Frequency) -> Diagnosis:
+    """Find every irregularity of a panel under a frequency."""
+    codes = panel.grouping.row_codes()
+    straight, off_calendar = frequency.straighten(panel.ticks, panel.form)
+    stride = frequency.stride(panel.form) or np.iinfo(np.int64).max
+    order = np.lexsort((straight, codes))
+    codes, straight = codes[order], straight[order]
+    within = codes[1:] == codes[:-1]
+    repeated = np.append(False, within & (panel.ticks[order][1:] == panel.ticks[order][:-1]))
+    phase = straight % stride
+    stray = phase != _usual_phases(codes, phase)[codes]
+    if off_calendar is not None:
+        stray |= off_calendar[order]
+    stray &= ~repeated
+    kept = np.flatnonzero(~(stray | repeated))
+    steps = np.where(codes[kept][1:] == codes[kept][:-1], np.diff(straight[kept]) // stride - 1, 0)
+    gap_places = np.flatnonzero(steps > 0)
+
+    affected = np.unique(codes[np.concatenate((np.flatnonzero(repeated | stray), kept[gap_places]))])
+    strangers = _find_strangers(panel, affected)
+    native = np.ones(len(panel.grouping.sizes), dtype=bool)
+    native[affected] = False
+    strange = np.zeros(len(native), dtype=bool)
+    strange[list(strangers)] = True
+
+    def rows(places: Integers) -> Integers:
+        return order[places[~strange[codes[places]]]]
+
+    own = ~strange[codes[kept[gap_places]]]
+    return Diagnosis(
+        duplicates=rows(np.flatnonzero(repeated)),
+        strays=rows(np.flatnonzero(stray)),
+        gaps=order[kept[gap_places[own]]],
+        missing=steps[gap_places[own]],
+        strangers=strangers,
+        natives=np.flatnonzero(native),
+    )
+
+
+def irregularity(panel: Panel, frequency: Frequency) -> InvalidFrameError:
+    """Explain why a panel is not regular at a frequency, one cause at a time."""
+    found = diagnose(panel, frequency)
+    if found.strangers:
+        return _wrong_frequency(panel, frequency, found)
+    if len(found.duplicates):
+        return _duplicates(panel, found.duplicates)
+    if found.missing.sum() > len(panel.ticks) or len(found.strays) > len(panel.ticks) / 2:
+        far_off = _far_off(panel, frequency)
+        if far_off:
+            return far_off
+    if len(found.strays):
+        return _strays(panel, frequency, found.strays)
+    return _gaps(panel, frequency, found)
+
+
+def _usual_phases(codes: Integers, phase: Integers) -> Integers:
+    """Find the most frequent phase of each series; of equals the first."""
+    order = np.lexsort((phase, codes))
+    sorted_codes, sorted_phase = codes[order], phase[order]
+    starts = np.flatnonzero(np.append(True, (np.diff(sorted_codes) != 0) | (np.diff(sorted_phase) != 0)))
+    counts = np.diff(starts, append=len(codes))
+    best = np.lexsort((counts, sorted_codes[starts]))  # the last of each series has its largest count
+    usual = np.zeros(int(codes.max()) + 1, dtype=np.int64)
+    usual[sorted_codes[starts][best]] = sorted_phase[starts][best]
+    return usual
+
+
+def _find_strangers(panel: Panel, series: Integers) -> dict[int, Reading]:
+    """Find the series that are regular at a frequency of their own."""
+    series = series[panel.grouping.sizes[series] >= SHOWN]
+    if not len(series):
+        return {}
+    strangers: dict[int, Reading] = {}
+    for reading, fitting in find_readings(take_sample(panel, series, whole=True), panel.form).items():
+        for place in series[fitting].tolist():
+            strangers.setdefault(place, reading)
+    return strangers
+
+
+def _wrong_frequency(panel: Panel, frequency: Frequency, found: Diagnosis) -> FrequencyError:
+    some = list(found.strangers.items())[:SHOWN]
+    listed = "; ".join(f"{panel.name_series(series)} is {Frequency(*reading).name!r}" for series, reading in some)
+    more = f" and {len(found.strangers) - SHOWN} more series" if len(found.strangers) > SHOWN else ""
+    if len(found.natives):
+        return FrequencyError(
+            f"The series have mixed frequencies: {panel.name_series(int(found.natives[0]))} is {frequency.name!r}, but {listed}{more}. "
+            "Fine-tune one frequency at a time, or resample to one."
+        )
+    return FrequencyError(
+        f"The stamps in {panel.columns.time!r} contradict the frequency {frequency.name!r}: {listed}{more}. Give the right freq, or none."
+    )
+
+
+def _far_off(panel: Panel, frequency: Frequency) -> FrequencyError | None:
+    """Say so when another frequency is much closer than the one given."""
+    long = np.flatnonzero(panel.grouping.sizes >= SHOWN)[:100]
+    reading = closest_reading(take_sample(panel, long, whole=True), panel.form) if len(long) else None
+    if reading is None or Frequency(*reading) == frequency:
+        return None
+    return FrequencyError(
+        f"The stamps in {panel.columns.time!r} contradict the frequency {frequency.name!r}: they are close to {Frequency(*reading).name!r}, "
+        f"first in {panel.name_series(int(long[0]))}. Give the right freq, or none."
+    )
+
+
+def _duplicates(panel: Panel, rows: Integers) -> DuplicateTimestampError:
+    keys = [panel.columns.time] if panel.columns.id is None else [panel.columns.id, panel.columns.time]
+    hint = " If the frame holds several series, say which column tells them apart: id_col=…" if panel.columns.id is None else ""
+    return DuplicateTimestampError(
+        f"{_count(len(rows), 'stamp')} stand more than once in their series ({_count_series(panel, rows)}): {_list_rows(panel, rows)}. "
+        f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up, df.groupby({keys!r}, as_index=False).sum().{hint}"
+    )
+
+
+def _strays(panel: Panel, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
+    return OffGridTimestampError(
+        f"{_count(len(rows), 'stamp')} lie between two steps of the frequency {frequency.name!r} ({_count_series(panel, rows)}): "
+        f"{_list_rows(panel, rows)}. Move them onto it, drop them, or give another freq."
+    )
+
+
+def _gaps(panel: Panel, frequency: Frequency, found: Diagnosis) -> MissingTimestampError:
+    first = found.gaps[:SHOWN].repeat(np.minimum(found.missing[:SHOWN], SHOWN))[:SHOWN]
+    steps = np.concatenate([np.arange(1, min(count, SHOWN) + 1) for count in found.missing[:SHOWN]])[:SHOWN]
+    stamps = panel.form.show(frequency.advance(panel.ticks[first], steps, panel.form))
+    codes = panel.grouping.row_codes()
+    listed = "; ".join(f"{panel.name_series(code)} lacks {stamp}" for code, stamp in zip(codes[first], stamps, strict=True))
+    total = int(found.missing.sum())
+    return MissingTimestampError(
+        f"{_count(total, 'stamp')} of frequency {frequency.name!r} are missing within their series ({_count_series(panel, found.gaps)}): "
+        f"{listed}{_rest(total)}. Put them in with df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
+    )
+
+
+def _list_rows(panel: Panel, rows: Integers) -> str:
+    codes = panel.grouping.row_codes()[rows[:SHOWN]]
+    stamps = panel.form.show(panel.ticks[rows[:SHOWN]])
+    listed = "; ".join(f"{panel.name_series(code)} at {stamp}" for code, stamp in zip(codes, stamps, strict=True))
+    return listed + _rest(len(rows))
+
+
+def _rest(total: int) -> str:
+    return f" and {total - SHOWN} more" if total > SHOWN else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _count_series(panel: Panel, rows: Integers) -> str:
+    number = len(np.unique(panel.grouping.row_codes()[rows]))
+    return f"in {number} of {len(panel.grouping.sizes)} series"

@@ -1,0 +1,269 @@
+"""From a frame of any accepted shape to validated arrays."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nixtla_accessor.errors import (
+    DuplicateColumnError,
+    InvalidArgumentError,
+    InvalidFrameError,
+    MissingColumnError,
+    MissingValueError,
+    NonFiniteValueError,
+)
+from nixtla_accessor.panel.ids import Grouping, group_rows, missing_ids, single_series
+from nixtla_accessor.panel.target import Target, read_target
+from nixtla_accessor.panel.times import MISSING_TICK, Ticks, TimeForm, read_times
+
+ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """What the caller calls the three columns.
+
+    Parameters
+    ----------
+    id : hashable or None
+        The column or index level of series ids; None when the frame is one series.
+    time : hashable
+        The column or index level of stamps.
+    target : hashable
+        The column of values.
+    """
+
+    id: Hashable | None
+    time: Hashable
+    target: Hashable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel:
+    """Validated arrays, in the frame's row order.
+
+    Parameters
+    ----------
+    columns : Columns
+        What the caller calls them.
+    grouping : Grouping
+        The series, and the rows of each.
+    ticks : ndarray of int64, shape (n_rows,)
+        The stamps.
+    form : TimeForm
+        How the caller writes stamps.
+    y : ndarray of float64 or int64, shape (n_rows,)
+        The target, finite, or NaN where missing values are allowed.
+    target_dtype : dtype
+        The caller's dtype of the target.
+    """
+
+    columns: Columns
+    grouping: Grouping
+    ticks: Ticks
+    form: TimeForm
+    y: Target
+    target_dtype: Any
+
+    def name_series(self, series: int) -> str:
+        """Name a series in a message."""
+        return name_series(self.columns, self.grouping, series)
+
+
+def name_series(columns: Columns, grouping: Grouping, series: int) -> str:
+    """Name a series in a message."""
+    if columns.id is None:
+        return "the series"
+    value = grouping.ids[series]
+    return f"series {value.item() if isinstance(value, np.generic) else value!r}"
+
+
+def resolve_columns(
+    frame: pd.DataFrame, id_col: Hashable | None = None, time_col: Hashable | None = None, target_col: Hashable | None = None
+) -> Columns:
+    """Find the three columns of a frame, among its columns first, then among its index levels.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A long frame: one row for each stamp of each series.
+    id_col, time_col, target_col : hashable, optional
+        The names; ``unique_id``, ``ds`` and ``y`` by default. Without an id column the frame is one series. An index of datetimes
+        without a name is the time.
+
+    Raises
+    ------
+    MissingColumnError
+        A column is not there.
+    DuplicateColumnError
+        A name is there more than once.
+    InvalidArgumentError
+        One column was given for two roles.
+    InvalidFrameError
+        The columns are a MultiIndex.
+    """
+    if frame.columns.nlevels > 1:
+        raise InvalidFrameError(
+            f"The columns must be flat; they are a MultiIndex of {frame.columns.nlevels} levels. Flatten them, for instance with "
+            "df.columns = ['_'.join(map(str, name)) for name in df.columns]."
+        )
+    target = TARGET_COLUMN if target_col is None else target_col
+    time = TIME_COLUMN if time_col is None else time_col
+    identifier = ID_COLUMN if id_col is None else id_col
+    if id_col is None and _place(frame, identifier, "id") is None:
+        identifier = None
+    columns = Columns(identifier, time, target)
+    for role, name in (("id", identifier), ("time", time), ("target", target)):
+        if name is None and role == "id":
+            continue
+        if _place(frame, name, role) is None:
+            raise _missing_column(frame, name, role)
+    if len({*filter(lambda name: name is not None, (identifier, time, target))}) < 3 - (identifier is None):
+        raise InvalidArgumentError(
+            f"id_col, time_col and target_col must be three different columns; found {identifier!r}, {time!r} and {target!r}."
+        )
+    return columns
+
+
+def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = False) -> Panel:
+    """Read the three columns of a frame into validated arrays; the frame stays as it is.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A long frame.
+    columns : Columns
+        Its columns, from `resolve_columns`.
+    allow_missing : bool, default False
+        Whether the target may have missing values, which become NaN. Integers then become float64; those that float64 cannot hold
+        are refused.
+
+    Raises
+    ------
+    InvalidFrameError
+        The frame is empty.
+    MissingValueError
+        A time or id is missing, or a target and that is not allowed.
+    NonFiniteValueError
+        The target is infinite somewhere.
+    UnsupportedDtypeError
+        A column holds values that are no ids, times or numbers.
+    """
+    if not len(frame):
+        raise InvalidFrameError("The frame is empty; at least one row is needed.")
+    times = take_column(frame, columns.time, "time")
+    ticks, form = read_times(times, columns.time)
+    target = take_column(frame, columns.target, "target")
+    y = read_target(target, columns.target)
+    if columns.id is None:
+        grouping = single_series(len(frame))
+    else:
+        ids = take_column(frame, columns.id, "id")
+        nameless = missing_ids(ids)
+        if nameless is not None:
+            rows = np.flatnonzero(nameless)
+            raise MissingValueError(
+                f"The ids in {columns.id!r} are missing in {len(rows)} of {len(frame)} rows: at {_list_rows(rows)} (counted from 0). "
+                f"Name the series, or drop the rows: df.dropna(subset=[{columns.id!r}])."
+            )
+        grouping = group_rows(ids, columns.id)
+    panel = Panel(columns, grouping, ticks, form, y, target.dtype)
+    _refuse_missing_times(panel)
+    _refuse_values(panel, allow_missing=allow_missing)
+    return panel
+
+
+def take_column(frame: pd.DataFrame, name: Hashable, role: str) -> pd.Series[Any] | pd.Index:
+    """Take a column, or the index level in its place."""
+    place = _place(frame, name, role)
+    if place is None:
+        raise _missing_column(frame, name, role)
+    source, number = place
+    return frame.iloc[:, number] if source == "column" else frame.index.get_level_values(number)
+
+
+def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | None:
+    """Find a column or index level by name; a level of datetimes without a name may be the time, one of others the ids."""
+    for source, names in (("column", frame.columns), ("index", frame.index.names)):
+        numbers = [number for number, known in enumerate(names) if known == name and type(known) is type(name) or known is name]
+        if len(numbers) > 1:
+            raise DuplicateColumnError(
+                f"{name!r} is the name of {len(numbers)} columns; it must be one. Keep the first of each name: "
+                "df.loc[:, ~df.columns.duplicated()]."
+            )
+        if numbers:
+            return source, numbers[0]
+    if role == "target":
+        return None
+    levels = [frame.index] if frame.index.nlevels == 1 else list(frame.index.levels)  # type: ignore[attr-defined]
+    wanted = [
+        number
+        for number, level in enumerate(levels)
+        if frame.index.names[number] is None and isinstance(level, pd.DatetimeIndex | pd.PeriodIndex) == (role == "time")
+    ]
+    if len(wanted) == 1 and (role == "time" or len(levels) > 1):
+        return "index", wanted[0]
+    return None
+
+
+def _missing_column(frame: pd.DataFrame, name: Hashable, role: str) -> MissingColumnError:
+    there = [*frame.columns, *(level for level in frame.index.names if level is not None)]
+    near = difflib.get_close_matches(str(name), list(map(str, there)), n=1, cutoff=0.4)
+    hint = f" The nearest name is {near[0]!r}." if near else ""
+    shown = ", ".join(map(repr, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
+    return MissingColumnError(
+        f"The frame has no {role} column {name!r}; it has {shown or 'no columns'}.{hint} Say which one it is: {role}_col=…"
+    )
+
+
+def _refuse_missing_times(panel: Panel) -> None:
+    if int(panel.ticks.min()) != MISSING_TICK:
+        return
+    rows = np.flatnonzero(panel.ticks == MISSING_TICK)
+    series = panel.grouping.row_codes()[rows[:3]]
+    shown = "; ".join(f"{panel.name_series(code)} in row {row}" for code, row in zip(series, rows, strict=False))
+    raise MissingValueError(
+        f"The times in {panel.columns.time!r} are missing in {len(rows)} of {len(panel.ticks)} rows: {shown}{_rest(len(rows))}. "
+        f"Fill them in, or drop the rows: df.dropna(subset=[{panel.columns.time!r}])."
+    )
+
+
+def _refuse_values(panel: Panel, *, allow_missing: bool) -> None:
+    if panel.y.dtype.kind == "i" or np.isfinite(panel.y).all():
+        return
+    infinite = np.flatnonzero(np.isinf(panel.y))
+    if len(infinite):
+        raise NonFiniteValueError(
+            f"The target {panel.columns.target!r} is infinite in {len(infinite)} of {len(panel.y)} rows: "
+            f"{_list_values(panel, infinite)}. Replace these values; no model can learn from them."
+        )
+    missing = np.flatnonzero(np.isnan(panel.y))
+    if len(missing) and not allow_missing:
+        raise MissingValueError(
+            f"The target {panel.columns.target!r} is missing in {len(missing)} of {len(panel.y)} rows: {_list_values(panel, missing)}. "
+            "Fill the values in, for instance with df.timegpt.fill_gaps(method='interpolate'), or send them as missing with "
+            "allow_missing=True, which newer servers take."
+        )
+
+
+def _list_values(panel: Panel, rows: npt.NDArray[np.int64]) -> str:
+    codes = panel.grouping.row_codes()[rows[:3]]
+    stamps = panel.form.show(panel.ticks[rows[:3]])
+    shown = "; ".join(f"{panel.name_series(code)} at {stamp}" for code, stamp in zip(codes, stamps, strict=True))
+    return shown + _rest(len(rows))
+
+
+def _list_rows(rows: npt.NDArray[np.int64]) -> str:
+    return "rows " + ", ".join(map(str, rows[:3])) + _rest(len(rows))
+
+
+def _rest(count: int) -> str:
+    """Say how many offenders were not shown."""
+    return f" and {count - 3} more" if count > 3 else ""

@@ -1,0 +1,214 @@
+"""A panel as one flat run of values, series by series, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pandas as pd
+
+from nixtla_accessor.errors import FrequencyError
+from nixtla_accessor.panel.diagnosis import irregularity
+from nixtla_accessor.panel.frame import Columns, Panel
+from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.target import Target
+from nixtla_accessor.panel.times import Ticks, TimeForm
+
+CHUNK_ROWS = 1_000_000  # temporaries of this length stay in the cache and out of the peak
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PackedSeries:
+    """Regular series in one flat array: sorted by id value, each in the order of time.
+
+    Parameters
+    ----------
+    y : ndarray of float64 or int64, shape (n_rows,)
+        The values, NaN where missing; read-only. May share memory with the frame.
+    sizes : ndarray of int64, shape (n_series,)
+        The length of each series.
+    ids : Index of length n_series
+        The ids in the caller's dtype.
+    start_ticks : ndarray of int64, shape (n_series,)
+        The first stamp of each series.
+    columns : Columns
+        What the caller calls the columns.
+    frequency : Frequency
+        The step from one row to the next.
+    form : TimeForm
+        How the caller writes stamps.
+    target_dtype : dtype
+        The caller's dtype of the target.
+    """
+
+    y: Target
+    sizes: npt.NDArray[np.int64]
+    ids: pd.Index
+    start_ticks: Ticks
+    columns: Columns
+    frequency: Frequency
+    form: TimeForm
+    target_dtype: Any
+
+    def __repr__(self) -> str:
+        return f"PackedSeries({len(self.sizes)} series, {len(self.y)} rows, freq={self.freq!r})"
+
+    @property
+    def freq(self) -> str | int:
+        """The frequency in the spelling of pandas today; an int for integer time."""
+        return self.frequency.name
+
+    @property
+    def starts(self) -> pd.Index:
+        """The first stamp of each series, in the caller's dtype."""
+        return self.form.restore(self.start_ticks)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes that `y` and `sizes` take as JSON, before compression. Counted anew each time, by encoding them."""
+        values = (self.y[start : start + CHUNK_ROWS] for start in range(0, len(self.y), CHUNK_ROWS))
+        return sum(len(orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY)) - 1 for part in values) + 1 + self._sizes_nbytes
+
+    @property
+    def _sizes_nbytes(self) -> int:
+        return len(orjson.dumps(self.sizes, option=orjson.OPT_SERIALIZE_NUMPY))
+
+    @property
+    def last_ticks(self) -> Ticks:
+        """The last stamp of each series."""
+        return self.frequency.advance(self.start_ticks, self.sizes - 1, self.form)
+
+    def locate(self, position: int) -> tuple[Hashable, Any, float | int]:
+        """Tell where a packed value came from.
+
+        Parameters
+        ----------
+        position : int
+            An index into `y`, from 0.
+
+        Returns
+        -------
+        tuple of (id, stamp, value)
+            As the caller writes them; the id is None for a frame without ids.
+
+        Raises
+        ------
+        IndexError
+            There is no such position.
+        """
+        if not 0 <= position < len(self.y):
+            message = f"position {position} is outside the {len(self.y)} packed values"
+            raise IndexError(message)
+        ends = np.cumsum(self.sizes)
+        series = int(np.searchsorted(ends, position, side="right"))
+        step = np.array([position - (ends[series] - self.sizes[series])])
+        stamp = self.form.restore(self.frequency.advance(self.start_ticks[[series]], step, self.form))[0]
+        return None if self.columns.id is None else self.ids[series], stamp, self.y[position].item()
+
+    def to_frame(self) -> pd.DataFrame:
+        """Unpack into a tidy, sorted frame with the caller's column names and dtypes."""
+        steps = np.arange(len(self.y)) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
+        ticks = self.frequency.advance(self.start_ticks.repeat(self.sizes), steps, self.form)
+        columns: dict[Any, Any] = {} if self.columns.id is None else {self.columns.id: self.ids.repeat(self.sizes)}
+        columns[self.columns.time] = self.form.restore(ticks)
+        columns[self.columns.target] = pd.Series(self.y).astype(self.target_dtype)
+        return pd.DataFrame(columns)
+
+
+def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
+    """Order the rows of a panel, and verify every series stamp by stamp.
+
+    Raises
+    ------
+    FrequencyError
+        Series contradict the frequency, or have one of their own.
+    DuplicateTimestampError, OffGridTimestampError, MissingTimestampError
+        Some stamps are doubled, off the frequency, or missing.
+    """
+    straight, strays = frequency.straighten(panel.ticks, panel.form)
+    stride = frequency.stride(panel.form)
+    if stride == 0:
+        raise FrequencyError(f"The times are whole {panel.form.unit}, too coarse for the frequency {frequency.name!r}. Give the right freq.")
+    placed = None
+    if strays is None:
+        placed = _place_blocks(panel, straight, stride) or _place_rows(panel, straight, stride)
+    if placed is None:
+        raise irregularity(panel, frequency)
+    y, start_ticks = placed
+    y.flags.writeable = False
+    grouping = panel.grouping
+    return PackedSeries(y, grouping.sizes, grouping.ids, start_ticks, panel.columns, frequency, panel.form, panel.target_dtype)
+
+
+def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
+    """Keep the last `n` rows of each series; without a copy where nothing, or one series only, is cut."""
+    dropped = np.maximum(packed.sizes - n, 0)
+    if not dropped.any():
+        return packed
+    starts = packed.frequency.advance(packed.start_ticks, dropped, packed.form)
+    sizes = packed.sizes - dropped
+    if len(sizes) == 1:
+        y = packed.y[dropped[0] :]
+    else:
+        rows = _ranges(np.cumsum(packed.sizes) - sizes, sizes)
+        y = packed.y[rows]
+        y.flags.writeable = False
+    return replace(packed, y=y, sizes=sizes, start_ticks=starts)
+
+
+def _ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Concatenate the ranges that begin at `starts`."""
+    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+
+
+def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
+    """Order series whose rows stand together and in the order of time; None when they do not, or are not regular.
+
+    The second value is the first stamp of each series.
+    """
+    blocks, sizes = panel.grouping.blocks, panel.grouping.sizes
+    if blocks is None:
+        return None
+    in_frame_order = bool((blocks[1:] > blocks[:-1]).all())
+    borders = blocks if in_frame_order else np.sort(blocks)
+    for start in range(0, len(straight) - 1, CHUNK_ROWS):
+        chunk = straight[start : start + CHUNK_ROWS + 1]
+        regular = chunk[1:] - chunk[:-1] == stride
+        low, high = np.searchsorted(borders, (start + 1, start + len(chunk)))
+        regular[borders[low:high] - start - 1] = True
+        if not regular.all():
+            return None
+    y = panel.y.view() if in_frame_order else panel.y[_ranges(blocks, sizes)]
+    return y, panel.ticks[blocks]
+
+
+def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
+    """Order rows without sorting; None when they are not regular.
+
+    In a regular series a row's place follows from its stamp alone. As many rows as places, and no two in one: that is regular.
+    The second value is the first stamp of each series.
+    """
+    codes, sizes = panel.grouping.row_codes(), panel.grouping.sizes
+    starts = np.full(len(sizes), np.iinfo(np.int64).max)
+    np.minimum.at(starts, codes, straight)
+    start_ticks = np.empty_like(starts)
+    offsets = np.cumsum(sizes) - sizes
+    y = np.empty_like(panel.y)
+    filled = np.zeros(len(y), dtype=bool)
+    for start in range(0, len(y), CHUNK_ROWS):
+        chunk = slice(start, start + CHUNK_ROWS)
+        series = codes[chunk]
+        elapsed = straight[chunk] - starts[series]
+        places = elapsed // stride
+        if (places * stride != elapsed).any() or (places >= sizes[series]).any():
+            return None
+        first = elapsed == 0
+        start_ticks[series[first]] = panel.ticks[chunk][first]
+        places += offsets[series]
+        y[places] = panel.y[chunk]
+        filled[places] = True
+    return (y, start_ticks) if filled.all() else None

@@ -1,0 +1,139 @@
+"""The command line, as processes of their own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+
+
+def command(*arguments, home, **environment):
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "nixtla_accessor", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "NIXTLA_ACCESSOR_HOME": str(home), "MPLBACKEND": "Agg", **environment},
+    )
+
+
+class Serving:
+    """An engine in a process of its own."""
+
+    def __init__(self, home, *arguments):
+        self.process = command("serve", "--port", "0", *arguments, home=home)
+        said = self.process.stdout.readline() + self.process.stdout.readline() + self.process.stdout.readline()
+        self.url = re.search(r"NIXTLA_BASE_URL=(\S+)", said)[1]
+        self.key = re.search(r"NIXTLA_API_KEY=(\S+)", said)[1]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.stdout, self.stderr = self.process.communicate(timeout=20)
+
+    def call(self, method, path, body=None):
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return requests.request(method, self.url + path, json=body, headers=headers, timeout=60)
+
+
+def series():
+    return {"y": [float(i % 7) + 0.1 * i for i in range(80)], "sizes": [80]}
+
+
+def test_serve_says_where_when_it_is_ready(tmp_path):
+    with Serving(tmp_path) as serving:
+        assert serving.url.startswith("http://127.0.0.1:")
+        assert serving.call("GET", "/validate_api_key").status_code == 200
+    assert serving.process.returncode in (0, 130)
+    assert "Traceback" not in serving.stderr
+
+
+def test_serve_takes_the_key_that_it_is_given(tmp_path):
+    with Serving(tmp_path, "--api-key", "secret-1") as serving:
+        assert serving.key == "secret-1"
+        assert serving.call("GET", "/validate_api_key").status_code == 200
+
+
+def test_a_model_survives_a_restart_and_a_kill(tmp_path):
+    tuning = {"series": series(), "freq": "D", "output_model_id": "kept", "finetune_depth": 3}
+    asked = {"series": series(), "freq": "D", "h": 7, "finetuned_model_id": "kept", "level": [80]}
+    with Serving(tmp_path) as serving:
+        assert serving.call("POST", "/v2/finetune", tuning).status_code == 200
+        before = serving.call("POST", "/v2/forecast", asked).json()
+        serving.process.kill()
+    with Serving(tmp_path) as serving:
+        assert serving.call("POST", "/v2/forecast", asked).json() == before
+
+
+def test_a_port_that_is_taken_is_one_sentence(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        process = command("serve", "--port", str(taken.getsockname()[1]), home=tmp_path)
+        stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert stderr.startswith("error: Cannot listen on 127.0.0.1:")
+    assert "Traceback" not in stderr
+
+
+def test_an_unknown_command_shows_the_known(tmp_path):
+    process = command("fly", home=tmp_path)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "demo" in stderr
+    assert "serve" in stderr
+
+
+def test_models_lists_what_there_is(tmp_path):
+    with Serving(tmp_path) as serving:
+        environment = {"NIXTLA_BASE_URL": serving.url, "NIXTLA_API_KEY": serving.key}
+        stdout, stderr = command("models", home=tmp_path, **environment).communicate(timeout=60)
+        assert (stdout, stderr) == ("There are no fine-tuned models.\n", "")
+        serving.call("POST", "/v2/finetune", {"series": series(), "freq": "D", "output_model_id": "mine"})
+        stdout, _ = command("models", home=tmp_path, **environment).communicate(timeout=60)
+        assert "mine" in stdout
+
+
+def test_models_without_a_key_says_both_ways_out(tmp_path):
+    process = command("models", home=tmp_path)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    for way in ("NIXTLA_API_KEY", 'base_url="local"'):
+        assert way in stderr
+
+
+def test_the_demo_prints_and_draws(tmp_path):
+    started = time.monotonic()
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "nixtla_accessor", "demo"],
+        cwd=tmp_path,
+        env={**os.environ, "NIXTLA_ACCESSOR_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    for said in ("seasonal naive", "zero-shot", "fine-tuned", "MASE", "sMAPE", "finetuned_model_id", "forecast.png"):
+        assert said in process.stdout
+    assert "100%" in process.stderr
+    picture = (tmp_path / "forecast.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) > 20_000
+    print(f"{time.monotonic() - started:.1f} s")
+
+
+@pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
+def test_serve_stops_when_told(tmp_path, signal_):
+    with Serving(tmp_path) as serving:
+        started = time.monotonic()
+        serving.process.send_signal(signal_)
+        serving.process.wait(10)
+    assert time.monotonic() - started < 10
