@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import is_integer_dtype
 
-from nixtla_accessor.api.client import Client, check_finetune_arguments, check_forecast_arguments, default_client
+from nixtla_accessor.api.arguments import Timeout, check_finetune_arguments, check_forecast_arguments
+from nixtla_accessor.api.client import Client, default_client
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import NoModelError, UnprocessableError
-from nixtla_accessor.panel.frame import read_panel, resolve_columns
+from nixtla_accessor.panel.frame import Columns, read_panel, resolve_columns, take_column
 from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
 from nixtla_accessor.panel.intervals import forecast_columns, levels_to_ask
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel
@@ -55,8 +57,9 @@ class TimeGPTAccessor:
         record = read_record(self._frame)
         if record is None:
             return "<timegpt: no fine-tuned model attached; finetune() makes one, use_model(id) attaches one>"
-        columns = ", ".join(repr(column) for column in (record.id_col, record.time_col, record.target_col))
-        return f"<timegpt: model {record.finetuned_model_id!r} at {record.origin}, freq {record.freq!r}, columns {columns}>"
+        columns = f"{record.id_col!r}, {record.time_col!r}, {record.target_col!r}"
+        model = f"model {record.finetuned_model_id!r} at {record.origin}"
+        return f"<timegpt: {model}, freq {record.freq!r}, columns {columns}>"
 
     @property
     def model_id(self) -> str | None:
@@ -127,7 +130,7 @@ class TimeGPTAccessor:
         finetuned_model_id: str | None = None,
         overwrite: bool = False,
         allow_missing: bool = False,
-        timeout: float | tuple[float, float] | None = None,
+        timeout: Timeout | None = None,
         client: Client | None = None,
     ) -> pd.DataFrame:
         """Fine-tune the model to the frame's series and attach it to the frame.
@@ -181,42 +184,44 @@ class TimeGPTAccessor:
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     df = load_unemployment().timegpt.finetune(finetune_steps=5, output_model_id="by-industry", overwrite=True)
+        ...     df = load_unemployment()
+        ...     df.timegpt.finetune(finetune_steps=5, output_model_id="by-industry", overwrite=True) is df
+        True
         >>> df.timegpt.model_id
         'by-industry'
         """
-        tuning = {
-            "model": model,
-            "finetune_steps": finetune_steps,
-            "finetune_loss": finetune_loss,
-            "finetune_depth": finetune_depth,
-            "output_model_id": output_model_id,
-            "finetuned_model_id": finetuned_model_id,
-        }
-        check_finetune_arguments(**tuning)
+        arguments = check_finetune_arguments(
+            model=model,
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            output_model_id=output_model_id,
+            finetuned_model_id=finetuned_model_id,
+            overwrite=overwrite,
+        )
         client = client or default_client()
         packed = self.pack(
             freq=freq, id_col=id_col, time_col=time_col, target_col=target_col, allow_missing=allow_missing
         )
         with _positions_said_as_rows(packed):
             result = client.finetune(
-                packed.y, packed.sizes, packed.frequency.wire, **tuning, overwrite=overwrite, timeout=timeout
+                packed.y, packed.sizes, packed.frequency.wire, **asdict(arguments), timeout=timeout
             )
         record = Record(
             finetuned_model_id=result.finetuned_model_id,
-            base_model_id=finetuned_model_id,
-            model=model,
-            freq=packed.frequency.name,
-            **_column_names(packed),
-            finetune_steps=int(finetune_steps),
-            finetune_loss=finetune_loss,
-            finetune_depth=int(finetune_depth),
+            base_model_id=arguments.finetuned_model_id,
+            model=arguments.model,
+            freq=packed.freq,
+            **_column_names(packed.columns),
+            finetune_steps=arguments.finetune_steps,
+            finetune_loss=arguments.finetune_loss,
+            finetune_depth=arguments.finetune_depth,
             input_tokens=result.input_tokens,
             output_tokens=result.output_tokens,
             finetune_tokens=result.finetune_tokens,
             n_series=len(packed.sizes),
             n_obs=len(packed.y),
-            created_at=_now(),
+            created_at=datetime.now(UTC).isoformat(timespec="seconds"),
             origin=client.origin,
         )
         attach_record(self._frame, record)
@@ -269,8 +274,12 @@ class TimeGPTAccessor:
         """
         columns = resolve_columns(self._frame, *self._columns(id_col, time_col, target_col))
         client = client or default_client()
-        model = client.finetuned_model(finetuned_model_id)
-        attach_record(self._frame, _record_of(model, columns, client.origin, freq))
+        known = _record_of(client.finetuned_model(finetuned_model_id), client.origin)
+        if freq is not None:
+            known = replace(known, freq=parse_frequency(freq).name)
+        elif is_integer_dtype(take_column(self._frame, columns.time, "time").dtype):
+            known = replace(known, freq=None)  # the service knows no step of integer time
+        attach_record(self._frame, replace(known, **_column_names(columns)))
         return self._frame
 
     def forecast(
@@ -334,34 +343,42 @@ class TimeGPTAccessor:
         >>> list(ahead.columns)
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
-        levels = levels_to_ask(level, quantiles)
-        check_forecast_arguments(h=h, level=levels, model=model or BASE_MODEL, finetuned_model_id=finetuned_model_id)
+        arguments = check_forecast_arguments(
+            h=h,
+            level=levels_to_ask(level, quantiles),
+            model=BASE_MODEL if model is None else model,
+            finetuned_model_id=finetuned_model_id,
+        )
         client = client or default_client()
-        record = self._record_to_use(model, finetuned_model_id, client)
-        if freq is None and record is not None:
-            freq = record.freq
+        record = self._record_to_use(model, arguments.finetuned_model_id, client)
         packed = self.pack(
-            freq=freq, id_col=id_col, time_col=time_col, target_col=target_col, allow_missing=allow_missing
+            freq=self.record.get("freq") if freq is None else freq,
+            id_col=id_col,
+            time_col=time_col,
+            target_col=target_col,
+            allow_missing=allow_missing,
         )
         if record is not None:
             _check_frequency(record, packed)
-        base_model = model or (BASE_MODEL if record is None else record.model)
-        wire = packed.frequency.wire
-        reads = client.model_parameters(base_model, wire)
-        sent = keep_last(packed, reads.input_size if levels is None else 3 * reads.input_size + max(reads.horizon, h))
+        base_model = record.model if record is not None and model is None else arguments.model
+        reads = client.model_parameters(base_model, packed.frequency.wire)
+        steps = reads.input_size
+        if arguments.level is not None:  # the hosted service finds its intervals on windows further back
+            steps = 3 * steps + max(reads.horizon, arguments.h)
+        sent = keep_last(packed, steps)
         with _positions_said_as_rows(sent):
             result = client.forecast(
                 sent.y,
                 sent.sizes,
-                wire,
-                h,
-                level=levels,
+                sent.frequency.wire,
+                arguments.h,
+                level=arguments.level,
                 model=base_model,
                 finetuned_model_id=None if record is None else record.finetuned_model_id,
             )
-        answer = forecast_frame(packed, h, forecast_columns(result.mean, result.intervals, level, quantiles))
+        answer = forecast_frame(packed, arguments.h, forecast_columns(result.mean, result.intervals, level, quantiles))
         if record is not None:
-            attach_record(answer, replace(record, freq=packed.frequency.name, **_column_names(packed)))
+            attach_record(answer, replace(record, freq=packed.freq, **_column_names(packed.columns)))
         return answer
 
     def _columns(
@@ -385,7 +402,7 @@ class TimeGPTAccessor:
         if finetuned_model_id is not None:
             if record is not None and (record.finetuned_model_id, record.origin) == (finetuned_model_id, client.origin):
                 return record
-            return _record_of(client.finetuned_model(finetuned_model_id), None, client.origin, None)
+            return _record_of(client.finetuned_model(finetuned_model_id), client.origin)
         if model is not None:
             return None
         if record is None:
@@ -395,28 +412,24 @@ class TimeGPTAccessor:
             )
         if record.origin != client.origin:
             raise NoModelError(
-                f"The frame's model {record.finetuned_model_id!r} lives at {record.origin}, and the client is connected "
-                f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: df.timegpt.finetune()."
+                f"The frame's model {record.finetuned_model_id!r} lives at {record.origin}, and the client is connected to "
+                f"{client.origin}. Connect to {record.origin} again, or fine-tune here: df.timegpt.finetune()."
             )
         return record
 
 
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _column_names(columns: Columns) -> dict[str, Any]:
+    """Return the columns as the record names them."""
+    return {"id_col": columns.id, "time_col": columns.time, "target_col": columns.target}
 
 
-def _column_names(packed: PackedSeries) -> dict[str, Any]:
-    """Return the columns that a frame was packed from, as the record names them."""
-    return {"id_col": packed.columns.id, "time_col": packed.columns.time, "target_col": packed.columns.target}
-
-
-def _record_of(model: FinetunedModel, origin: str, freq: str | int | None) -> Record:
+def _record_of(model: FinetunedModel, origin: str) -> Record:
     """Make the record of a model that was looked up, without the columns."""
     return Record(
         finetuned_model_id=model.id,
         base_model_id=None if model.base_model_id == "None" else model.base_model_id,
         model=model.model,
-        freq=freq,
+        freq=parse_frequency(model.freq).name,
         finetune_steps=model.steps,
         finetune_loss=model.loss,
         finetune_depth=model.depth,
@@ -429,8 +442,8 @@ def _check_frequency(record: Record, packed: PackedSeries) -> None:
     """Refuse a frame at another frequency than the model's."""
     if record.freq is not None and parse_frequency(record.freq).wire != packed.frequency.wire:
         raise NoModelError(
-            f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is at "
-            f"{packed.frequency.name!r}. Fine-tune a model to this frame: df.timegpt.finetune()."
+            f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is "
+            f"at {packed.freq!r}. Fine-tune a model to this frame: df.timegpt.finetune()."
         )
 
 
@@ -442,9 +455,7 @@ def _positions_said_as_rows(packed: PackedSeries) -> Iterator[None]:
     except UnprocessableError as error:
         items = error.detail if isinstance(error.detail, list) else []
         places = [item.get("loc") for item in items if isinstance(item, Mapping)]
-        positions = [
-            place[-1] for place in places if isinstance(place, list) and place[:-1] == ["body", "series", "y"]
-        ]
+        positions = [place[-1] for place in places if isinstance(place, list) and place[:-1] == ["body", "series", "y"]]
         rows = [packed.locate(position) for position in positions if 0 <= position < len(packed.y)]
         if rows:
             said = "; ".join(f"series {series!r} at {stamp}: {value}" for series, stamp, value in rows[:3])

@@ -5,57 +5,77 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypeVar, overload
 
-from nixtla_accessor.api.encoding import decode, encode
 from nixtla_accessor.api.explain import error_of
-from nixtla_accessor.api.outcome import Answer, Failure, Outcome
-from nixtla_accessor.api.progress import ProgressDisplay
+from nixtla_accessor.api.outcome import Answer
 from nixtla_accessor.api.retry import Pacing, Progress, decide_reading, may_be_done
-from nixtla_accessor.api.schema import WireModel
-from nixtla_accessor.api.transport import Transport
+from nixtla_accessor.api.transport import Transport, Upload
 
 _LOG = logging.getLogger(__name__)
 _GONE = 404
 
-AnswerT = TypeVar("AnswerT", bound=WireModel)
 
-
-def get(
+def ask(
     transport: Transport,
+    method: str,
     path: str,
-    expected: type[AnswerT],
     *,
     pacing: Pacing,
     timeout: tuple[float, float],
     parameters: Mapping[str, str] | None = None,
+    prepare_upload: Callable[[bool], Upload] | None = None,
     about: str | None = None,
-) -> AnswerT:
-    """Get what a path names.
+) -> Answer:
+    """Send a request until the service does what it asks.
 
     Parameters
     ----------
     transport : Transport
         To the service.
-    path : str
-        Such as ``"/v2/finetuned_models"``.
-    expected : type
-        The contract's model of the answer.
-    pacing, timeout
-        How long to keep at it.
+    method, path : str
+        Such as ``"GET"`` and ``"/v2/finetuned_models"``.
+    pacing : Pacing
+        How often and how fast to try again.
+    timeout : tuple of float
+        Seconds to connect, and seconds to wait for the answer once the request is out, of each attempt.
     parameters : mapping, optional
         Of the query.
+    prepare_upload : callable, optional
+        Makes the body of an attempt; it is told whether the body may be compressed.
     about : str, optional
-        The fine-tuned model that the path names, for the message.
+        The fine-tuned model that is asked for.
+
+    Returns
+    -------
+    Answer
+        A success; a model that an earlier attempt has deleted counts as one.
 
     Raises
     ------
     ApiError, TransportError, ResponseError
+        What persists.
     """
     progress = Progress(attempts=0)
+    compress = True
     while True:
-        outcome = read(transport.exchange("GET", path, timeout=timeout, parameters=parameters), expected)
-        if isinstance(outcome, expected):
+        upload = None if prepare_upload is None else prepare_upload(compress)
+        outcome = transport.exchange(method, path, timeout=timeout, parameters=parameters, upload=upload)
+        if isinstance(outcome, Answer) and (
+            outcome.is_success or (method == "DELETE" and outcome.status == _GONE and progress.maybe_done)
+        ):
             return outcome
+        compressed = upload is not None and upload.body.is_compressed
+        progress = replace(progress, attempts=progress.attempts + 1, compressed=compressed)
+        decision = decide_reading(outcome, progress, pacing, random.random())  # noqa: S311 - jitter
+        if decision.again is None:
+            raise error_of(outcome, transport.where, attempts=progress.attempts, about=about)
+        _LOG.info("%s %s: %s; again in %.1f s", method, path, outcome.summary, decision.again)
+        time.sleep(decision.again)
+        compress = compress and not decision.plain
+        progress = replace(
+            progress,
+            waited=progress.waited + decision.again,
+            maybe_done=progress.maybe_done or may_be_done(outcome),
+        )

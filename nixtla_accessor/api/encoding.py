@@ -10,7 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from nixtla_accessor.api.outcome import Failure, FailureKind
-from nixtla_accessor.api.schema import WireModel
+from nixtla_accessor.api.schema import FinetuneInput, ForecastInput, WireModel
 from nixtla_accessor.errors import InvalidArgumentError
 
 COMPRESS_ABOVE = 2**20
@@ -30,22 +30,27 @@ class Body:
     ----------
     data : memoryview
         What travels.
-    encoding : str or None
-        Its content encoding, ``"zstd"`` or none.
+    headers : dict
+        What says how to read it.
     """
 
     data: memoryview
-    encoding: str | None
+    headers: dict[str, str]
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether it travels compressed."""
+        return "Content-Encoding" in self.headers
 
 
-def encode(request: WireModel, *, largest: int | None = None, compress: bool = True) -> Body:
+def encode(request: FinetuneInput | ForecastInput, *, largest: int | None = None, compress: bool = True) -> Body:
     """Write a request as JSON, above 1 MiB as one zstd frame that says its content's size.
 
     Numbers keep every digit, and NaN becomes ``null``.
 
     Parameters
     ----------
-    request : WireModel
+    request : FinetuneInput or ForecastInput
         Its arrays are written as they are, without a Python object for each value.
     largest : int, optional
         The most bytes of JSON that may be sent.
@@ -64,9 +69,12 @@ def encode(request: WireModel, *, largest: int | None = None, compress: bool = T
             "Keep the recent part of each series, such as df.groupby('unique_id').tail(1000), or fewer series; for a "
             "service that takes more, raise the limit with connect(max_request_bytes=…)."
         )
+    headers = {"Content-Type": "application/json"}
+    if request.model.isascii():
+        headers["nixtla-model"] = request.model
     if compress and len(json) > COMPRESS_ABOVE:
-        return Body(memoryview(_ZSTD.compress(json)), "zstd")
-    return Body(memoryview(json), None)
+        return Body(memoryview(_ZSTD.compress(json)), {**headers, "Content-Encoding": "zstd"})
+    return Body(memoryview(json), headers)
 
 
 def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:

@@ -31,16 +31,28 @@ from nixtla_accessor.errors import (
 
 _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
     400: (BadRequestError, "The service could not read the request", ""),
-    401: (AuthenticationError, "The service does not accept the API key", "Check NIXTLA_API_KEY or connect(api_key=…)."),
+    401: (
+        AuthenticationError,
+        "The service does not accept the API key",
+        "Check NIXTLA_API_KEY or connect(api_key=…).",
+    ),
     402: (PaymentRequiredError, "The account has no credit", "Its plan and its use are on the service's dashboard."),
     403: (PermissionDeniedError, "This API key may not do that", "It may lack the model that was asked for."),
-    404: (NotFoundError, "The service has no such model or endpoint", "See finetuned_models() for the models there are."),
+    404: (
+        NotFoundError,
+        "The service has no such model or endpoint",
+        "See finetuned_models() for the models there are.",
+    ),
     408: (RequestTimeoutError, "The service gave up waiting for the request", "Try again."),
     409: (ConflictError, "The request clashes with what the service already has", ""),
     413: (PayloadTooLargeError, "The request is larger than the service takes", "Keep the recent part of each series."),
     415: (UnsupportedEncodingError, "The service does not take the encoding of the request", ""),
     422: (UnprocessableError, "The service refused the request", ""),
-    429: (RateLimitError, "The service takes no more requests for now", "Try again later, or check the account's plan."),
+    429: (
+        RateLimitError,
+        "The service takes no more requests for now",
+        "Try again later, or check the account's plan.",
+    ),
 }
 _FAILURES: dict[FailureKind, tuple[type[TimeGPTError], str]] = {
     FailureKind.NOT_SENT: (TransportError, "could not be reached: "),
@@ -57,7 +69,13 @@ _DELETE = "delete_finetuned_model(id) makes room, and finetuned_models() lists w
 
 
 def error_of(
-    outcome: Outcome, where: str, *, attempts: int = 1, about: str | None = None, making: str | None = None, known: str = ""
+    outcome: Outcome,
+    where: str,
+    *,
+    attempts: int = 1,
+    about: str | None = None,
+    making: str | None = None,
+    known: str = "",
 ) -> TimeGPTError:
     """Make the error of what is no readable success.
 

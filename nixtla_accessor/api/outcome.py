@@ -35,6 +35,11 @@ class Answer:
         """Whether the service did what it was asked."""
         return 200 <= self.status < 300
 
+    @property
+    def summary(self) -> str:
+        """The status, for a log."""
+        return str(self.status)
+
 
 class FailureKind(Enum):
     """How far an exchange came that brought no readable answer."""
@@ -69,6 +74,11 @@ class Failure:
     reason: str
     cause: BaseException | None = None
     permanent: bool = False
+
+    @property
+    def summary(self) -> str:
+        """The reason, for a log."""
+        return self.reason
 
 
 Outcome = Answer | Failure

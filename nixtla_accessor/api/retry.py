@@ -15,7 +15,7 @@ from nixtla_accessor.api.outcome import Answer, Failure, FailureKind, Outcome
 
 _MAYBE_DONE = frozenset({408, 500, 502, 503, 520, 521, 522, 523})
 """What a service or the proxy before it answers when a request may or may not have been worked on."""
-_STILL_AT_WORK = frozenset({504, 524})
+STILL_AT_WORK = frozenset({504, 524})
 """What a proxy answers that lost its patience while the service goes on."""
 _CONFLICT, _UNSUPPORTED_ENCODING, _BAD_REQUEST, _TOO_MANY, _UNAVAILABLE = 409, 415, 400, 429, 503
 _ABOUT_ENCODING = re.compile(rb"encoding|zstd|compress|parsing the body", re.IGNORECASE)
@@ -123,7 +123,7 @@ def decide_training(outcome: Outcome, progress: Progress, pacing: Pacing, jitter
             return Decision(look_up=math.inf)
         case Failure(kind=FailureKind.UNREADABLE):
             return Decision(look_up=pacing.look_up)
-        case Answer(status=status) if status in _STILL_AT_WORK or (status == _CONFLICT and progress.maybe_done):
+        case Answer(status=status) if status in STILL_AT_WORK or (status == _CONFLICT and progress.maybe_done):
             return Decision(look_up=math.inf)
         case Answer(status=status, retry_after=asked) if status == _TOO_MANY or (
             status == _UNAVAILABLE and asked is not None
@@ -143,7 +143,7 @@ def decide_reading(outcome: Outcome, progress: Progress, pacing: Pacing, jitter:
             return Decision(again=again)
         case Failure():
             return GIVE_UP
-        case Answer(status=status) if status == _TOO_MANY or status in _MAYBE_DONE | _STILL_AT_WORK:
+        case Answer(status=status) if status == _TOO_MANY or status in _MAYBE_DONE | STILL_AT_WORK:
             return Decision(again=again)
         case Answer():
             return _without_compression(outcome, progress, pacing)
@@ -153,7 +153,7 @@ def may_be_done(outcome: Outcome) -> bool:
     """Whether the service may have worked on the request, or still be at it."""
     if isinstance(outcome, Failure):
         return outcome.kind is not FailureKind.NOT_SENT
-    return outcome.status in _MAYBE_DONE | _STILL_AT_WORK
+    return outcome.status in _MAYBE_DONE | STILL_AT_WORK
 
 
 def look_pause(looks: int, pacing: Pacing) -> float:

@@ -237,9 +237,15 @@ class ModelParametersOutput(WireModel):
     detail: ModelParameters
 
 
-class ErrorDetail(WireModel):
+class ValidationError(WireModel):
     """One refused value, as in a 422."""
 
     loc: list[str | int] = Field(title="Location")
     msg: str = Field(title="Message")
     type: str = Field(title="Error Type")
+
+
+class HTTPValidationError(WireModel):
+    """The answer with the status 422."""
+
+    detail: list[ValidationError] = Field(default_factory=list)

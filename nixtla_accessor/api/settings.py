@@ -200,8 +200,7 @@ def _start_local_engine() -> tuple[str, SecretStr]:
         if error.name is None or error.name.split(".")[0] == "nixtla_accessor":
             raise
         raise ConfigurationError(
-            f"The embedded engine needs {error.name}, which is not installed: "
-            'pip install "nixtla-accessor[local]"'
+            f'The embedded engine needs {error.name}, which is not installed: pip install "nixtla-accessor[local]"'
         ) from error
     engine = start_engine()
     return engine.base_url, SecretStr(engine.api_key)

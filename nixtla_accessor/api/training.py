@@ -1,22 +1,272 @@
-"""One finetune call, one model: asks again only where nothing can have been trained, and else looks the model up."""
+"""One finetune call, one model: asked again only where nothing can have been trained; else the model is looked up."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import random
 import time
 from dataclasses import dataclass, replace
-from typing import Never
-from uuid import uuid4
 
+from nixtla_accessor.api.asking import ask
 from nixtla_accessor.api.encoding import Body, decode, encode
-from nixtla_accessor.api.explain import api_error
-from nixtla_accessor.api.outcome import Answer, Failure, FailureKind, Outcome
+from nixtla_accessor.api.explain import error_of
+from nixtla_accessor.api.outcome import Answer, Outcome
 from nixtla_accessor.api.progress import ProgressDisplay
-from nixtla_accessor.api.retry import Decision, Pacing, Progress, decide_training, look_pause, may_be_done
+from nixtla_accessor.api.retry import (
+    STILL_AT_WORK,
+    Pacing,
+    Progress,
+    decide_training,
+    look_pause,
+    may_be_done,
+)
 from nixtla_accessor.api.schema import FinetunedModel, FinetuneInput, FinetuneOutput
 from nixtla_accessor.api.transport import Transport, Upload
-from nixtla_accessor.errors import OutcomeUnknownError, ResponseError, TransportError
+from nixtla_accessor.errors import (
+    ModelExistsError,
+    NotFoundError,
+    OutcomeUnknownError,
+    TimeGPTError,
+    TransportError,
+)
 
 _LOG = logging.getLogger(__name__)
-_LOOK_UP_TIMEOUT = 10.0  # seconds that one look-up waits for its answer, at most
+_PATH = "/v2/finetune"
+_LOOK_TIMEOUT = 10.0  # seconds that one look-up waits for its answer, at most
+_NOT_FOUND, _WORTH_ANOTHER_LOOK = 404, frozenset({404, 408, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneResult:
+    """What a finetune call made.
+
+    Attributes
+    ----------
+    finetuned_model_id : str
+        The model's id.
+    input_tokens, output_tokens, finetune_tokens : int or None
+        What it cost; None where the answer was lost and the model was found by its id.
+    """
+
+    finetuned_model_id: str
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    finetune_tokens: int | None = None
+
+
+class Training:
+    """One finetune call.
+
+    Parameters
+    ----------
+    transport : Transport
+        To the service.
+    request : FinetuneInput
+        What to train.
+    model_id : str
+        The id that the model gets, as in the request, so that it can be looked up.
+    pacing : Pacing
+        How often and how fast to try again and to look up.
+    timeout : tuple of float
+        Seconds to connect, and seconds to wait for the model once the series are sent: the call's time limit.
+    largest : int or None
+        The most bytes of JSON that may be sent.
+    display : ProgressDisplay
+        Shows how far it is.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        request: FinetuneInput,
+        model_id: str,
+        *,
+        pacing: Pacing,
+        timeout: tuple[float, float],
+        largest: int | None,
+        display: ProgressDisplay,
+    ) -> None:
+        self._transport = transport
+        self._request = request
+        self._model_id = model_id
+        self._pacing = pacing
+        self._timeout = timeout
+        self._largest = largest
+        self._display = display
+        self._progress = Progress(attempts=0)
+        self._sending: Upload | None = None
+        self._sent_at = 0.0
+
+    def run(self, *, make_way: bool, overwrite: bool) -> FinetuneResult:
+        """Train, and return the model.
+
+        Parameters
+        ----------
+        make_way : bool
+            Whether a model of this id may exist already, which is then refused, or deleted.
+        overwrite : bool
+            Whether it is deleted.
+
+        Raises
+        ------
+        ModelExistsError
+            There is a model of this id; nothing was sent.
+        ApiError, TransportError, ResponseError
+            There is no model, as far as the service tells.
+        OutcomeUnknownError
+            It may still be trained.
+        KeyboardInterrupt
+            With a message that says whether it may still be trained.
+        """
+        body = encode(self._request, largest=self._largest)
+        replaced = False
+        try:
+            if make_way:
+                replaced = self._make_way(overwrite=overwrite)
+            return self._train(body)
+        except TimeGPTError as error:
+            if replaced:
+                error.add_note(f"The former model {self._model_id!r} was deleted before, as overwrite=True asks.")
+            raise
+        except KeyboardInterrupt as interrupt:
+            interrupt.args = (self._state_when_interrupted(),)
+            raise
+
+    def _make_way(self, *, overwrite: bool) -> bool:
+        """See to it that no model of this id exists, and return whether one was deleted."""
+        try:
+            self._ask("GET")
+        except NotFoundError:
+            return False
+        if not overwrite:
+            raise ModelExistsError(
+                f"There is a model {self._model_id!r} already, and nothing was trained: attach it with "
+                f"df.timegpt.use_model({self._model_id!r}), replace it with overwrite=True, or choose another "
+                "output_model_id."
+            )
+        with contextlib.suppress(NotFoundError):
+            self._ask("DELETE")
+        return True
+
+    def _ask(self, method: str) -> None:
+        """Ask for this id's model, or for its end."""
+        timeout = look_timeout(self._timeout)
+        ask(self._transport, method, self._path, pacing=self._pacing, timeout=timeout, about=self._model_id)
+
+    def _train(self, body: Body) -> FinetuneResult:
+        """Send the series, until there is a model or nothing more can be done for one."""
+        while True:
+            outcome = self._send(body)
+            if isinstance(outcome, FinetuneOutput):
+                return FinetuneResult(**outcome.model_dump())
+            progress = self._progress
+            decision = decide_training(outcome, progress, self._pacing, random.random())  # noqa: S311 - jitter
+            self._progress = replace(progress, maybe_done=progress.maybe_done or may_be_done(outcome))
+            self._sending = None
+            seen: FinetunedModel | Outcome | None = None
+            if decision.look_up is not None:
+                seen = self._look_up(decision.look_up)
+                if isinstance(seen, FinetunedModel):
+                    return FinetuneResult(self._model_id)
+            if decision.again is None or not (seen is None or _is_absent(seen)):
+                raise self._error(outcome, seen)
+            _LOG.info("POST %s: %s; again in %.1f s", _PATH, outcome.summary, decision.again)
+            time.sleep(decision.again)
+            self._progress = replace(self._progress, waited=self._progress.waited + decision.again)
+            if decision.plain:
+                body = encode(self._request, compress=False)
+            if self._progress.maybe_done and isinstance(self._look(), FinetunedModel):
+                return FinetuneResult(self._model_id)
+
+    def _send(self, body: Body) -> FinetuneOutput | Outcome:
+        """Send the series once."""
+        self._sending = self._display.follow(body, f"training {self._model_id}")
+        outcome = self._transport.exchange("POST", _PATH, timeout=self._timeout, upload=self._sending)
+        self._sent_at = self._sending.finished_at or time.monotonic()
+        self._progress = replace(self._progress, attempts=self._progress.attempts + 1, compressed=body.is_compressed)
+        if isinstance(outcome, Answer) and outcome.is_success:
+            return decode(outcome.content, FinetuneOutput)
+        return outcome
+
+    def _look_up(self, seconds: float) -> FinetunedModel | Outcome:
+        """Look for the model for so long, infinity being the call's time limit, and return what was seen last."""
+        until = self._sent_at + self._timeout[1] if math.isinf(seconds) else time.monotonic() + seconds
+        self._display.waiting(f"looking for {self._model_id}")
+        looks = 0
+        while True:
+            seen = self._look()
+            looks += 1
+            left = until - time.monotonic()
+            if isinstance(seen, FinetunedModel) or left <= 0 or _is_final(seen):
+                return seen
+            time.sleep(min(look_pause(looks, self._pacing), left))
+
+    def _look(self) -> FinetunedModel | Outcome:
+        """Look for the model once."""
+        outcome = self._transport.exchange("GET", self._path, timeout=look_timeout(self._timeout))
+        if isinstance(outcome, Answer) and outcome.is_success:
+            return decode(outcome.content, FinetunedModel)
+        return outcome
+
+    def _error(self, outcome: Outcome, seen: FinetunedModel | Outcome | None) -> TimeGPTError:
+        """Make the error that says what became of the call, and what is known of the model."""
+        if not self._progress.maybe_done:
+            known = ""
+        elif seen is not None and _is_absent(seen):
+            known = f"There is no model {self._model_id!r} as yet; {self._how_to_tell()}"
+        else:
+            known = f"Whether model {self._model_id!r} was trained is not known; {self._how_to_tell()}"
+        error = error_of(
+            outcome,
+            self._transport.where,
+            attempts=self._progress.attempts,
+            about=self._request.finetuned_model_id,
+            making=self._model_id,
+            known=known,
+        )
+        gone_silent = isinstance(outcome, Answer) and outcome.status in STILL_AT_WORK
+        if self._progress.maybe_done and (gone_silent or isinstance(error, TransportError)):
+            unknown = OutcomeUnknownError(str(error), finetuned_model_id=self._model_id)
+            unknown.__cause__ = error if gone_silent else error.__cause__
+            return unknown
+        return error
+
+    def _state_when_interrupted(self) -> str:
+        """Say whether the model may still be trained."""
+        sent = self._sending is not None and self._sending.finished_at is not None
+        if sent or self._progress.maybe_done:
+            return f"Interrupted, and model {self._model_id!r} may still be trained; {self._how_to_tell()}"
+        return f"Interrupted before the service had all series, so that no model {self._model_id!r} is trained."
+
+    def _how_to_tell(self) -> str:
+        """Say how to see whether there is a model, and how to attach it."""
+        return (
+            f"nixtla_accessor.finetuned_model({self._model_id!r}) tells whether it is there, and "
+            f"df.timegpt.use_model({self._model_id!r}) attaches it."
+        )
+
+    @property
+    def _path(self) -> str:
+        return model_path(self._model_id)
+
+
+def model_path(finetuned_model_id: str) -> str:
+    """Return the path of a model, whose id was checked."""
+    return f"/v2/finetuned_models/{finetuned_model_id}"
+
+
+def look_timeout(timeout: tuple[float, float]) -> tuple[float, float]:
+    """Return the time limits of a request that the service answers at once."""
+    return min(timeout[0], _LOOK_TIMEOUT), min(timeout[1], _LOOK_TIMEOUT)
+
+
+def _is_absent(seen: FinetunedModel | Outcome) -> bool:
+    """Whether the service says that there is no such model, in whatever words."""
+    return isinstance(seen, Answer) and seen.status == _NOT_FOUND
+
+
+def _is_final(seen: Outcome) -> bool:
+    """Whether another look would see the same, as with a key that may not look."""
+    return isinstance(seen, Answer) and seen.status < 500 and seen.status not in _WORTH_ANOTHER_LOOK

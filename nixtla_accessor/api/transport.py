@@ -148,7 +148,6 @@ class Transport:
         timeout: tuple[float, float],
         upload: Upload | None = None,
         parameters: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
     ) -> Outcome:
         """Send a request and read the answer.
 
@@ -160,8 +159,8 @@ class Transport:
             Seconds to connect, and seconds to wait for the answer once the request is out.
         upload : Upload, optional
             The body.
-        parameters, headers : mapping, optional
-            Of the query, and beside those that every request has.
+        parameters : mapping, optional
+            Of the query.
 
         Returns
         -------
@@ -177,7 +176,7 @@ class Transport:
         request = requests.Request(
             method,
             self._settings.base_url + path,
-            headers={**self._headers, **_body_headers(upload), **(headers or {})},
+            headers={**self._headers, **({} if upload is None else upload.body.headers)},
             params=parameters,
             data=upload,
             auth=self._auth,
@@ -248,22 +247,17 @@ class Transport:
         )
 
     def _failure(
-        self, error: requests.RequestException, timeout: tuple[float, float], outer: BaseException | None, *, request_is_out: bool
+        self,
+        error: requests.RequestException,
+        timeout: tuple[float, float],
+        outer: BaseException | None,
+        *,
+        request_is_out: bool,
     ) -> Failure:
         """Classify an exception; a cause that quotes the key is left out."""
-        failure = failure_of(
-            error, host=self._host, timeout=timeout, request_is_out=request_is_out, outer=outer
-        )
+        failure = failure_of(error, host=self._host, timeout=timeout, request_is_out=request_is_out, outer=outer)
         cause = None if self._key in f"{failure.cause} {failure.cause!r}" else failure.cause
         return replace(failure, reason=self._mask(failure.reason), cause=cause)
-
-
-def _body_headers(upload: Upload | None) -> dict[str, str]:
-    """Say what a body is."""
-    if upload is None:
-        return {}
-    encoding = upload.body.encoding
-    return {"Content-Type": "application/json", **({"Content-Encoding": encoding} if encoding else {})}
 
 
 def _without_frames(error: ErrorT, outer: BaseException | None) -> ErrorT:

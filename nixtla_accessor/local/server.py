@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import orjson
 import pyarrow as pa
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
@@ -22,6 +22,7 @@ from nixtla_accessor.api.schema import (
     FinetuneOutput,
     ForecastInput,
     ForecastOutput,
+    HTTPValidationError,
     ModelParametersOutput,
 )
 from nixtla_accessor.local.engine import Engine, ModelIdTakenError, UnknownFrequencyError, UnknownModelError
@@ -138,17 +139,34 @@ ModelIdInPath = Annotated[str, Path(title="Finetuned Model Id", pattern=MODEL_ID
 EngineOfApp = Annotated[Engine, Depends(_engine)]
 
 router = APIRouter(
-    route_class=_EngineRoute, dependencies=[Depends(HTTPBearer(auto_error=False, description="HTTPBearer"))]
+    route_class=_EngineRoute,
+    dependencies=[Depends(HTTPBearer(auto_error=False, description="HTTPBearer"))],
+    responses={422: {"model": HTTPValidationError, "description": "Validation Error"}},
 )
+
+_FINETUNE_DESCRIPTION = (
+    "Fine-tune the large time model to your data and save it for later use. It takes a JSON as an input containing "
+    "information like the series frequency and historical data. (See below for a full description of the parameters.) The "
+    "response contains the ID of the finetuned model, which you can provide in other endpoints to use that model to make "
+    "the forecasts. Get your token for private beta at "
+    "https://nixtla.io/free-trial?utm_source=nixtla.io&utm_campaign=/docs/api-reference."
+)
+_FINETUNE_EXAMPLE = {
+    "series": {"y": list(range(36)), "sizes": [36]},
+    "finetune_steps": 10,
+    "freq": "MS",
+    "model": "timegpt-1",
+}
 
 
 @router.post(
     "/v2/finetune",
     operation_id="v2_finetune_v2_finetune_post",
     summary="Foundational Time Series Model Multi Series Finetuning",
+    description=_FINETUNE_DESCRIPTION,
     dependencies=[Depends(_refuse_unsupported)],
 )
-def finetune(body: FinetuneInput, engine: EngineOfApp) -> FinetuneOutput:
+def finetune(body: Annotated[FinetuneInput, Body(examples=[_FINETUNE_EXAMPLE])], engine: EngineOfApp) -> FinetuneOutput:
     """Fine-tune the network to the series and save it for later use."""
     return engine.finetune(body)
 

@@ -1,12 +1,13 @@
 """Synthetic series for pretraining: trends, seasons, noise and calendars, drawn at random.
 
-Series come in chunks that share a season, so that whole-array operations make them. What changes slowly is scaled to the
-life of the series: ten yearly points have a real trend, and so have a thousand hourly ones.
+Series come in chunks that share a season, so that whole-array operations make them. What changes slowly is scaled to
+the life of the series: ten yearly points have a real trend, and so have a thousand hourly ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from nixtla_accessor.local.features import HORIZON
 from nixtla_accessor.local.seasons import Season
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
 Generator = np.random.Generator
 
@@ -59,7 +60,7 @@ class Chunk:
     """
 
     values: Array
-    length: NDArray[np.integer]
+    length: NDArray[np.integer[Any]]
     season: Season
 
 
@@ -87,7 +88,7 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
 class _Drawing:
     """Random draws for the rows of a chunk, one column each, and the life of each row."""
 
-    def __init__(self, rng: Generator, rows: int, points: int, life: NDArray[np.integer]) -> None:
+    def __init__(self, rng: Generator, rows: int, points: int, life: NDArray[np.integer[Any]]) -> None:
         self.rng, self.rows, self.points = rng, rows, points
         column = np.arange(points, dtype=np.float32)[None]
         born = (points - life)[:, None].astype(np.float32)
@@ -99,7 +100,7 @@ class _Drawing:
         return self.rng.uniform(low, high, (self.rows if rows is None else rows, 1)).astype(np.float32)
 
     def log_uniform(self, low: float, high: float, rows: int | None = None) -> Array:
-        """10 to a uniform power."""
+        """Draw 10 to a uniform power."""
         return np.float32(10) ** self.uniform(low, high, rows)
 
     def normal(self, columns: int = 1) -> Array:
@@ -109,18 +110,18 @@ class _Drawing:
         return self.rng.random((self.rows, columns), dtype=np.float32)
 
     def some(self, share: float) -> Mask:
-        """True for about that share of the rows."""
+        """Choose about that share of the rows."""
         return self.rng.random((self.rows, 1)) < share
 
     def spread(self, values: Array) -> Array:
-        """Standard deviation of each row over its life."""
+        """Take the standard deviation of each row over its life."""
         count = self.alive.sum(1, keepdims=True).astype(np.float32)
         mean = (values * self.alive).sum(1, keepdims=True) / count
         return np.sqrt((((values - mean) ** 2) * self.alive).sum(1, keepdims=True) / count) + np.float32(1e-6)
 
 
 def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Array]:
-    """What moves slowly, and autocorrelated noise of unit size."""
+    """Make what moves slowly, and autocorrelated noise of unit size."""
     moves = _Moves.of(season_length)
     walk, slope_walk, noise = _walks(drawing, season_length)
     level = walk / drawing.spread(walk) * drawing.some(moves.walk) * drawing.log_uniform(-1.3, 0.4)
@@ -133,8 +134,10 @@ def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Arra
 
 @dataclass(frozen=True, slots=True)
 class _Moves:
-    """Shares of the series whose level moves at all, walks, changes its slope, has a trend, has one that goes up; and
-    the range of a trend's size, as powers of ten."""
+    """Shares of the series whose level moves at all, walks, changes its slope, has a trend, has one that goes up.
+
+    And the range of a trend's size, as powers of ten.
+    """
 
     any: float
     walk: float
@@ -145,7 +148,7 @@ class _Moves:
 
     @classmethod
     def of(cls, season_length: int) -> _Moves:
-        """Years move most, and mostly up; hours least."""
+        """Say how levels move: years most, and mostly up; hours least."""
         if season_length == 1:
             return cls(any=1.0, walk=0.75, slope=0.6, trend=0.8, up=0.8, size=(0.4, 1.5))
         if season_length == 4:
@@ -156,7 +159,7 @@ class _Moves:
 
 
 def _walks(drawing: _Drawing, season_length: int) -> tuple[Array, Array, Array]:
-    """A random walk, the sum of a damped random slope, and autoregressive noise."""
+    """Make random walks, sums of a damped random slope, and autoregressive noise."""
     rng, shape = drawing.rng, (drawing.points, drawing.rows)
     rows = drawing.rows
     steps = rng.standard_normal(shape, dtype=np.float32)
@@ -178,7 +181,7 @@ def _walks(drawing: _Drawing, season_length: int) -> tuple[Array, Array, Array]:
 
 
 def _add_wandering(drawing: _Drawing, level: Array) -> None:
-    """Smooth random functions (random Fourier features of a Gaussian process) for some rows."""
+    """Add smooth functions (random Fourier features of a Gaussian process, Rahimi and Recht 2007) to some rows."""
     rows = np.flatnonzero(drawing.rng.random(drawing.rows) < 0.35)
     pace = drawing.log_uniform(-0.5, 1.5, len(rows))
     wandering = np.zeros((len(rows), drawing.points), np.float32)
@@ -189,7 +192,7 @@ def _add_wandering(drawing: _Drawing, level: Array) -> None:
 
 
 def _trend(drawing: _Drawing, moves: _Moves) -> Array:
-    """Linear, damped, logistic growth, or a boom that ends; with breaks of the slope."""
+    """Make linear, damped or logistic growth, or a boom that ends; with breaks of the slope."""
     age, kind = drawing.age, drawing.random()
     turn = drawing.uniform(0.1, 1)
     damped = 1 - np.exp(-age / drawing.uniform(0.15, 1.5))
@@ -203,7 +206,7 @@ def _trend(drawing: _Drawing, moves: _Moves) -> Array:
 
 
 def _seasonal(drawing: _Drawing, season: Season) -> Array:
-    """The seasonal part of each row."""
+    """Make the seasonal part of each row."""
     if season.length == 1:
         return _cycles(drawing)
     if season.length >= 24 and season.second:
@@ -222,25 +225,25 @@ def _seasonal(drawing: _Drawing, season: Season) -> Array:
 
 
 def _strength(drawing: _Drawing, share: float, low: float, high: float) -> Array:
-    """How strong a pattern is: 0 but for some rows."""
+    """Say how strong a pattern is: 0 but for some rows."""
     return np.where(drawing.some(share), drawing.log_uniform(low, high), np.float32(0))
 
 
 def _cycles(drawing: _Drawing) -> Array:
-    """Cycles of several years, in some yearly series."""
+    """Make cycles of several years, in some yearly series."""
     cycle = np.sin(2 * np.pi * (drawing.time / drawing.log_uniform(0.5, 1.6) + drawing.uniform(0, 1)))
     return (cycle * _strength(drawing, 0.2, -1, 0.2)).astype(np.float32)
 
 
 def _waves(drawing: _Drawing, period: float | Array) -> Array:
-    """A sine and, for some rows, its first harmonic."""
+    """Make a sine and, for some rows, its first harmonic."""
     first = np.sin(2 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
     harmonic = np.sin(4 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
     return (first + 0.4 * harmonic * drawing.some(0.5)).astype(np.float32)
 
 
 def _pattern(drawing: _Drawing, m: int) -> Array:
-    """One season of unit spread: harmonics, any shape, spikes, or a ramp. (rows, m)"""
+    """Make one season of unit spread: harmonics, any shape, spikes, or a ramp."""
     phase = np.arange(m, dtype=np.float32)[None] / m
     smooth, decay = np.zeros((drawing.rows, m), np.float32), drawing.uniform(0.3, 2)
     for k in range(1, max(1, min(6, m // 2)) + 1):
@@ -256,7 +259,7 @@ def _pattern(drawing: _Drawing, m: int) -> Array:
 
 
 def _day(drawing: _Drawing, m: int) -> Array:
-    """One day of unit spread: bumps, roughness, and for some rows a flat night. (rows, m)"""
+    """Make one day of unit spread: bumps, roughness, and for some rows a flat night."""
     phase = np.arange(m, dtype=np.float32)[None] / m
     day = np.zeros((drawing.rows, m), np.float32)
     for _ in range(4):
@@ -269,7 +272,7 @@ def _day(drawing: _Drawing, m: int) -> Array:
 
 
 def _within_days(drawing: _Drawing, m: int) -> Array:
-    """Days and weeks of sub-daily series: workdays, days off, holidays, and days that differ."""
+    """Make days and weeks of sub-daily series: workdays, days off, holidays, and days that differ."""
     n_days = drawing.points // m + 2
     day, time_of_day = np.arange(drawing.points) // m, np.arange(drawing.points) % m
     workday, day_off = _day(drawing, m), _day(drawing, m)
@@ -293,7 +296,7 @@ def _within_days(drawing: _Drawing, m: int) -> Array:
 
 
 def _linked(drawing: _Drawing, values: Array, season_length: int, shortest: int) -> Array:
-    """From an additive series to what is measured: products, floors, counts, outliers, a level away from zero."""
+    """Turn additive series into what is measured: products, floors, counts, outliers, a level away from zero."""
     rng = drawing.rng
     multiplicative = drawing.some(0.45 if season_length > 4 else 0.6)
     strength = drawing.uniform(0.05, 0.6 if season_length > 1 else 0.9)

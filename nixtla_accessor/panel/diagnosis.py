@@ -7,14 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nixtla_accessor.errors import DuplicateTimestampError, FrequencyError, InvalidFrameError, MissingTimestampError, OffGridTimestampError
+from nixtla_accessor.errors import (
+    DuplicateTimestampError,
+    FrequencyError,
+    InvalidFrameError,
+    MissingTimestampError,
+    OffGridTimestampError,
+)
 from nixtla_accessor.panel.frame import Panel
 from nixtla_accessor.panel.frequency import Frequency, take_sample
-from nixtla_accessor.panel.inference import Reading, closest_reading, find_readings
+from nixtla_accessor.panel.inference import closest_reading, find_readings
+from nixtla_accessor.panel.messages import SHOWN, count, count_series, list_rows, name_series, rest
+from nixtla_accessor.panel.vocabulary import Reading
 
 Integers = npt.NDArray[np.int64]
-
-SHOWN = 3  # offenders that a message names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,11 +130,11 @@ def _find_strangers(panel: Panel, series: Integers) -> dict[int, Reading]:
 
 def _wrong_frequency(panel: Panel, frequency: Frequency, found: Diagnosis) -> FrequencyError:
     some = list(found.strangers.items())[:SHOWN]
-    listed = "; ".join(f"{panel.name_series(series)} is {Frequency(*reading).name!r}" for series, reading in some)
+    listed = "; ".join(f"{name_series(panel, series)} is {Frequency(*reading).name!r}" for series, reading in some)
     more = f" and {len(found.strangers) - SHOWN} more series" if len(found.strangers) > SHOWN else ""
     if len(found.natives):
         return FrequencyError(
-            f"The series have mixed frequencies: {panel.name_series(int(found.natives[0]))} is {frequency.name!r}, but {listed}{more}. "
+            f"The series have mixed frequencies: {name_series(panel, int(found.natives[0]))} is {frequency.name!r}, but {listed}{more}. "
             "Fine-tune one frequency at a time, or resample to one."
         )
     return FrequencyError(
@@ -144,54 +150,40 @@ def _far_off(panel: Panel, frequency: Frequency) -> FrequencyError | None:
         return None
     return FrequencyError(
         f"The stamps in {panel.columns.time!r} contradict the frequency {frequency.name!r}: they are close to {Frequency(*reading).name!r}, "
-        f"first in {panel.name_series(int(long[0]))}. Give the right freq, or none."
+        f"first in {name_series(panel, int(long[0]))}. Give the right freq, or none."
     )
 
 
 def _duplicates(panel: Panel, rows: Integers) -> DuplicateTimestampError:
     keys = [panel.columns.time] if panel.columns.id is None else [panel.columns.id, panel.columns.time]
-    hint = " If the frame holds several series, say which column tells them apart: id_col=…" if panel.columns.id is None else ""
+    hint = (
+        " If the frame holds several series, say which column tells them apart: id_col=…"
+        if panel.columns.id is None
+        else ""
+    )
     return DuplicateTimestampError(
-        f"{_count(len(rows), 'stamp')} stand more than once in their series ({_count_series(panel, rows)}): {_list_rows(panel, rows)}. "
+        f"{count(len(rows), 'stamp')} stand more than once in their series ({count_series(panel, rows)}): {list_rows(panel, rows)}. "
         f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up, df.groupby({keys!r}, as_index=False).sum().{hint}"
     )
 
 
 def _strays(panel: Panel, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
     return OffGridTimestampError(
-        f"{_count(len(rows), 'stamp')} lie between two steps of the frequency {frequency.name!r} ({_count_series(panel, rows)}): "
-        f"{_list_rows(panel, rows)}. Move them onto it, drop them, or give another freq."
+        f"{count(len(rows), 'stamp')} lie between two steps of the frequency {frequency.name!r} ({count_series(panel, rows)}): "
+        f"{list_rows(panel, rows)}. Move them onto it, drop them, or give another freq."
     )
 
 
 def _gaps(panel: Panel, frequency: Frequency, found: Diagnosis) -> MissingTimestampError:
     first = found.gaps[:SHOWN].repeat(np.minimum(found.missing[:SHOWN], SHOWN))[:SHOWN]
-    steps = np.concatenate([np.arange(1, min(count, SHOWN) + 1) for count in found.missing[:SHOWN]])[:SHOWN]
+    steps = np.concatenate([np.arange(1, min(number, SHOWN) + 1) for number in found.missing[:SHOWN]])[:SHOWN]
     stamps = panel.form.show(frequency.advance(panel.ticks[first], steps, panel.form))
     codes = panel.grouping.row_codes()
-    listed = "; ".join(f"{panel.name_series(code)} lacks {stamp}" for code, stamp in zip(codes[first], stamps, strict=True))
+    listed = "; ".join(
+        f"{name_series(panel, code)} lacks {stamp}" for code, stamp in zip(codes[first], stamps, strict=True)
+    )
     total = int(found.missing.sum())
     return MissingTimestampError(
-        f"{_count(total, 'stamp')} of frequency {frequency.name!r} are missing within their series ({_count_series(panel, found.gaps)}): "
-        f"{listed}{_rest(total)}. Put them in with df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
+        f"{count(total, 'stamp')} of frequency {frequency.name!r} are missing within their series ({count_series(panel, found.gaps)}): "
+        f"{listed}{rest(total)}. Put them in with df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
     )
-
-
-def _list_rows(panel: Panel, rows: Integers) -> str:
-    codes = panel.grouping.row_codes()[rows[:SHOWN]]
-    stamps = panel.form.show(panel.ticks[rows[:SHOWN]])
-    listed = "; ".join(f"{panel.name_series(code)} at {stamp}" for code, stamp in zip(codes, stamps, strict=True))
-    return listed + _rest(len(rows))
-
-
-def _rest(total: int) -> str:
-    return f" and {total - SHOWN} more" if total > SHOWN else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
-def _count_series(panel: Panel, rows: Integers) -> str:
-    number = len(np.unique(panel.grouping.row_codes()[rows]))
-    return f"in {number} of {len(panel.grouping.sizes)} series"

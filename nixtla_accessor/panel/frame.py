@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import (
@@ -20,6 +19,7 @@ from nixtla_accessor.errors import (
     NonFiniteValueError,
 )
 from nixtla_accessor.panel.ids import Grouping, group_rows, missing_ids, single_series
+from nixtla_accessor.panel.messages import SHOWN, list_rows, name_series, rest
 from nixtla_accessor.panel.target import Target, read_target
 from nixtla_accessor.panel.times import MISSING_TICK, Ticks, TimeForm, read_times
 
@@ -72,21 +72,12 @@ class Panel:
     y: Target
     target_dtype: Any
 
-    def name_series(self, series: int) -> str:
-        """Name a series in a message."""
-        return name_series(self.columns, self.grouping, series)
-
-
-def name_series(columns: Columns, grouping: Grouping, series: int) -> str:
-    """Name a series in a message."""
-    if columns.id is None:
-        return "the series"
-    value = grouping.ids[series]
-    return f"series {value.item() if isinstance(value, np.generic) else value!r}"
-
 
 def resolve_columns(
-    frame: pd.DataFrame, id_col: Hashable | None = None, time_col: Hashable | None = None, target_col: Hashable | None = None
+    frame: pd.DataFrame,
+    id_col: Hashable | None = None,
+    time_col: Hashable | None = None,
+    target_col: Hashable | None = None,
 ) -> Columns:
     """Find the three columns of a frame, among its columns first, then among its index levels.
 
@@ -170,7 +161,8 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
         if nameless is not None:
             rows = np.flatnonzero(nameless)
             raise MissingValueError(
-                f"The ids in {columns.id!r} are missing in {len(rows)} of {len(frame)} rows: at {_list_rows(rows)} (counted from 0). "
+                f"The ids in {columns.id!r} are missing in {len(rows)} of {len(frame)} rows: rows "
+                f"{', '.join(map(str, rows[:SHOWN]))}{rest(len(rows))}, counted from 0. "
                 f"Name the series, or drop the rows: df.dropna(subset=[{columns.id!r}])."
             )
         grouping = group_rows(ids, columns.id)
@@ -192,7 +184,9 @@ def take_column(frame: pd.DataFrame, name: Hashable, role: str) -> pd.Series[Any
 def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | None:
     """Find a column or index level by name; a level of datetimes without a name may be the time, one of others the ids."""
     for source, names in (("column", frame.columns), ("index", frame.index.names)):
-        numbers = [number for number, known in enumerate(names) if known == name and type(known) is type(name) or known is name]
+        numbers = [
+            number for number, known in enumerate(names) if (known == name and type(known) is type(name)) or known is name
+        ]
         if len(numbers) > 1:
             raise DuplicateColumnError(
                 f"{name!r} is the name of {len(numbers)} columns; it must be one. Keep the first of each name: "
@@ -206,7 +200,8 @@ def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | 
     wanted = [
         number
         for number, level in enumerate(levels)
-        if frame.index.names[number] is None and isinstance(level, pd.DatetimeIndex | pd.PeriodIndex) == (role == "time")
+        if frame.index.names[number] is None
+        and isinstance(level, pd.DatetimeIndex | pd.PeriodIndex) == (role == "time")
     ]
     if len(wanted) == 1 and (role == "time" or len(levels) > 1):
         return "index", wanted[0]
@@ -227,10 +222,11 @@ def _refuse_missing_times(panel: Panel) -> None:
     if int(panel.ticks.min()) != MISSING_TICK:
         return
     rows = np.flatnonzero(panel.ticks == MISSING_TICK)
-    series = panel.grouping.row_codes()[rows[:3]]
-    shown = "; ".join(f"{panel.name_series(code)} in row {row}" for code, row in zip(series, rows, strict=False))
+    codes = panel.grouping.row_codes()[rows[:SHOWN]]
+    named = [f"{name_series(panel, code)} in row {row}" for code, row in zip(codes, rows, strict=False)]
     raise MissingValueError(
-        f"The times in {panel.columns.time!r} are missing in {len(rows)} of {len(panel.ticks)} rows: {shown}{_rest(len(rows))}. "
+        f"The times in {panel.columns.time!r} are missing in {len(rows)} of {len(panel.ticks)} rows, "
+        f"counted from 0: {'; '.join(named)}{rest(len(rows))}. "
         f"Fill them in, or drop the rows: df.dropna(subset=[{panel.columns.time!r}])."
     )
 
@@ -242,28 +238,13 @@ def _refuse_values(panel: Panel, *, allow_missing: bool) -> None:
     if len(infinite):
         raise NonFiniteValueError(
             f"The target {panel.columns.target!r} is infinite in {len(infinite)} of {len(panel.y)} rows: "
-            f"{_list_values(panel, infinite)}. Replace these values; no model can learn from them."
+            f"{list_rows(panel, infinite)}. Replace these values; no model can learn from them."
         )
     missing = np.flatnonzero(np.isnan(panel.y))
     if len(missing) and not allow_missing:
         raise MissingValueError(
-            f"The target {panel.columns.target!r} is missing in {len(missing)} of {len(panel.y)} rows: {_list_values(panel, missing)}. "
-            "Fill the values in, for instance with df.timegpt.fill_gaps(method='interpolate'), or send them as missing with "
-            "allow_missing=True, which newer servers take."
+            f"The target {panel.columns.target!r} is missing in {len(missing)} of {len(panel.y)} rows: "
+            f"{list_rows(panel, missing)}. Fill the values in, for instance with "
+            "df.timegpt.fill_gaps(method='interpolate'), or send them as missing with allow_missing=True, "
+            "which newer servers take."
         )
-
-
-def _list_values(panel: Panel, rows: npt.NDArray[np.int64]) -> str:
-    codes = panel.grouping.row_codes()[rows[:3]]
-    stamps = panel.form.show(panel.ticks[rows[:3]])
-    shown = "; ".join(f"{panel.name_series(code)} at {stamp}" for code, stamp in zip(codes, stamps, strict=True))
-    return shown + _rest(len(rows))
-
-
-def _list_rows(rows: npt.NDArray[np.int64]) -> str:
-    return "rows " + ", ".join(map(str, rows[:3])) + _rest(len(rows))
-
-
-def _rest(count: int) -> str:
-    """Say how many offenders were not shown."""
-    return f" and {count - 3} more" if count > 3 else ""

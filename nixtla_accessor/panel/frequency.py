@@ -13,11 +13,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nixtla_accessor.errors import AmbiguousFrequencyWarning, FrequencyError, InvalidArgumentError, OffGridTimestampError
+from nixtla_accessor.errors import (
+    AmbiguousFrequencyWarning,
+    FrequencyError,
+    InvalidArgumentError,
+    OffGridTimestampError,
+)
 from nixtla_accessor.panel.calendars import MONTHS_APART, Calendar
-from nixtla_accessor.panel.inference import Fits, Reading, Sample, closest_reading, find_readings
+from nixtla_accessor.panel.ids import ranges
+from nixtla_accessor.panel.inference import Fits, Sample, closest_reading, find_readings
+from nixtla_accessor.panel.messages import name_series
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, read_times
-from nixtla_accessor.panel.vocabulary import DEFAULT_ANCHORS, NANOSECONDS, read_duration, read_offset, read_text
+from nixtla_accessor.panel.vocabulary import (
+    DEFAULT_ANCHORS,
+    NANOSECONDS,
+    Reading,
+    read_duration,
+    read_offset,
+    read_text,
+)
 
 if TYPE_CHECKING:
     from nixtla_accessor.panel.frame import Panel
@@ -87,7 +101,9 @@ class Frequency:
             return self.count
         if self.family not in NANOSECONDS:
             return self.count * form.ticks_per_day
-        ticks, rest = divmod(self.count * NANOSECONDS[self.family] * TICKS_PER_SECOND[form.unit], TICKS_PER_SECOND["ns"])
+        ticks, rest = divmod(
+            self.count * NANOSECONDS[self.family] * TICKS_PER_SECOND[form.unit], TICKS_PER_SECOND["ns"]
+        )
         return 0 if rest else ticks
 
     def straighten(self, ticks: Ticks, form: TimeForm) -> tuple[Ticks, npt.NDArray[np.bool_] | None]:
@@ -109,7 +125,9 @@ class Frequency:
         """
         if form.is_integer == bool(self.family):
             held, wanted = ("integers", "an int") if form.is_integer else ("dates", "a frequency such as 'D'")
-            raise FrequencyError(f"freq={self.name!r} does not suit the times, which are {held}. Give {wanted} as freq.")
+            raise FrequencyError(
+                f"freq={self.name!r} does not suit the times, which are {held}. Give {wanted} as freq."
+            )
         if not self.family or self.family in NANOSECONDS:
             return ticks, None
         wall = form.to_wall(ticks)
@@ -248,7 +266,7 @@ def infer_frequency(panel: Panel) -> Frequency:
     if reading is None:
         shown = panel.form.show(sample.ticks[:4])
         raise FrequencyError(
-            f"The stamps in {panel.columns.time!r} have no frequency: {panel.name_series(some[0])} begins {', '.join(shown)}. "
+            f"The stamps in {panel.columns.time!r} have no frequency: {name_series(panel, some[0])} begins {', '.join(shown)}. "
             "Resample to a regular frequency, or number the rows of each series and use that as integer time."
         )
     if rivals:
@@ -293,7 +311,7 @@ def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = Fa
     grouping = panel.grouping
     if grouping.blocks is not None and not whole:
         sizes = np.minimum(grouping.sizes[series], ENOUGH_ROWS)
-        ticks = panel.ticks[_ranges(grouping.blocks[series], sizes)]
+        ticks = panel.ticks[ranges(grouping.blocks[series], sizes)]
         sample = Sample(ticks, sizes)
         steps = np.diff(ticks)
         steps[sample.firsts[1:] - 1] = 0
@@ -305,11 +323,6 @@ def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = Fa
     rows = np.flatnonzero(row_places >= 0)
     rows = rows[np.lexsort((panel.ticks[rows], row_places[rows]))]
     return Sample(panel.ticks[rows], grouping.sizes[series])
-
-
-def _ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Concatenate the ranges that begin at `starts`."""
-    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
 
 
 def _longest(panel: Panel, eligible: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -334,7 +347,9 @@ def _plainest(fits: Fits) -> tuple[Reading | None, list[Reading]]:
 
 def _refuse_overflow(last: int, form: TimeForm) -> None:
     if last > np.iinfo(np.int64).max:
-        raise InvalidArgumentError(f"The stamps asked for reach beyond what the times' unit ({form.unit or 'int64'}) can hold; ask for fewer.")
+        raise InvalidArgumentError(
+            f"The stamps asked for reach beyond what the times' unit ({form.unit or 'int64'}) can hold; ask for fewer."
+        )
 
 
 def _callers_level() -> int:

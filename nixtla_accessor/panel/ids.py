@@ -52,6 +52,11 @@ def single_series(n_rows: int) -> Grouping:
     return Grouping(pd.Index([0]), np.array([n_rows]), np.array([0]), None)
 
 
+def ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Concatenate the ranges of whole numbers that begin at ``starts`` and are ``sizes`` long."""
+    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+
+
 def missing_ids(values: pd.Series[Any] | pd.Index) -> npt.NDArray[np.bool_] | None:
     """Tell which rows have no id; None when all have one."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iub":
@@ -115,7 +120,9 @@ def _labels(values: pd.Series[Any] | pd.Index, name: object) -> Any:
         array = pa.array(values, from_pandas=True)
         if isinstance(array, pa.ChunkedArray):
             array = array.chunk(0) if array.num_chunks == 1 else _join(array)
-        return array
+        if pa.types.is_dictionary(array.type):
+            return array.indices.to_numpy()
+        return pd.factorize(values)[0] if pa.types.is_nested(array.type) else array
     if dtype == object:
         _refuse_mixed(values, name)
     return values.to_numpy()
@@ -143,7 +150,10 @@ def _refuse_mixed(values: pd.Series[Any] | pd.Index, name: object) -> None:
 def _run_starts(labels: Any) -> npt.NDArray[np.int64] | None:
     """Find the first row of each run of equal labels; None when the labels clearly do not stand in runs."""
     if isinstance(labels, pa.Array):
-        if _arrow_run_ends(labels.slice(0, PROBE_ROWS)).size * ROWS_PER_RUN > min(len(labels), PROBE_ROWS) + ROWS_PER_RUN:
+        if (
+            _arrow_run_ends(labels.slice(0, PROBE_ROWS)).size * ROWS_PER_RUN
+            > min(len(labels), PROBE_ROWS) + ROWS_PER_RUN
+        ):
             return None
         return np.concatenate(([0], _arrow_run_ends(labels)[:-1]))
     probe = labels[:PROBE_ROWS]
@@ -166,7 +176,12 @@ def _encode(labels: Any) -> npt.NDArray[Any]:
 
 def _sort_keys(ids: pd.Index) -> pd.Index:
     """Give ids by value where categories would sort by theirs."""
-    return ids.astype(ids.dtype.categories.dtype) if isinstance(ids.dtype, pd.CategoricalDtype) else ids
+    dtype = ids.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return ids.astype(dtype.categories.dtype)
+    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_dictionary(dtype.pyarrow_dtype):
+        return ids.astype(pd.ArrowDtype(dtype.pyarrow_dtype.value_type))
+    return ids
 
 
 def _strictly_ascending(keys: pd.Index) -> bool:

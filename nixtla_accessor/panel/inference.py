@@ -60,7 +60,9 @@ def find_readings(sample: Sample, form: TimeForm) -> Fits:
     return fits
 
 
-def _calendar_strides(days: npt.NDArray[np.datetime64], sample: Sample) -> Iterator[tuple[Integers, Callable[[int], Reading]]]:
+def _calendar_strides(
+    days: npt.NDArray[np.datetime64], sample: Sample
+) -> Iterator[tuple[Integers, Callable[[int], Reading]]]:
     """Yield, for each family of days, the stride of each series (0 where it does not fit), and what strides are called.
 
     Where a family has anchors, strides come multiplied and the anchor is added, so that one number tells both.
@@ -79,7 +81,9 @@ def _calendar_strides(days: npt.NDArray[np.datetime64], sample: Sample) -> Itera
     yield edges("ME")
     day_steps = _constant_steps(days.astype(np.int64), sample)
     yield _with_anchor(day_steps, week_days[firsts]), lambda key: day_reading(*divmod(key, 100))
-    business = np.where(_all_rows(week_days < 5, sample), _constant_steps(np.busday_count("1970-01-01", days), sample), 0)
+    business = np.where(
+        _all_rows(week_days < 5, sample), _constant_steps(np.busday_count("1970-01-01", days), sample), 0
+    )
     yield np.where(business <= PLAIN_BUSINESS_DAYS, business, 0), lambda count: Reading(count, "B")
     yield edges("BMS")
     yield edges("BME")
@@ -90,15 +94,24 @@ def _calendar_strides(days: npt.NDArray[np.datetime64], sample: Sample) -> Itera
                 inside = _all_rows(Calendar(family, str(day)).contains(days), sample)
                 strides = np.where(inside, _constant_steps(2 * months + later, sample), 0)
                 # Every second day of a semi-month is the same day of each month: no semi-month.
-                yield np.where(strides % 2, strides, 0), lambda count, family=family, day=day: Reading(count, family, str(day))
+                yield (
+                    np.where(strides % 2, strides, 0),
+                    lambda count, family=family, day=day: Reading(count, family, str(day)),
+                )
     same_day = _constant(week_days, sample)
     weeks = (numbers - 1) // 7
     same_week = np.where(same_day & _constant(weeks, sample) & (weeks[firsts] < 4), month_strides, 0)
     week_names = 7 * weeks[firsts] + week_days[firsts]
-    yield _with_anchor(same_week, week_names), lambda key: Reading(key // 100, "WOM", f"{key % 100 // 7 + 1}{WEEKDAYS[key % 100 % 7]}")
+    yield (
+        _with_anchor(same_week, week_names),
+        lambda key: Reading(key // 100, "WOM", f"{key % 100 // 7 + 1}{WEEKDAYS[key % 100 % 7]}"),
+    )
     last_week = np.where(same_day & _all_rows(days_of_month(days + 7) <= 7, sample), month_strides, 0)
     yield _with_anchor(last_week, week_days[firsts]), lambda key: Reading(key // 100, "LWOM", WEEKDAYS[key % 100])
-    yield np.where((business > PLAIN_BUSINESS_DAYS) & (business % 5 > 0), business, 0), lambda count: Reading(count, "B")
+    yield (
+        np.where((business > PLAIN_BUSINESS_DAYS) & (business % 5 > 0), business, 0),
+        lambda count: Reading(count, "B"),
+    )
 
 
 def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:

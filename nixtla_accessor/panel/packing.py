@@ -15,6 +15,7 @@ from nixtla_accessor.errors import FrequencyError
 from nixtla_accessor.panel.diagnosis import irregularity
 from nixtla_accessor.panel.frame import Columns, Panel
 from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.ids import ranges
 from nixtla_accessor.panel.target import Target
 from nixtla_accessor.panel.times import Ticks, TimeForm
 
@@ -71,7 +72,11 @@ class PackedSeries:
     def nbytes(self) -> int:
         """The bytes that `y` and `sizes` take as JSON, before compression. Counted anew each time, by encoding them."""
         values = (self.y[start : start + CHUNK_ROWS] for start in range(0, len(self.y), CHUNK_ROWS))
-        return sum(len(orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY)) - 1 for part in values) + 1 + self._sizes_nbytes
+        return (
+            sum(len(orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY)) - 1 for part in values)
+            + 1
+            + self._sizes_nbytes
+        )
 
     @property
     def _sizes_nbytes(self) -> int:
@@ -132,7 +137,9 @@ def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
     straight, strays = frequency.straighten(panel.ticks, panel.form)
     stride = frequency.stride(panel.form)
     if stride == 0:
-        raise FrequencyError(f"The times are whole {panel.form.unit}, too coarse for the frequency {frequency.name!r}. Give the right freq.")
+        raise FrequencyError(
+            f"The times are whole {panel.form.unit}, too coarse for the frequency {frequency.name!r}. Give the right freq."
+        )
     placed = None
     if strays is None:
         placed = _place_blocks(panel, straight, stride) or _place_rows(panel, straight, stride)
@@ -141,7 +148,9 @@ def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
     y, start_ticks = placed
     y.flags.writeable = False
     grouping = panel.grouping
-    return PackedSeries(y, grouping.sizes, grouping.ids, start_ticks, panel.columns, frequency, panel.form, panel.target_dtype)
+    return PackedSeries(
+        y, grouping.sizes, grouping.ids, start_ticks, panel.columns, frequency, panel.form, panel.target_dtype
+    )
 
 
 def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
@@ -154,15 +163,10 @@ def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
     if len(sizes) == 1:
         y = packed.y[dropped[0] :]
     else:
-        rows = _ranges(np.cumsum(packed.sizes) - sizes, sizes)
+        rows = ranges(np.cumsum(packed.sizes) - sizes, sizes)
         y = packed.y[rows]
         y.flags.writeable = False
     return replace(packed, y=y, sizes=sizes, start_ticks=starts)
-
-
-def _ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Concatenate the ranges that begin at `starts`."""
-    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
 
 
 def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
@@ -182,7 +186,7 @@ def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, T
         regular[borders[low:high] - start - 1] = True
         if not regular.all():
             return None
-    y = panel.y.view() if in_frame_order else panel.y[_ranges(blocks, sizes)]
+    y = panel.y.view() if in_frame_order else panel.y[ranges(blocks, sizes)]
     return y, panel.ticks[blocks]
 
 

@@ -88,7 +88,7 @@ class TimeForm:
             return pd.PeriodIndex(stamps, freq=self.dtype.freq)
         if self.text is not None:
             return pd.Index(self._write(ticks, self.text), dtype=self.dtype)
-        return stamps if isinstance(self.dtype, np.dtype | pd.DatetimeTZDtype) else stamps.astype(self.dtype)
+        return stamps.astype(self.dtype)
 
     def show(self, ticks: Ticks) -> list[str]:
         """Write ticks for a message, as pandas prints them."""
@@ -164,9 +164,15 @@ def _read_stamps(values: pd.Series[Any] | pd.Index, dtype: Any) -> tuple[Ticks, 
 
 def _read_integers(values: pd.Series[Any] | pd.Index, dtype: Any, name: object) -> tuple[Ticks, TimeForm]:
     missing = values.isna()
-    numbers = values.to_numpy(dtype=dtype if isinstance(dtype, np.dtype) else None, na_value=0) if missing.any() else values.to_numpy()
+    numbers = (
+        values.to_numpy(dtype=dtype if isinstance(dtype, np.dtype) else None, na_value=0)
+        if missing.any()
+        else values.to_numpy()
+    )
     if numbers.dtype.kind == "u" and len(numbers) and int(numbers.max()) > np.iinfo(np.int64).max:
-        raise UnsupportedDtypeError(f"The times in {name!r} reach beyond the largest int64; start counting from a later origin.")
+        raise UnsupportedDtypeError(
+            f"The times in {name!r} reach beyond the largest int64; start counting from a later origin."
+        )
     ticks = np.asarray(numbers, dtype=np.int64)
     if missing.any():
         ticks = np.where(missing, MISSING_TICK, ticks)
@@ -191,7 +197,11 @@ def _read_arrow(values: pd.Series[Any] | pd.Index, dtype: pd.ArrowDtype, name: o
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
         raise _no_times(name, str(dtype))
     unit, zone = (kind.unit, kind.tz) if pa.types.is_timestamp(kind) else ("s", None)
-    array = pa.chunked_array([pa.array(values)]) if not hasattr(values.array, "__arrow_array__") else values.array.__arrow_array__()
+    array = (
+        pa.chunked_array([pa.array(values)])
+        if not hasattr(values.array, "__arrow_array__")
+        else values.array.__arrow_array__()
+    )
     ticks = array.cast(pa.timestamp(unit, zone)).cast(pa.int64())
     if ticks.null_count:
         ticks = ticks.fill_null(MISSING_TICK)
@@ -219,7 +229,7 @@ def _read_objects(values: pd.Series[Any] | pd.Index, name: object) -> tuple[Tick
                 f"The times in {name!r} have more than one time zone. Bring them to one: "
                 f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
             ) from error
-        return np.asarray(stamps.asi8), TimeForm("stamp", stamps.dtype, unit=stamps.unit, zone=stamps.tz)
+        return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
     raise _no_times(name, f"an object column of {found} values")
 
 

@@ -6,7 +6,7 @@ import datetime
 import difflib
 import re
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,9 +33,9 @@ FAMILIES = (*NANOSECONDS, "D", "B", "MS", "ME", "BMS", "BME", *(name for name in
 
 # How pandas before 2.2 spelled them, and the lower-case forms it took.
 MODERN = {
-    **{"H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "b": "B", "w": "W", "c": "C"},
-    **{"M": "ME", "BM": "BME", "CBM": "CBME", "SM": "SME", "Q": "QE", "BQ": "BQE"},
-    **{"A": "YE", "Y": "YE", "BA": "BYE", "BY": "BYE", "AS": "YS", "BAS": "BYS"},
+    "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "b": "B", "w": "W", "c": "C",
+    "M": "ME", "BM": "BME", "CBM": "CBME", "SM": "SME", "Q": "QE", "BQ": "BQE",
+    "A": "YE", "Y": "YE", "BA": "BYE", "BY": "BYE", "AS": "YS", "BAS": "BYS",
 }
 
 _TOKEN = re.compile(r"\s*(?P<count>\d+(?:\.\d+)?)?\s*(?P<family>[A-Za-z]+)(?:-(?P<anchor>[A-Za-z0-9]+))?\s*")
@@ -66,7 +66,9 @@ def read_text(text: str) -> Reading:
     """
     tokens, end = [], 0
     while match := _TOKEN.match(text, end):
-        tokens.append((Fraction(match["count"] or 1), MODERN.get(match["family"], match["family"]), match["anchor"] or ""))
+        tokens.append(
+            (Fraction(match["count"] or 1), MODERN.get(match["family"], match["family"]), match["anchor"] or "")
+        )
         end = match.end()
     if not tokens or end < len(text) or any(count <= 0 for count, _, _ in tokens):
         raise _unknown(text)
@@ -154,7 +156,9 @@ def _anchored(count: int, family: str, anchor: str, text: str) -> Reading:
     anchors = ANCHORS.get(family, ("",))
     anchor = anchor or DEFAULT_ANCHORS.get(family, "")
     if anchor not in anchors:
-        expected = f"its anchor must be one of {', '.join(anchors)}" if family in ANCHORS else f"{family!r} takes no anchor"
+        expected = (
+            f"its anchor must be one of {', '.join(anchors)}" if family in ANCHORS else f"{family!r} takes no anchor"
+        )
         raise InvalidArgumentError(f"freq={text!r} is no frequency: {expected}.")
     apart = MONTHS_APART.get(family, 0)
     if apart in {3, 6}:

@@ -1,0 +1,452 @@
+"""The service without a frame: one object for all that it does, and the one that a process uses by default."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import ClassVar, Self, TypeVar
+from uuid import uuid4
+
+import numpy.typing as npt
+from pydantic import SecretStr
+
+from nixtla_accessor.api.arguments import (
+    Timeout,
+    check_finetune_arguments,
+    check_forecast_arguments,
+    check_model_id,
+    check_series,
+    check_text,
+    check_timeout,
+)
+from nixtla_accessor.api.asking import ask
+from nixtla_accessor.api.encoding import decode
+from nixtla_accessor.api.explain import error_of
+from nixtla_accessor.api.forecasting import ForecastResult, forecast
+from nixtla_accessor.api.outcome import Answer, Failure
+from nixtla_accessor.api.progress import ProgressDisplay
+from nixtla_accessor.api.retry import Pacing
+from nixtla_accessor.api.schema import (
+    FinetunedModel,
+    FinetunedModels,
+    FinetuneInput,
+    ForecastInput,
+    ModelParameters,
+    ModelParametersOutput,
+    WireModel,
+)
+from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
+from nixtla_accessor.api.training import FinetuneResult, Training, look_timeout, model_path
+from nixtla_accessor.api.transport import Transport
+from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
+
+__all__ = [
+    "Client",
+    "FinetuneResult",
+    "FinetunedModel",
+    "ForecastResult",
+    "ModelParameters",
+    "connect",
+    "default_client",
+]
+
+AnswerT = TypeVar("AnswerT", bound=WireModel)
+
+
+class Client:
+    """The service, for arrays.
+
+    One client keeps its connections open; it may be used from many threads and in forked workers. Its pickle holds
+    the settings without the key, which is taken from the environment where the pickle is read.
+
+    Parameters
+    ----------
+    api_key : str, optional
+        The key; ``NIXTLA_API_KEY`` by default.
+    base_url : str, optional
+        The service's address, or ``"local"`` for the embedded engine; ``NIXTLA_BASE_URL`` by default, then
+        ``https://api.nixtla.io``.
+    timeout : float or tuple of float
+        Seconds to connect, and seconds to wait for an answer once the request is out; one number is the latter.
+    progress : bool, optional
+        Whether to show a progress bar; by default in terminals and notebooks.
+    max_request_bytes : int, optional
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no key, the address cannot be used, or the local engine is not installed.
+    InvalidArgumentError
+        An argument has a wrong type or value.
+
+    Examples
+    --------
+    >>> with Client(base_url="local") as client:
+    ...     tuned = client.finetune(np.arange(36), [36], "MS", output_model_id="trend", overwrite=True)
+    ...     len(client.forecast(np.arange(36), [36], "MS", 12, finetuned_model_id="trend").mean)
+    12
+    """
+
+    pacing: ClassVar[Pacing] = Pacing()
+    """How often and how fast requests are tried again."""
+
+    def __init__(
+        self,
+        api_key: str | SecretStr | None = None,
+        base_url: str | None = None,
+        *,
+        timeout: Timeout = (10, 600),
+        progress: bool | None = None,
+        max_request_bytes: int | None = None,
+    ) -> None:
+        api_key = conceal(api_key)  # so that no traceback that prints variables shows it
+        self._use(
+            resolve_settings(api_key, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)
+        )
+
+    def _use(self, settings: Settings) -> None:
+        """Start with settings that are resolved."""
+        self._settings = settings
+        self._transport = Transport(settings)
+        self._model_parameters: dict[tuple[str, str], ModelParameters] = {}
+        self._former: Client | None = None
+        self._is_entered = False
+
+    @property
+    def settings(self) -> Settings:
+        """Where the service is, and what it is asked with."""
+        return self._settings
+
+    @property
+    def origin(self) -> str:
+        """The service's scheme and host; ``"local"`` for the embedded engine."""
+        return self._settings.origin
+
+    def finetune(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        *,
+        model: str = "timegpt-1",
+        finetune_steps: int = 10,
+        finetune_loss: str = "default",
+        finetune_depth: int = 1,
+        output_model_id: str | None = None,
+        finetuned_model_id: str | None = None,
+        overwrite: bool = False,
+        timeout: Timeout | None = None,
+    ) -> FinetuneResult:
+        """Fine-tune a model to the series, and save it for later use (``POST /v2/finetune``).
+
+        One call makes one model, or says exactly what is known of it.
+
+        Parameters
+        ----------
+        y : array of shape (n_obs,)
+            The values of all series, one after the other, oldest first; NaN is a missing value.
+        sizes : array of shape (n_series,)
+            The number of values of each series.
+        freq : str
+            The frequency as the service names it: ``"D"``, ``"H"``, ``"MS"``…
+        model : str
+            The base model.
+        finetune_steps : int
+            Optimiser steps, above 0.
+        finetune_loss : str
+            ``"default"``, ``"mae"``, ``"mse"``, ``"rmse"``, ``"mape"``, ``"smape"`` or ``"poisson"``.
+        finetune_depth : int
+            From 1, a little of the model, to 5, all of it.
+        output_model_id : str, optional
+            The id that the model gets; a random one by default.
+        finetuned_model_id : str, optional
+            The fine-tuned model to go on from; the base model by default.
+        overwrite : bool
+            Whether a model that has the id already is replaced; it is deleted first.
+        timeout : float or tuple of float, optional
+            Seconds to connect, and seconds to wait for the model once the series are sent; one number is the latter.
+
+        Returns
+        -------
+        FinetuneResult
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument has a wrong type or value, or the series are too large; nothing was sent.
+        ModelExistsError
+            There is a model with this id already; nothing was trained.
+        ApiError
+            The service refused.
+        TransportError, ResponseError
+            The service could not be reached, or gave no answer that can be read.
+        OutcomeUnknownError
+            The model may still be trained; the error has its id.
+        """
+        arguments = check_finetune_arguments(
+            model=model,
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            output_model_id=output_model_id,
+            finetuned_model_id=finetuned_model_id,
+            overwrite=overwrite,
+        )
+        limits = check_timeout(timeout, self._settings.timeout)
+        model_id = arguments.output_model_id or str(uuid4())
+        request = FinetuneInput(
+            series=check_series(y, sizes),
+            freq=check_text("freq", freq),
+            model=arguments.model,
+            finetune_steps=arguments.finetune_steps,
+            finetune_loss=arguments.finetune_loss,
+            finetune_depth=arguments.finetune_depth,
+            output_model_id=model_id,
+            finetuned_model_id=arguments.finetuned_model_id,
+        )
+        with ProgressDisplay(shown=self._settings.progress) as display:
+            return Training(
+                self._transport,
+                request,
+                model_id,
+                pacing=self.pacing,
+                timeout=limits,
+                largest=self._settings.max_request_bytes,
+                display=display,
+            ).run(make_way=arguments.output_model_id is not None, overwrite=arguments.overwrite)
+
+    def forecast(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        *,
+        level: list[int | float] | None = None,
+        model: str = "timegpt-1",
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> ForecastResult:
+        """Forecast every series (``POST /v2/forecast``).
+
+        Parameters
+        ----------
+        y : array of shape (n_obs,)
+            The values of all series, one after the other, oldest first; NaN is a missing value.
+        sizes : array of shape (n_series,)
+            The number of values of each series.
+        freq : str
+            The frequency as the service names it.
+        h : int
+            The horizon: steps into the future, above 0.
+        level : list of float, optional
+            Levels of prediction intervals, in percent, from 0 to below 100.
+        model : str
+            The base model; with a fine-tuned one, that which it was made from.
+        finetuned_model_id : str, optional
+            The fine-tuned model; the base model by default.
+        timeout : float or tuple of float, optional
+            Seconds to connect, and seconds to wait for the answer once the series are sent; one number is the latter.
+
+        Returns
+        -------
+        ForecastResult
+
+        Raises
+        ------
+        InvalidArgumentError
+            An argument has a wrong type or value, or the series are too large; nothing was sent.
+        ApiError
+            The service refused.
+        TransportError, ResponseError
+            The service could not be reached, or gave no answer that can be read.
+        """
+        arguments = check_forecast_arguments(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
+        limits = check_timeout(timeout, self._settings.timeout)
+        request = ForecastInput(
+            series=check_series(y, sizes),
+            freq=check_text("freq", freq),
+            h=arguments.h,
+            model=arguments.model,
+            level=None if arguments.level is None else list(arguments.level),
+            finetuned_model_id=arguments.finetuned_model_id,
+        )
+        with ProgressDisplay(shown=self._settings.progress) as display:
+            return forecast(
+                self._transport,
+                request,
+                pacing=self.pacing,
+                timeout=limits,
+                largest=self._settings.max_request_bytes,
+                display=display,
+            )
+
+    def finetuned_models(self) -> list[FinetunedModel]:
+        """List the fine-tuned models of the account (``GET /v2/finetuned_models``)."""
+        return self._get("/v2/finetuned_models", FinetunedModels).finetuned_models
+
+    def finetuned_model(self, finetuned_model_id: str) -> FinetunedModel:
+        """Tell what is known of a fine-tuned model (``GET /v2/finetuned_models/{id}``).
+
+        Raises
+        ------
+        NotFoundError
+            There is none of this id.
+        """
+        check_model_id("finetuned_model_id", finetuned_model_id)
+        return self._get(model_path(finetuned_model_id), FinetunedModel, about=finetuned_model_id)
+
+    def delete_finetuned_model(self, finetuned_model_id: str) -> None:
+        """Delete a fine-tuned model for good (``DELETE /v2/finetuned_models/{id}``).
+
+        Raises
+        ------
+        NotFoundError
+            There is none of this id.
+        """
+        check_model_id("finetuned_model_id", finetuned_model_id)
+        self._ask("DELETE", model_path(finetuned_model_id), about=finetuned_model_id)
+
+    def model_parameters(self, model: str, freq: str) -> ModelParameters:
+        """Tell how many steps a model reads and forecasts at a frequency (``GET /model_params``), asked once for each."""
+        known = self._model_parameters.get((model, freq))
+        if known is None:
+            parameters = {"model": check_text("model", model), "freq": check_text("freq", freq)}
+            known = self._get("/model_params", ModelParametersOutput, parameters=parameters).detail
+            self._model_parameters[model, freq] = known
+        return known
+
+    def validate_api_key(self) -> bool:
+        """Tell whether the service accepts the key (``GET /validate_api_key``)."""
+        try:
+            self._ask("GET", "/validate_api_key")
+        except (AuthenticationError, PermissionDeniedError):
+            return False
+        return True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._transport.is_closed
+
+    def close(self) -> None:
+        """Close the connections; the client cannot be used afterwards."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        self._is_entered = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        global _default  # noqa: PLW0603 - one default for a process
+        self.close()
+        with _default_lock:
+            if _default is self:
+                _default = self._former
+        self._former = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.origin!r}{', closed' if self.is_closed else ''})"
+
+    def __reduce__(self) -> tuple[Callable[..., Client], tuple[object, ...]]:
+        return _client_from_settings, (type(self), self._settings)
+
+    def _ask(
+        self, method: str, path: str, *, parameters: Mapping[str, str] | None = None, about: str | None = None
+    ) -> Answer:
+        """Ask for what the service answers at once."""
+        timeout = look_timeout(self._settings.timeout)
+        return ask(
+            self._transport, method, path, pacing=self.pacing, timeout=timeout, parameters=parameters, about=about
+        )
+
+    def _get(
+        self,
+        path: str,
+        expected: type[AnswerT],
+        *,
+        parameters: Mapping[str, str] | None = None,
+        about: str | None = None,
+    ) -> AnswerT:
+        """Get what a path names."""
+        return self._decode(self._ask("GET", path, parameters=parameters, about=about), expected)
+
+    def _decode(self, answer: Answer, expected: type[AnswerT]) -> AnswerT:
+        """Read an answer of the contract."""
+        decoded = decode(answer.content, expected)
+        if isinstance(decoded, Failure):
+            raise error_of(decoded, self._transport.where)
+        return decoded
+
+
+_default_lock = threading.Lock()
+_default: Client | None = None
+
+
+def connect(
+    api_key: str | SecretStr | None = None,
+    base_url: str | None = None,
+    *,
+    timeout: Timeout = (10, 600),
+    progress: bool | None = None,
+    max_request_bytes: int | None = None,
+) -> Client:
+    """Choose the service that this process uses by default; in a ``with`` statement, for as long as that lasts.
+
+    Parameters
+    ----------
+    api_key, base_url, timeout, progress, max_request_bytes
+        As of `Client`.
+
+    Returns
+    -------
+    Client
+        Left as a context manager, it closes and puts the former default back.
+
+    Raises
+    ------
+    ConfigurationError
+        There is no key, the address cannot be used, or the local engine is not installed.
+    InvalidArgumentError
+        An argument has a wrong type or value.
+
+    Examples
+    --------
+    >>> with connect(base_url="local") as client:
+    ...     client.origin
+    'local'
+    """
+    global _default  # noqa: PLW0603 - one default for a process
+    api_key = conceal(api_key)
+    client = Client(api_key, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)
+    with _default_lock:
+        if _default is not None and not _default._is_entered:  # noqa: SLF001 - of this module
+            _default._former = None  # noqa: SLF001 - it is replaced, not nested, so that no chain of them builds up
+        client._former, _default = _default, client  # noqa: SLF001
+    return client
+
+
+def default_client() -> Client:
+    """Return the connected client, else one made from the environment, which is kept.
+
+    Raises
+    ------
+    ConfigurationError
+        None is connected, and the environment has no key.
+    """
+    global _default  # noqa: PLW0603 - one default for a process
+    with _default_lock:
+        if _default is None or _default.is_closed:
+            _default = Client()
+        return _default
+
+
+def _client_from_settings(kind: type[Client], settings: Settings) -> Client:
+    """Rebuild a client from its settings, which have found the key of this process."""
+    client = kind.__new__(kind)
+    client._use(settings)  # noqa: SLF001 - of this module
+    return client

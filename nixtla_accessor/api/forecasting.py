@@ -1,0 +1,112 @@
+"""One forecast call: series up, a forecast of the asked length down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nixtla_accessor.api.asking import ask
+from nixtla_accessor.api.encoding import decode, encode
+from nixtla_accessor.api.explain import error_of
+from nixtla_accessor.api.outcome import Failure, FailureKind
+from nixtla_accessor.api.progress import ProgressDisplay
+from nixtla_accessor.api.retry import Pacing
+from nixtla_accessor.api.schema import ForecastInput, ForecastOutput
+from nixtla_accessor.api.transport import Transport, Upload
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ForecastResult:
+    """A forecast of every series.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_series * h,), float64
+        The horizon of the first series, then of the second…
+    intervals : mapping of str to ndarray of shape (n_series * h,), float64
+        The bounds, named as the service names them: ``"lo-80"``, ``"hi-80"``; empty without levels.
+    input_tokens, output_tokens, finetune_tokens : int
+        What it cost.
+    """
+
+    mean: npt.NDArray[np.float64]
+    intervals: Mapping[str, npt.NDArray[np.float64]]
+    input_tokens: int
+    output_tokens: int
+    finetune_tokens: int
+
+
+def forecast(
+    transport: Transport,
+    request: ForecastInput,
+    *,
+    pacing: Pacing,
+    timeout: tuple[float, float],
+    largest: int | None,
+    display: ProgressDisplay,
+) -> ForecastResult:
+    """Forecast every series.
+
+    Parameters
+    ----------
+    transport : Transport
+        To the service.
+    request : ForecastInput
+        What to forecast.
+    pacing : Pacing
+        How often and how fast to try again.
+    timeout : tuple of float
+        Seconds to connect, and seconds to wait for the answer once the series are sent, of each attempt.
+    largest : int or None
+        The most bytes of JSON that may be sent.
+    display : ProgressDisplay
+        Shows how far it is.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The request is too large.
+    ApiError, TransportError, ResponseError
+        There is no forecast, or none of the asked length.
+    """
+
+    def prepare_upload(compress: bool) -> Upload:  # noqa: FBT001 - its only argument
+        return display.follow(encode(request, largest=largest, compress=compress), "forecasting")
+
+    answer = ask(
+        transport,
+        "POST",
+        "/v2/forecast",
+        pacing=pacing,
+        timeout=timeout,
+        prepare_upload=prepare_upload,
+        about=request.finetuned_model_id,
+    )
+    output = decode(answer.content, ForecastOutput)
+    if isinstance(output, ForecastOutput):
+        lack = _lack(output, request)
+        if lack is None:
+            return ForecastResult(
+                mean=np.array(output.mean, dtype=np.float64),
+                intervals={name: np.array(bound, dtype=np.float64) for name, bound in (output.intervals or {}).items()},
+                input_tokens=output.input_tokens,
+                output_tokens=output.output_tokens,
+                finetune_tokens=output.finetune_tokens,
+            )
+        output = Failure(FailureKind.UNREADABLE, lack)
+    raise error_of(output, transport.where)
+
+
+def _lack(output: ForecastOutput, request: ForecastInput) -> str | None:
+    """Say what a forecast lacks of what was asked for; None for nothing."""
+    length = len(request.series.sizes) * request.h
+    intervals = output.intervals or {}
+    for name, values in {"mean": output.mean, **intervals}.items():
+        if len(values) != length:
+            return f"a forecast with {len(values):,} values of {name!r} where {length:,} were asked for"
+    if len(intervals) < 2 * len(set(request.level or ())):
+        return "a forecast without all the intervals that were asked for"
+    return None

@@ -1,0 +1,143 @@
+"""What is read off a window's history: means of seasons, lags, seasonal profiles, errors of naive forecasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nixtla_accessor.local.seasons import Season
+
+HORIZON = 24  # steps ahead that the network forecasts in one go
+PERIOD_MEANS = 16  # means of whole seasons, latest first
+SEASON_LAGS = 4  # values one, two, ... seasons before each step ahead
+SECOND_SEASON_LAGS = 3
+
+Floats = NDArray[np.floating[Any]]
+Integers = NDArray[np.integer[Any]]
+Mask = NDArray[np.bool_]
+
+
+class Past:
+    """The history of a batch of windows that share a season, in z.
+
+    Parameters
+    ----------
+    z : ndarray of float32, shape (windows, points)
+        Right-aligned; 0 where there is no history. At least one season and one point more.
+    seen : ndarray of bool, shape (windows, points)
+        Where there is history.
+    n : ndarray of int, shape (windows, 1)
+        Points of history.
+    season : Season
+    offset : ndarray of float32, shape (windows, 1)
+        `z + offset` is proportional to the series itself.
+
+    Attributes
+    ----------
+    periods : ndarray of float32, shape (windows, periods, season length)
+        The last whole seasons, latest first.
+    period_means : ndarray of float32, shape (windows, PERIOD_MEANS)
+        Latest first; 0 where not all of the season was seen.
+    period_seen : ndarray of bool, shape (windows, PERIOD_MEANS)
+    n_periods : ndarray of int, shape (windows, 1)
+    lags, second_lags : ndarray of float32, shape (windows, lags, HORIZON)
+        The values so many (second) seasons before each step ahead; 0 where there is none.
+    lags_seen, second_lags_seen : ndarray of bool, of the same shapes
+    lowest, highest : ndarray of float32, shape (windows, 1)
+    phase : ndarray of int, shape (HORIZON,)
+        Of each step ahead within the season.
+    """
+
+    def __init__(self, z: Floats, seen: Mask, n: Integers, season: Season, offset: Floats) -> None:
+        self.z, self.seen, self.n, self.season, self.offset = z, seen, n, season, offset
+        m, points = season.length, z.shape[1]
+        self.lowest = np.where(seen, z, np.float32(np.inf)).min(1, keepdims=True)
+        self.highest = np.where(seen, z, np.float32(-np.inf)).max(1, keepdims=True)
+        self.phase = np.arange(HORIZON) % m
+        whole = min(PERIOD_MEANS, points // m)
+        self.periods = z[:, points - whole * m :].reshape(len(z), whole, m)[:, ::-1]
+        self.period_seen = np.zeros((len(z), PERIOD_MEANS), bool)
+        self.period_seen[:, :whole] = n >= m * np.arange(1, whole + 1)
+        self.period_means = np.zeros((len(z), PERIOD_MEANS), np.float32)
+        self.period_means[:, :whole] = self.periods.mean(2) * self.period_seen[:, :whole]
+        self.n_periods = self.period_seen.sum(1, keepdims=True)
+        self.lags, self.lags_seen = self._lagged(m, SEASON_LAGS)
+        self.second_lags, self.second_lags_seen = self._lagged(season.second, SECOND_SEASON_LAGS)
+
+    def _lagged(self, period: int, count: int) -> tuple[Floats, Mask]:
+        """Look up the values 1..count periods before each step ahead."""
+        points = self.z.shape[1]
+        values = np.zeros((len(self.z), count, HORIZON), np.float32)
+        seen = np.zeros(values.shape, bool)
+        for j in range(count if period else 0):
+            age = (j + 1) * period - np.arange(HORIZON) % period
+            seen[:, j] = age <= self.n
+            values[:, j] = self.z[:, np.maximum(points - age, 0)] * seen[:, j]
+        return values, seen
+
+    def mean_before(self, end: int) -> Floats:
+        """Take the mean of the season that ends `end` points before the last; 0 where it was not seen."""
+        m, points = self.season.length, self.z.shape[1]
+        if end + m > points:
+            return np.zeros((len(self.z), 1), np.float32)
+        mean = self.z[:, points - end - m : points - end].mean(1, keepdims=True)
+        return np.where(self.n >= end + m, mean, np.float32(0))
+
+    def slope(self, periods: int) -> tuple[Floats, Integers]:
+        """Take the mean growth per season over at most so many periods, and say over how many it is."""
+        used = np.clip(self.n_periods, 1, periods)
+        growth = self.period_means[:, :1] - np.take_along_axis(self.period_means, used - 1, 1)
+        return growth / np.maximum(used - 1, 1).astype(np.float32), used
+
+    def profile(self, periods: int) -> Floats:
+        """Take the mean deviation from the period's mean at each phase, over the latest periods."""
+        m = self.season.length
+        periods = min(periods, self.periods.shape[1])
+        if m == 1 or periods == 0:
+            return np.zeros((len(self.z), m), np.float32)
+        deviation = self.periods[:, :periods] - self.period_means[:, :periods, None]
+        return mean_of_seen(deviation, self.period_seen[:, :periods, None])
+
+    def ratio_profile(self, periods: int) -> tuple[Floats, Mask]:
+        """Take the mean ratio to the period's mean at each phase, and say where it means anything: well above zero."""
+        m = self.season.length
+        periods = min(periods, self.periods.shape[1])
+        positive = (self.lowest + self.offset > 0.2) & (self.n_periods > 0)
+        if m == 1 or periods == 0:
+            return np.ones((len(self.z), m), np.float32), positive
+        one = np.float32(1)
+        level = np.where(positive, self.period_means[:, :periods] + self.offset, one)
+        values = np.where(positive[:, :, None], self.periods[:, :periods] + self.offset[:, :, None], one)
+        seen = self.period_seen[:, :periods]
+        ratio = mean_of_seen(values / np.where(seen, level, one)[:, :, None], seen[:, :, None])
+        return np.where(positive, np.maximum(ratio, np.float32(0.01)), one), positive
+
+    def unrolled(self, profile: Floats, points: int) -> Floats:
+        """Lay a seasonal profile under the last points."""
+        repeats = -(-points // self.season.length)
+        return np.tile(profile, (1, repeats))[:, -points:]
+
+    def naive_error(self, lag: int, *, within: int | None = None) -> Floats:
+        """Take the mean absolute error of the forecast 'as `lag` steps ago', over the last points or all."""
+        points = self.z.shape[1]
+        first = lag if within is None else max(points - within, lag)
+        if lag == 0 or first >= points:
+            return np.zeros((len(self.z), 1), np.float32)
+        change = np.abs(self.z[:, first:] - self.z[:, first - lag : points - lag])
+        return row_mean(change, self.seen[:, first - lag : points - lag])
+
+
+def row_mean(values: Floats | Mask, seen: Mask) -> Floats:
+    """Take the mean over the seen columns, 0 where none was seen, of shape (rows, 1)."""
+    count = np.maximum(seen.sum(1, keepdims=True), 1)
+    mean: Floats = (values * seen).sum(1, keepdims=True) / count
+    return mean
+
+
+def mean_of_seen(values: Floats, seen: Mask) -> Floats:
+    """Take the mean over axis 1 of what was seen, 0 where nothing was."""
+    count = np.maximum(seen.sum(1), 1).astype(np.float32)
+    mean: Floats = (values * seen).sum(1) / count
+    return mean
