@@ -26,7 +26,7 @@ def _register() -> None:
     """Register the accessor, once also where the package is imported again."""
     registered = getattr(pd.DataFrame, "timegpt", None)
     if getattr(registered, "__module__", None) == TimeGPTAccessor.__module__:
-        del pd.DataFrame.timegpt  # registering over an accessor would warn
+        delattr(pd.DataFrame, "timegpt")  # registering over an accessor would warn
     pd.api.extensions.register_dataframe_accessor("timegpt")(TimeGPTAccessor)
 
 

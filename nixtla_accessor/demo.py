@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -22,7 +23,25 @@ LEVELS = [80, 95]
 MODEL_ID = "demo"
 PICTURE = "forecast.png"
 SHOWN_YEARS = 5
-_STAGES = ("starting the engine", "fine-tuning", "forecasting", "measuring", "drawing")
+
+
+class _Stages:
+    """A progress bar that says what the demo is at."""
+
+    names = ("starting the engine", "fine-tuning", "forecasting", "measuring", "drawing", "done")
+
+    def __enter__(self) -> Self:
+        self._bar = tqdm(total=len(self.names) - 1, bar_format="{percentage:3.0f}% |{bar:24}| {desc}")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def enter(self, name: str) -> None:
+        """Say which stage begins."""
+        self._bar.set_description_str(name, refresh=False)
+        self._bar.n = self.names.index(name)
+        self._bar.refresh()
 
 
 def run_demo(folder: Path) -> None:
@@ -41,27 +60,27 @@ def run_demo(folder: Path) -> None:
     panel = load_unemployment()
     cutoff = panel["ds"].drop_duplicates().nlargest(SEASON_LENGTH + 1).iloc[-1]
     history, holdout = panel[panel["ds"] <= cutoff], panel[panel["ds"] > cutoff]
-    with tqdm(total=len(_STAGES), bar_format="{percentage:3.0f}% |{bar:24}| {desc}") as bar:
-        bar.set_description_str(_STAGES[0])
+    with _Stages() as stages:
+        stages.enter("starting the engine")
         with connect(base_url="local", progress=False):
-            _advance(bar)
+            stages.enter("fine-tuning")
             tuned = TimeGPTAccessor(history).finetune(
                 finetune_steps=STEPS, finetune_depth=DEPTH, output_model_id=MODEL_ID, overwrite=True
             )
-            _advance(bar)
+            stages.enter("forecasting")
             zero_shot = TimeGPTAccessor(history).forecast(SEASON_LENGTH, model=BASE_MODEL)
             forecast = TimeGPTAccessor(tuned).forecast(SEASON_LENGTH, level=LEVELS)
-            _advance(bar)
+            stages.enter("measuring")
         forecasts = {
             "seasonal naive": history.groupby("unique_id")["y"].tail(SEASON_LENGTH).to_numpy(np.float64),
             "zero-shot": zero_shot[MODEL_COLUMN].to_numpy(),
             "fine-tuned": forecast[MODEL_COLUMN].to_numpy(),
         }
         errors = _errors(history, holdout, forecasts)
-        _advance(bar)
+        stages.enter("drawing")
         picture = folder / PICTURE
         _draw(history, holdout, forecast, picture)
-        _advance(bar)
+        stages.enter("done")
     print(
         f"\nUnemployed persons in the United States by industry, monthly ({panel['unique_id'].nunique()} series; U.S. "
         f"Bureau of Labor Statistics, public domain).\nThe last {SEASON_LENGTH} months, "
@@ -73,12 +92,6 @@ def run_demo(folder: Path) -> None:
     for name, value in tuned.timegpt.record.items():
         print(f"  {name:<20} {value}")
     print(f"\nThe picture is in {picture}.")
-
-
-def _advance(bar: tqdm[None]) -> None:
-    """Say which stage is next."""
-    bar.update()
-    bar.set_description_str((*_STAGES, "done")[bar.n])
 
 
 def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, np.ndarray]) -> pd.DataFrame:

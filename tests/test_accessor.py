@@ -82,7 +82,12 @@ class TestFinetune:
 
     def test_the_service_has_what_was_asked(self, local):
         df = panel().timegpt.finetune(
-            finetune_steps=3, finetune_loss="mae", finetune_depth=2, output_model_id="as-asked", overwrite=True, model="m"
+            finetune_steps=3,
+            finetune_loss="mae",
+            finetune_depth=2,
+            output_model_id="as-asked",
+            overwrite=True,
+            model="m",
         )
         model = local.finetuned_model("as-asked")
         assert df.timegpt.model_id == "as-asked"

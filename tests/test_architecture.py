@@ -14,7 +14,7 @@ PACKAGE = "nixtla_accessor"
 # For each room, the rooms of the package and the libraries beyond the standard one that it may import.
 WALLS = {
     "errors": (set(), set()),
-    "panel": ({"panel", "errors"}, {"pandas", "numpy", "pyarrow"}),
+    "panel": ({"panel", "errors"}, {"pandas", "numpy", "pyarrow", "orjson"}),
     "api": (
         {"api", "errors"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm"},

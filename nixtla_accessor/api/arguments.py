@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import numbers
 import operator
 import re
 import reprlib
@@ -87,7 +86,7 @@ def check_finetune_arguments(
     )
     if checked.output_model_id is not None and checked.output_model_id == checked.finetuned_model_id:
         raise InvalidArgumentError(
-            f"output_model_id and finetuned_model_id must differ, since a model cannot replace the one it goes on from; "
+            "output_model_id and finetuned_model_id must differ, since no model can replace the one it goes on from; "
             f"both are {checked.output_model_id!r}."
         )
     return checked
@@ -150,7 +149,7 @@ def check_series(y: npt.ArrayLike, sizes: npt.ArrayLike) -> Series:
     counts = np.ascontiguousarray(counts, dtype=np.int64)
     if values.dtype == np.float64 and np.isinf(values).any():
         raise InvalidArgumentError(
-            f"y must be finite, or NaN where a value is missing; found {int(np.isinf(values).sum()):,} infinite values, "
+            f"y must be finite, or NaN where a value is missing; {int(np.isinf(values).sum()):,} values are infinite, "
             f"the first at position {int(np.isinf(values).argmax()):,}."
         )
     if counts.min() < 1 or counts.sum() != len(values):
@@ -199,7 +198,7 @@ def check_text(name: str, value: object) -> str:
 
 def _check_whole_number(name: str, value: object, *, lowest: int, highest: int | None = None) -> int:
     """Check for an integer, Python's or NumPy's, within bounds; a bool is none."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
         number = operator.index(value)
         if lowest <= number and (highest is None or number <= highest):
             return number
@@ -238,4 +237,4 @@ def _check_flag(name: str, value: object) -> bool:
 
 def _is_real(value: object) -> bool:
     """Whether a value is a number, and not a bool."""
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

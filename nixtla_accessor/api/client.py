@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 from uuid import uuid4
@@ -224,7 +224,7 @@ class Client:
         freq: str,
         h: int,
         *,
-        level: list[int | float] | None = None,
+        level: Sequence[float] | None = None,
         model: str = "timegpt-1",
         finetuned_model_id: str | None = None,
         timeout: Timeout | None = None,
@@ -310,7 +310,7 @@ class Client:
         self._ask("DELETE", model_path(finetuned_model_id), about=finetuned_model_id)
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
-        """Tell how many steps a model reads and forecasts at a frequency (``GET /model_params``), asked once for each."""
+        """Tell how many steps a model reads and forecasts at a frequency (``GET /model_params``, once for each)."""
         known = self._model_parameters.get((model, freq))
         if known is None:
             parameters = {"model": check_text("model", model), "freq": check_text("freq", freq)}
@@ -420,13 +420,13 @@ def connect(
     ...     client.origin
     'local'
     """
-    global _default  # noqa: PLW0603 - one default for a process
+    global _default
     api_key = conceal(api_key)
     client = Client(api_key, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)
     with _default_lock:
-        if _default is not None and not _default._is_entered:  # noqa: SLF001 - of this module
-            _default._former = None  # noqa: SLF001 - it is replaced, not nested, so that no chain of them builds up
-        client._former, _default = _default, client  # noqa: SLF001
+        if _default is not None and not _default._is_entered:
+            _default._former = None  # it is replaced, not nested: no chain of them builds up
+        client._former, _default = _default, client
     return client
 
 
@@ -448,5 +448,5 @@ def default_client() -> Client:
 def _client_from_settings(kind: type[Client], settings: Settings) -> Client:
     """Rebuild a client from its settings, which have found the key of this process."""
     client = kind.__new__(kind)
-    client._use(settings)  # noqa: SLF001 - of this module
+    client._use(settings)
     return client

@@ -34,14 +34,14 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
     401: (
         AuthenticationError,
         "The service does not accept the API key",
-        "Check NIXTLA_API_KEY or connect(api_key=…).",
+        "Set NIXTLA_API_KEY or connect(api_key=…).",
     ),
     402: (PaymentRequiredError, "The account has no credit", "Its plan and its use are on the service's dashboard."),
     403: (PermissionDeniedError, "This API key may not do that", "It may lack the model that was asked for."),
     404: (
         NotFoundError,
-        "The service has no such model or endpoint",
-        "See finetuned_models() for the models there are.",
+        "There is no such model or endpoint",
+        "finetuned_models() lists the models there are.",
     ),
     408: (RequestTimeoutError, "The service gave up waiting for the request", "Try again."),
     409: (ConflictError, "The request clashes with what the service already has", ""),
@@ -50,8 +50,8 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
     422: (UnprocessableError, "The service refused the request", ""),
     429: (
         RateLimitError,
-        "The service takes no more requests for now",
-        "Try again later, or check the account's plan.",
+        "The service takes no more requests now",
+        "Try later, or see to the account's plan.",
     ),
 }
 _FAILURES: dict[FailureKind, tuple[type[TimeGPTError], str]] = {
@@ -64,7 +64,9 @@ _SHOWN_PROBLEMS = 3
 _SHOWN_TEXT = 500  # characters
 _TEXTS = ("detail", "message", "error", "details", "msg", "title")
 _REQUEST_IDS = ("requestID", "request_id", "requestId")
-_FULL_ACCOUNT = re.compile(r"(?=.*\bmodels?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)", re.I | re.S)
+_FULL_ACCOUNT = re.compile(
+    r"(?=.*\bmodels?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)", re.IGNORECASE | re.DOTALL
+)
 _DELETE = "delete_finetuned_model(id) makes room, and finetuned_models() lists what there is."
 
 

@@ -1,4 +1,4 @@
-"""Turns the exceptions of the HTTP libraries into failures: how far the request came, and why no further, in plain words."""
+"""Turns the HTTP libraries' exceptions into failures: how far the request came, and why no further."""
 
 from __future__ import annotations
 

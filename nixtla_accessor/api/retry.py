@@ -114,39 +114,33 @@ def decide_training(outcome: Outcome, progress: Progress, pacing: Pacing, jitter
     Decision
     """
     again = _next_wait(outcome, progress, pacing, jitter)
-    match outcome:
-        case Failure(kind=FailureKind.NOT_SENT, permanent=permanent):
-            return GIVE_UP if permanent else Decision(again=again)
-        case Failure(kind=FailureKind.CUT):
-            return Decision(look_up=pacing.look_up, again=again)
-        case Failure(kind=FailureKind.TIMED_OUT):
-            return Decision(look_up=math.inf)
-        case Failure(kind=FailureKind.UNREADABLE):
-            return Decision(look_up=pacing.look_up)
-        case Answer(status=status) if status in STILL_AT_WORK or (status == _CONFLICT and progress.maybe_done):
-            return Decision(look_up=math.inf)
-        case Answer(status=status, retry_after=asked) if status == _TOO_MANY or (
-            status == _UNAVAILABLE and asked is not None
-        ):
-            return Decision(again=again)
-        case Answer(status=status) if status in _MAYBE_DONE:
-            return Decision(look_up=pacing.look_up, again=again)
-        case Answer():
-            return _without_compression(outcome, progress, pacing)
+    if isinstance(outcome, Failure):
+        if outcome.permanent:
+            return GIVE_UP
+        return {
+            FailureKind.NOT_SENT: Decision(again=again),
+            FailureKind.CUT: Decision(look_up=pacing.look_up, again=again),
+            FailureKind.TIMED_OUT: Decision(look_up=math.inf),
+            FailureKind.UNREADABLE: Decision(look_up=pacing.look_up),
+        }[outcome.kind]
+    if outcome.status in STILL_AT_WORK or (outcome.status == _CONFLICT and progress.maybe_done):
+        return Decision(look_up=math.inf)
+    if outcome.status == _TOO_MANY or (outcome.status == _UNAVAILABLE and outcome.retry_after is not None):
+        return Decision(again=again)
+    if outcome.status in _MAYBE_DONE:
+        return Decision(look_up=pacing.look_up, again=again)
+    return _without_compression(outcome, progress, pacing)
 
 
 def decide_reading(outcome: Outcome, progress: Progress, pacing: Pacing, jitter: float) -> Decision:
     """Decide what follows a request that may be worked on twice; see `decide_training`."""
     again = _next_wait(outcome, progress, pacing, jitter)
-    match outcome:
-        case Failure(kind=FailureKind.NOT_SENT | FailureKind.CUT, permanent=False):
-            return Decision(again=again)
-        case Failure():
-            return GIVE_UP
-        case Answer(status=status) if status == _TOO_MANY or status in _MAYBE_DONE | STILL_AT_WORK:
-            return Decision(again=again)
-        case Answer():
-            return _without_compression(outcome, progress, pacing)
+    if isinstance(outcome, Failure):
+        hopeful = outcome.kind in (FailureKind.NOT_SENT, FailureKind.CUT) and not outcome.permanent
+        return Decision(again=again) if hopeful else GIVE_UP
+    if outcome.status == _TOO_MANY or outcome.status in _MAYBE_DONE | STILL_AT_WORK:
+        return Decision(again=again)
+    return _without_compression(outcome, progress, pacing)
 
 
 def may_be_done(outcome: Outcome) -> bool:

@@ -160,7 +160,7 @@ def _check_address(base_url: str) -> tuple[str, str]:
     origin = url_origin(base_url)
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ConfigurationError(
-            f"base_url for {origin} must not hold a user name, a password, a query or a fragment; the key goes in api_key."
+            f"base_url for {origin} must hold no user name, password, query or fragment; the key goes in api_key."
         )
     if parts.scheme == "http" and not is_loopback(base_url):
         raise ConfigurationError(
@@ -207,7 +207,10 @@ def _start_local_engine() -> tuple[str, SecretStr]:
 
 
 def _settings_from_pickle(
-    base_url: str, timeout: tuple[float, float], progress: bool | None, max_request_bytes: int | None
+    base_url: str,
+    timeout: tuple[float, float],
+    progress: bool | None,  # noqa: FBT001 - a pickle's
+    max_request_bytes: int | None,
 ) -> Settings:
     """Rebuild settings with the key of this process's environment."""
     return resolve_settings(None, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -72,6 +72,7 @@ class BearerAuth(AuthBase):
         self._origin = url_origin(settings.base_url)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Add the key."""
         if request.url is not None and url_origin(request.url) == self._origin:
             request.headers["Authorization"] = f"Bearer {self._settings.api_key.get_secret_value()}"
         return request
@@ -93,12 +94,21 @@ class _Session(requests.Session):
 class _KeepAliveAdapter(HTTPAdapter):
     """Probes silent connections each minute, so that no router on the way forgets them while a model is trained."""
 
-    def init_poolmanager(self, *args: object, **options: object) -> None:
-        probes = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1), (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
-        for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL"):
-            if hasattr(socket, name):
-                probes.append((socket.IPPROTO_TCP, getattr(socket, name), 60))
-        super().init_poolmanager(*args, socket_options=probes, **options)  # type: ignore[arg-type]  # passed on as they came
+    def init_poolmanager(
+        self,
+        connections: int,
+        maxsize: int,
+        block: bool = False,  # noqa: FBT001, FBT002 - as its base has it
+        **options: Any,  # noqa: ANN401 - passed on
+    ) -> None:
+        """Set the sockets' options."""
+        each_minute = [name for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL") if hasattr(socket, name)]
+        options["socket_options"] = [
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            *((socket.IPPROTO_TCP, getattr(socket, name), 60) for name in each_minute),
+        ]
+        super().init_poolmanager(connections, maxsize, block, **options)
 
 
 class Transport:
@@ -196,7 +206,7 @@ class Transport:
                 f"The certificates cannot be used: {error}. Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
             ) from _without_frames(error, outer)
         except KeyboardInterrupt as interrupt:
-            raise _without_frames(interrupt, outer)
+            raise _without_frames(interrupt, outer)  # noqa: B904 - the same one
 
     @property
     def _key(self) -> str:

@@ -208,6 +208,6 @@ def _tune(weights: Weights, season: Season, request: FinetuneInput | ForecastInp
 
 def _seed(series: Series) -> int:
     """Derive the seed from the series, so that the same request trains the same model."""
-    digest = hashlib.sha256(np.ascontiguousarray(series.y, dtype=np.float64))
-    digest.update(np.ascontiguousarray(series.sizes, dtype=np.int64))
+    digest = hashlib.sha256(series.y.astype(np.float64).tobytes())
+    digest.update(series.sizes.astype(np.int64).tobytes())
     return int.from_bytes(digest.digest()[:_SEED_BYTES], "big")

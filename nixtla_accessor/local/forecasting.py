@@ -118,8 +118,9 @@ def quantile_at(quantiles: Floats, level: float) -> Floats:
     lower, upper = quantiles[..., left], quantiles[..., left + 1]
     share = (at - _NORMAL_QUANTILES[left]) / (_NORMAL_QUANTILES[left + 1] - _NORMAL_QUANTILES[left])
     if share > 1:  # from the outermost on, so that rounding cannot make it cross
-        return upper + (share - 1) * (upper - lower)
-    result = lower + share * (upper - lower)
+        beyond: Floats = upper + (share - 1) * (upper - lower)
+        return beyond
+    result: Floats = lower + share * (upper - lower)
     return np.minimum(result, upper) if share > 0 else result
 
 

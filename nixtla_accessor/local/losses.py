@@ -1,7 +1,8 @@
 """The losses of training: value and gradient with respect to the quantiles that the network answers.
 
 All are scaled by series. `default` is the pinball loss over all nine levels; it is robust. The others are of the point
-forecast, which is the median's output; the other levels then keep a light pinball loss, so that intervals stay calibrated.
+forecast, which is the median's output; the other levels then keep a light pinball loss, so that intervals stay
+calibrated.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.network import LEVELS, MEDIAN, Floats
+from nixtla_accessor.local.features import Floats, Integers
+from nixtla_accessor.local.network import LEVELS, MEDIAN
 
 ERROR_LIMIT = 12  # `default`: errors beyond so many units do not pull any harder
 LIGHT = 0.3  # weight of the pinball loss beside a loss of the point forecast
@@ -44,8 +46,8 @@ class Targets:
     unit: Floats
     offset: Floats
 
-    def rows(self, chosen: np.ndarray) -> Targets:
-        """The targets of some windows."""
+    def rows(self, chosen: Integers) -> Targets:
+        """Pick some windows."""
         return Targets(self.values[chosen], self.importance[chosen], self.unit[chosen], self.offset[chosen])
 
 
@@ -66,7 +68,7 @@ class Loss:
 
 
 def loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
-    """The loss of a batch.
+    """Measure a loss of a batch.
 
     Parameters
     ----------
@@ -90,9 +92,11 @@ def loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
     - ``rmse``: the square root of the window's mean of ``mse``
     - ``mape``: ``|y - f| / |y|``
     - ``smape``: ``2 |y - f| / (|y| + |f|)``
-    - ``poisson``: the deviance ``(b log(b / a) - b + a) / s`` of the rate ``a = f + e`` and the count ``b = max(y, 0) + e``
+    - ``poisson``: the deviance ``(b log(b / a) - b + a) / s`` of the rate ``a = f + e`` and the count
+      ``b = max(y, 0) + e``
 
-    where e, and the least value of the denominators, is a tenth of u. Where a is below e / 2, the deviance goes on as its tangent.
+    where e is a tenth of u. No denominator is taken to be below e, and where a is below e / 2, the deviance goes on as
+    its tangent.
     """
     if name == "default":
         return pinball(quantiles, targets)
@@ -108,7 +112,7 @@ def loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
 
 
 def pinball(quantiles: Floats, targets: Targets, level_weights: Floats = _MEDIAN_TWICE) -> Loss:
-    """Twice the mean pinball loss over the nine levels, in units, errors cut at ERROR_LIMIT.
+    """Measure twice the mean pinball loss over the nine levels, in units, errors cut at ERROR_LIMIT.
 
     At the median, twice the pinball loss is the absolute error.
     """
@@ -167,12 +171,13 @@ def _poisson(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
 
 
 def _size(targets: Targets) -> Floats:
-    """Size of the actual values over the scale, not below the least that relative losses take."""
-    return np.maximum(np.abs(targets.values + targets.offset), SMALLEST * targets.unit)
+    """Take the size of the actual values over the scale, not below the least that relative losses take."""
+    size: Floats = np.maximum(np.abs(targets.values + targets.offset), SMALLEST * targets.unit)
+    return size
 
 
 def _usual_relative_error(targets: Targets) -> float:
-    """What a pinball loss in units is multiplied with to be as large as a relative loss."""
+    """Find what makes a pinball loss, in units, about as large as a relative loss."""
     return float((targets.importance * (targets.unit / _size(targets))).sum() / targets.importance.sum())
 
 

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import DTypeLike
 from safetensors.numpy import load, save
 
-from nixtla_accessor.local.features import HORIZON, N_BASES, N_INPUTS, Windows
+from nixtla_accessor.local.features import HORIZON, N_BASES, N_INPUTS, Floats, Windows
 
-Floats = NDArray[np.floating[Any]]
-Weights = dict[str, NDArray[np.floating[Any]]]
+Weights = dict[str, Floats]
 
 LEVELS = (0.025, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.975)
 MEDIAN = LEVELS.index(0.5)
@@ -119,7 +117,7 @@ def dump_weights(weights: Weights, *, dtype: DTypeLike = np.float32) -> bytes:
 
 @cache
 def pretrained_weights() -> Weights:
-    """The weights that come with the package. They are shared: do not write into them."""
+    """Load the weights that come with the package. They are shared, and read-only."""
     source = resources.files("nixtla_accessor.local") / "weights" / "weights.safetensors"
     weights = load_weights(source.read_bytes())
     for tensor in weights.values():
@@ -156,13 +154,13 @@ class Tape:
 
 
 def predict(weights: Weights, windows: Windows) -> Floats:
-    """Quantiles in z, not sorted. (windows, HORIZON, levels)"""
+    """Answer the quantiles in z, not sorted, of shape (windows, HORIZON, levels)."""
     quantiles, _ = forward(weights, frozen_part(weights, windows.inputs, 1), windows.bases, windows.unit, 1)
     return quantiles
 
 
 def frozen_part(weights: Weights, inputs: Floats, depth: int) -> Floats:
-    """What enters the part that is open at this depth: at depth 5 the inputs, at depth 1 the last block's stream."""
+    """Compute what enters the part that is open at this depth: at 5 the inputs, at 1 the last block's stream."""
     if depth == WHOLE:
         return inputs
     stream = inputs @ weights["input.weight"] + weights["input.bias"]
@@ -172,7 +170,7 @@ def frozen_part(weights: Weights, inputs: Floats, depth: int) -> Floats:
 
 
 def forward(weights: Weights, entering: Floats, bases: Floats, unit: Floats, depth: int) -> tuple[Floats, Tape]:
-    """The open part at this depth, from what `frozen_part` answers to the quantiles in z, and its tape."""
+    """Run the open part at this depth, from what `frozen_part` answers to the quantiles in z; and keep its tape."""
     stream = entering @ weights["input.weight"] + weights["input.bias"] if depth == WHOLE else entering
     blocks = []
     for block in range(_first_open_block(depth), N_BLOCKS):
@@ -193,7 +191,7 @@ def forward(weights: Weights, entering: Floats, bases: Floats, unit: Floats, dep
 
 
 def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
-    """Gradients of the open tensors from the gradient of the quantiles. (windows, HORIZON, levels)"""
+    """Turn the gradient of the quantiles, of their shape, into the gradients of the open tensors."""
     n = len(gradient)
     gradients: Weights = {}
     correction = (gradient * tape.unit[:, :, None]).reshape(n, -1)
@@ -211,14 +209,14 @@ def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
     first = N_BLOCKS - len(tape.blocks)
     for block in reversed(range(first, N_BLOCKS)):
         before = tape.depth == WHOLE or block > first  # does anything open come before this block?
-        stream = _block_backward(weights, block, tape.blocks[block - first], stream, gradients, before)
+        stream = _block_backward(weights, block, tape.blocks[block - first], stream, gradients, before=before)
     if tape.depth == WHOLE:
         gradients["input.weight"], gradients["input.bias"] = tape.entering.T @ stream, stream.sum(0)
     return gradients
 
 
 def _block(weights: Weights, block: int, stream: Floats) -> tuple[Floats, tuple[Floats, ...]]:
-    """What a block adds to the stream, and what its backward pass needs."""
+    """Compute what a block adds to the stream, and what its backward pass needs."""
     name = f"block{block}."
     normed, normed_by = _norm(stream, weights[name + "norm.gain"], weights[name + "norm.bias"])
     wide = normed @ weights[name + "expand.weight"]
@@ -238,7 +236,7 @@ def _block(weights: Weights, block: int, stream: Floats) -> tuple[Floats, tuple[
 
 
 def _block_backward(
-    weights: Weights, block: int, kept: tuple[Floats, ...], stream: Floats, gradients: Weights, before: bool
+    weights: Weights, block: int, kept: tuple[Floats, ...], stream: Floats, gradients: Weights, *, before: bool
 ) -> Floats:
     """Fill in a block's gradients; answers the gradient of the stream before it, if that is wanted."""
     name = f"block{block}."

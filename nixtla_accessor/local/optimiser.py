@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from nixtla_accessor.local.network import Floats, Weights
+from nixtla_accessor.local.features import Floats
+from nixtla_accessor.local.network import Weights
 
 
 def flattened(weights: Weights) -> tuple[Floats, Weights]:
-    """A copy of the weights as one vector, and the same weights as views of it."""
+    """Copy weights into one vector; answers it, and the same weights as views of it."""
     vector = np.concatenate([tensor.ravel() for tensor in weights.values()])
     return vector, shaped(vector, weights)
 
 
 def shaped(vector: Floats, like: Weights) -> Weights:
-    """Views of a vector with the names and shapes of these weights."""
+    """View a vector with the names and shapes of these weights."""
     ends = np.cumsum([tensor.size for tensor in like.values()])
     parts = np.split(vector, ends[:-1])
     return {name: part.reshape(tensor.shape) for (name, tensor), part in zip(like.items(), parts, strict=True)}

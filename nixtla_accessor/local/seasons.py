@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 LONGEST_SEASON = 288  # steps; a longer cycle leaves too few seasons in the history that the network uses
 LONGEST_SECOND_SEASON = 1008
@@ -54,7 +55,7 @@ class Season:
 
 
 def season_of(freq: str) -> Season:
-    """The season that a frequency implies: the year for months, the week for days, the day and the week for hours.
+    """Find the season that a frequency implies: the year for months, the week for days, day and week for hours.
 
     Parameters
     ----------
@@ -88,14 +89,14 @@ def season_of(freq: str) -> Season:
 
 
 def _season_of_time(step: int) -> Season:
-    """The longest of second, minute, hour and day that is short enough in steps of so many nanoseconds, and the next."""
+    """Find the longest of second, minute, hour and day that is short enough, for a step of so many nanoseconds."""
     *_, day, week = _CYCLES
     if step % week == 0:
         return Season(_steps(52, step // week), 0)
     if step % day == 0:
         days = step // day
         return Season(_steps(7, days) if days < 7 else 1, 364 if days == 1 else 0)
-    for cycle, longer in reversed([*zip(_CYCLES[:-1], _CYCLES[1:], strict=True)]):
+    for cycle, longer in reversed([*pairwise(_CYCLES)]):
         if cycle % step == 0 and 1 < cycle // step <= LONGEST_SEASON:
             second = longer // step
             return Season(cycle // step, second if second <= LONGEST_SECOND_SEASON else 0)
@@ -104,5 +105,5 @@ def _season_of_time(step: int) -> Season:
 
 
 def _steps(season: int, multiple: int) -> int:
-    """Steps of so many units until a season of units begins anew with a step."""
+    """Count the steps of so many units until a season of units begins anew with a step."""
     return math.lcm(season, multiple) // multiple

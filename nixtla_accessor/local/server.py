@@ -146,9 +146,9 @@ router = APIRouter(
 
 _FINETUNE_DESCRIPTION = (
     "Fine-tune the large time model to your data and save it for later use. It takes a JSON as an input containing "
-    "information like the series frequency and historical data. (See below for a full description of the parameters.) The "
-    "response contains the ID of the finetuned model, which you can provide in other endpoints to use that model to make "
-    "the forecasts. Get your token for private beta at "
+    "information like the series frequency and historical data. (See below for a full description of the parameters.) "
+    "The response contains the ID of the finetuned model, which you can provide in other endpoints to use that model "
+    "to make the forecasts. Get your token for private beta at "
     "https://nixtla.io/free-trial?utm_source=nixtla.io&utm_campaign=/docs/api-reference."
 )
 _FINETUNE_EXAMPLE = {

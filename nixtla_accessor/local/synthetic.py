@@ -117,7 +117,8 @@ class _Drawing:
         """Take the standard deviation of each row over its life."""
         count = self.alive.sum(1, keepdims=True).astype(np.float32)
         mean = (values * self.alive).sum(1, keepdims=True) / count
-        return np.sqrt((((values - mean) ** 2) * self.alive).sum(1, keepdims=True) / count) + np.float32(1e-6)
+        spread: Array = np.sqrt((((values - mean) ** 2) * self.alive).sum(1, keepdims=True) / count)
+        return spread + np.float32(1e-6)
 
 
 def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Array]:
@@ -255,7 +256,8 @@ def _pattern(drawing: _Drawing, m: int) -> Array:
     kind = drawing.random()
     pattern = np.select([kind < 0.5, kind < 0.75, kind < 0.9], [smooth, rough, spikes], ramp)
     pattern -= pattern.mean(1, keepdims=True)
-    return (pattern / (pattern.std(1, keepdims=True) + 1e-3)).astype(np.float32)
+    unit: Array = (pattern / (pattern.std(1, keepdims=True) + 1e-3)).astype(np.float32)
+    return unit
 
 
 def _day(drawing: _Drawing, m: int) -> Array:
@@ -268,7 +270,8 @@ def _day(drawing: _Drawing, m: int) -> Array:
     day += drawing.normal(m) * drawing.some(0.3) * drawing.log_uniform(-1.5, -0.3)
     day = (day - day.mean(1, keepdims=True)) / (day.std(1, keepdims=True) + np.float32(1e-3))
     floor = np.quantile(day, 0.45, axis=1, keepdims=True) * drawing.uniform(0.3, 1)
-    return np.where(drawing.some(0.25), np.maximum(day, floor), day).astype(np.float32)
+    result: Array = np.where(drawing.some(0.25), np.maximum(day, floor), day).astype(np.float32)
+    return result
 
 
 def _within_days(drawing: _Drawing, m: int) -> Array:

@@ -1,8 +1,9 @@
-"""Fine-tuning: a few optimiser steps on the windows of a panel, and as far back to the base weights as a hold-out asks for.
+"""Fine-tuning: a few optimiser steps on the windows of a panel, then back toward the base weights.
 
-Training windows end before the last stretch of each series, which is held out. The answer is ``base + share * (trained -
-base)``, with the share of the least error on the hold-out, where its gain is larger than chance would make it; else the
-base weights themselves. So tuning does no harm that a hold-out can show; a later change of regime it cannot show.
+Training windows end before the last stretch of each series, which is held out. The answer is
+``base + share * (trained - base)`` with the share of the least error on the hold-out, where its gain is larger than
+chance would make it; else the base weights themselves. So tuning does no harm that a hold-out can show. What it cannot
+show is a later change of regime.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.features import HORIZON, Windows, extract, right_aligned
+from nixtla_accessor.local.features import HORIZON, Floats, Windows, extract, right_aligned
 from nixtla_accessor.local.forecasting import BATCH, Prepared, prepared
 from nixtla_accessor.local.losses import Targets, loss
-from nixtla_accessor.local.network import Floats, Weights, backward, forward, frozen_part, opened_names
+from nixtla_accessor.local.network import Weights, backward, forward, frozen_part, opened_names
 from nixtla_accessor.local.optimiser import Adam, flattened
 from nixtla_accessor.local.seasons import Season
 
@@ -41,7 +42,7 @@ class Recipe:
     batch: int
 
     def rate_at(self, step: int, steps: int) -> float:
-        """A linear warm-up over a tenth of the steps, then half a cosine; lower for more steps."""
+        """Find the rate: a linear warm-up over a tenth of the steps, then half a cosine; lower for more steps."""
         peak = self.rate * min(1.0, self.steps / steps) ** 0.66
         warm_up = max(1.0, 0.1 * steps)
         cosine = 0.5 + 0.5 * np.cos(np.pi * max(0.0, step + 1 - warm_up) / max(1.0, steps + 1 - warm_up))
@@ -99,11 +100,11 @@ class Places:
         return len(self.series)
 
     def rows(self, chosen: NDArray[Any]) -> Places:
-        """Some of the places."""
+        """Pick some places."""
         return Places(self.series[chosen], self.origin[chosen], self.end[chosen])
 
     def with_targets(self, panel: Sequence[Prepared]) -> Places:
-        """Those where not every target is missing."""
+        """Keep those where not every target is missing."""
         places = zip(self.series, self.origin, self.end, strict=True)
         return self.rows(
             np.array(
@@ -174,7 +175,7 @@ def _train(
     rng: np.random.Generator,
     progress: Callable[[int], None] | None,
 ) -> tuple[Weights, int]:
-    """The opened tensors after training, and the number of windows seen."""
+    """Train the opened tensors; answers them, and the number of windows seen."""
     parameters, opened = flattened({name: base[name] for name in opened_names(depth)})
     weights = {**base, **opened}
     average = parameters.copy()
@@ -199,7 +200,7 @@ def _train(
 def _best_share(
     base: Weights, trained: Weights, examples: Examples, depth: int, loss_name: str, n_series: int
 ) -> float:
-    """How far to go from the base weights: to where the hold-out's mean gain, less what may be chance, is largest."""
+    """Choose how far to go: to where the hold-out's mean gain, less what may be chance, is largest."""
     windows, targets = examples.windows, examples.targets
     entering = frozen_part(base, windows.inputs, depth)
 
@@ -219,7 +220,7 @@ def _best_share(
 
 
 def _between(base: Weights, trained: Weights, share: float) -> Weights:
-    """Weights part of the way from the base to the trained ones."""
+    """Go part of the way from the base weights to the trained ones."""
     if share == 0:
         return base
     return {
@@ -229,7 +230,7 @@ def _between(base: Weights, trained: Weights, share: float) -> Weights:
 
 
 def _split(panel: Sequence[Prepared], season: Season, rng: np.random.Generator, *, most: int) -> tuple[Places, Places]:
-    """Training windows, and hold-out windows from the ends of the series; their targets do not overlap."""
+    """Choose training windows, and hold-out windows from the ends of the series; their targets do not overlap."""
     lengths = np.array([len(each.values) for each in panel])
     usual_horizon = min(HORIZON, max(6, 2 * season.length if season.length < 12 else season.length))
     horizon = np.minimum(usual_horizon, np.maximum(lengths // 5, 1))
@@ -258,7 +259,7 @@ def _split(panel: Sequence[Prepared], season: Season, rng: np.random.Generator, 
 
 
 def _examples(panel: Sequence[Prepared], season: Season, places: Places) -> Examples:
-    """The windows at these places, and their targets; what is missing or lies beyond the end has no importance."""
+    """Make the windows at these places, and targets; what is missing or beyond the end has no importance."""
     windows = []
     for start in range(0, len(places), BATCH):
         chosen = slice(start, start + BATCH)

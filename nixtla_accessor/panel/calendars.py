@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ class Calendar:
     Parameters
     ----------
     family : str
-        The pandas alias without multiple or anchor: ``"D"``, ``"W"``, ``"B"``, ``"ME"``, ``"BQS"``, ``"SMS"``, ``"WOM"``, …
+        The pandas alias without multiple and anchor: ``"D"``, ``"W"``, ``"B"``, ``"ME"``, ``"BQS"``, ``"SMS"``, …
     anchor : str, default ""
         What follows the dash: ``"SUN"``, ``"JAN"``, ``"15"``, ``"3FRI"``.
     offset : pandas offset, optional
@@ -56,14 +57,15 @@ class Calendar:
         if rule is not None:
             return rule(days, self.anchor)
         if self.family == "C":
-            return np.is_busday(days, busdaycal=self.offset.calendar)
+            return np.asarray(np.is_busday(days, busdaycal=self.offset.calendar))
         return np.array([self.offset.is_on_offset(day) for day in pd.DatetimeIndex(days)], dtype=bool)
 
     def _month_edges(self, days: Days) -> npt.NDArray[np.bool_]:
         """First or last (business) days of months, quarters, half-years and years."""
         months = days.astype("datetime64[M]")
         if self.family.endswith("S"):
-            edges, roll = months.astype("datetime64[D]"), "forward"
+            edges: Days = months.astype("datetime64[D]")
+            roll: Literal["forward", "backward"] = "forward"
         else:
             edges, roll = (months + 1).astype("datetime64[D]") - 1, "backward"
         if self.family.startswith("CB"):
@@ -78,13 +80,13 @@ class Calendar:
 
 
 def weekdays(days: Days) -> npt.NDArray[np.int64]:
-    """Number the weekdays, Monday 0 to Sunday 6."""
-    return (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
+    """Give each day's weekday, Monday 0 to Sunday 6."""
+    return np.asarray((days.astype(np.int64) + 3) % 7)  # 1970-01-01 was a Thursday
 
 
 def days_of_month(days: Days) -> npt.NDArray[np.int64]:
-    """Number the days within their months, from 1."""
-    return (days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1
+    """Give each day's number within its month, from 1."""
+    return np.asarray((days - days.astype("datetime64[M]").astype("datetime64[D]")).astype(np.int64) + 1)
 
 
 def are_month_ends(days: Days) -> npt.NDArray[np.bool_]:
@@ -111,10 +113,10 @@ def _last_weeks_of_month(days: Days, anchor: str) -> npt.NDArray[np.bool_]:
     return np.asarray((weekdays(days) == WEEKDAYS.index(anchor)) & next_week_is_next_month)
 
 
-_RULES = {
+_RULES: dict[str, Callable[[Days, str], npt.NDArray[np.bool_]]] = {
     "D": lambda days, _: np.ones(len(days), dtype=bool),
-    "W": lambda days, anchor: weekdays(days) == WEEKDAYS.index(anchor),
-    "B": lambda days, _: weekdays(days) < 5,
+    "W": lambda days, anchor: np.asarray(weekdays(days) == WEEKDAYS.index(anchor)),
+    "B": lambda days, _: np.asarray(weekdays(days) < 5),
     "SMS": _semi_month_starts,
     "SME": _semi_month_ends,
     "WOM": _weeks_of_month,

@@ -162,14 +162,14 @@ def _duplicates(panel: Panel, rows: Integers) -> DuplicateTimestampError:
         else ""
     )
     return DuplicateTimestampError(
-        f"{count(len(rows), 'stamp')} stand more than once in their series ({count_series(panel, rows)}): {list_rows(panel, rows)}. "
+        f"{count(len(rows), 'row')} with a stamp that the series has already ({count_series(panel, rows)}): {list_rows(panel, rows)}. "
         f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up, df.groupby({keys!r}, as_index=False).sum().{hint}"
     )
 
 
 def _strays(panel: Panel, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
     return OffGridTimestampError(
-        f"{count(len(rows), 'stamp')} lie between two steps of the frequency {frequency.name!r} ({count_series(panel, rows)}): "
+        f"{count(len(rows), 'stamp')} between two steps of the frequency {frequency.name!r} ({count_series(panel, rows)}): "
         f"{list_rows(panel, rows)}. Move them onto it, drop them, or give another freq."
     )
 
@@ -184,6 +184,6 @@ def _gaps(panel: Panel, frequency: Frequency, found: Diagnosis) -> MissingTimest
     )
     total = int(found.missing.sum())
     return MissingTimestampError(
-        f"{count(total, 'stamp')} of frequency {frequency.name!r} are missing within their series ({count_series(panel, found.gaps)}): "
+        f"{count(total, 'stamp')} of the frequency {frequency.name!r} missing within the series ({count_series(panel, found.gaps)}): "
         f"{listed}{rest(total)}. Put them in with df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
     )

@@ -185,7 +185,9 @@ def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | 
     """Find a column or index level by name; a level of datetimes without a name may be the time, one of others the ids."""
     for source, names in (("column", frame.columns), ("index", frame.index.names)):
         numbers = [
-            number for number, known in enumerate(names) if (known == name and type(known) is type(name)) or known is name
+            number
+            for number, known in enumerate(names)
+            if (known == name and type(known) is type(name)) or known is name
         ]
         if len(numbers) > 1:
             raise DuplicateColumnError(

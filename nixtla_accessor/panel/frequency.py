@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import sys
 import warnings
 from dataclasses import dataclass
@@ -193,7 +193,7 @@ class Frequency:
 
 
 def parse_frequency(
-    freq: str | int | pd.offsets.BaseOffset | pd.Timedelta | datetime.timedelta | np.timedelta64 | Frequency,
+    freq: str | int | pd.offsets.BaseOffset | pd.Timedelta | dt.timedelta | np.timedelta64 | Frequency,
 ) -> Frequency:
     """Read a frequency as users give it.
 
@@ -220,7 +220,7 @@ def parse_frequency(
     if isinstance(freq, pd.offsets.BaseOffset):
         reading, offset = read_offset(freq)
         return Frequency(*reading, offset)
-    if isinstance(freq, datetime.timedelta | np.timedelta64):
+    if isinstance(freq, dt.timedelta | np.timedelta64):
         return Frequency(*read_duration(freq))
     if isinstance(freq, int | np.integer) and not isinstance(freq, bool):
         if freq < 1:
@@ -340,8 +340,8 @@ def _plainest(fits: Fits) -> tuple[Reading | None, list[Reading]]:
     counts = {reading: int(fitting.sum()) for reading, fitting in fits.items()}
     best, *others = [reading for reading, count in counts.items() if count == max(counts.values())]
     rivals = [other for other in others if (fits[other] & fits[best]).any()]
-    if best.family in MONTHS_APART:  # that month starts lie a whole number of days apart says nothing
-        rivals = [rival for rival in rivals if rival.family in MONTHS_APART]
+    if best.family in {*MONTHS_APART, "SMS"}:  # that months are sometimes equally long says nothing
+        rivals = [rival for rival in rivals if rival.family not in {"D", "W", "B"}]
     return best, rivals
 
 

@@ -17,6 +17,7 @@ Flags = npt.NDArray[np.bool_]
 
 MOST_MONTH_DAYS = 8  # stamps on more different days of the month than this are no semi-month
 PLAIN_BUSINESS_DAYS = 4  # every fifth business day is a week
+FEW = 1 / 3  # the share of stamps that may be off a frequency that is still said to be close
 
 
 class Sample(NamedTuple):
@@ -79,6 +80,13 @@ def _calendar_strides(
 
     yield edges("MS")
     yield edges("ME")
+    # Of a semi-month, every second day is the same day of each month.
+    first_numbers = numbers[firsts]
+    same_number = _constant(numbers, sample) & (first_numbers > 1) & (first_numbers < 28)
+    yield (
+        _with_anchor(np.where(same_number, 2 * month_strides, 0), first_numbers),
+        lambda key: Reading(key // 100, "SMS", str(key % 100)),
+    )
     day_steps = _constant_steps(days.astype(np.int64), sample)
     yield _with_anchor(day_steps, week_days[firsts]), lambda key: day_reading(*divmod(key, 100))
     business = np.where(
@@ -89,15 +97,11 @@ def _calendar_strides(
     yield edges("BME")
     kinds = np.unique(numbers)
     if len(kinds) <= MOST_MONTH_DAYS:
-        for day in kinds[(kinds > 1) & (kinds < 28)].tolist():
+        for day in kinds[kinds < 28].tolist():
             for family, later in (("SMS", numbers >= day), ("SME", are_month_ends(days))):
                 inside = _all_rows(Calendar(family, str(day)).contains(days), sample)
-                strides = np.where(inside, _constant_steps(2 * months + later, sample), 0)
-                # Every second day of a semi-month is the same day of each month: no semi-month.
-                yield (
-                    np.where(strides % 2, strides, 0),
-                    lambda count, family=family, day=day: Reading(count, family, str(day)),
-                )
+                strides = _constant_steps(2 * months + later, sample)
+                yield np.where(inside & (strides % 2 == 1), strides, 0), _named(family, str(day))
     same_day = _constant(week_days, sample)
     weeks = (numbers - 1) // 7
     same_week = np.where(same_day & _constant(weeks, sample) & (weeks[firsts] < 4), month_strides, 0)
@@ -114,17 +118,21 @@ def _calendar_strides(
     )
 
 
+def _named(family: str, anchor: str = "") -> Callable[[int], Reading]:
+    return lambda multiple: Reading(multiple, family, anchor)
+
+
 def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
     """Find the reading with the fewest stamps off it, doubled or missing, of series that none fits; None when none is close."""
+    sample = _without_duplicates(sample)
     steps = np.diff(sample.ticks)
-    inner = np.ones(len(steps), dtype=bool)
-    inner[sample.firsts[1:] - 1] = False
-    steps = steps[inner & (steps > 0)]
+    steps[sample.firsts[1:] - 1] = 0
+    steps = steps[steps > 0]
     if not len(steps):
         return None
     usual = _most_frequent(steps)
     if form.is_integer:
-        return Reading(usual, "") if _defects(sample.ticks, sample, usual) < len(sample.ticks) / 2 else None
+        return Reading(usual, "") if _defects(sample.ticks, sample, usual) < FEW * len(sample.ticks) else None
     per_day = form.ticks_per_day
     candidates: list[tuple[float, Reading]] = []
     if usual % per_day:
@@ -138,7 +146,13 @@ def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
             on = usual_hour & Calendar(family).contains(days.view("M8[D]"))
             candidates.append(_closeness(family, days.view("M8[D]"), on, sample))
     defects, reading = min(candidates, key=lambda candidate: candidate[0])
-    return reading if defects < len(sample.ticks) / 2 else None
+    return reading if defects < FEW * len(sample.ticks) else None
+
+
+def _without_duplicates(sample: Sample) -> Sample:
+    kept = np.append(True, np.diff(sample.ticks) != 0)
+    kept[sample.firsts] = True
+    return Sample(sample.ticks[kept], np.add.reduceat(kept, sample.firsts, dtype=np.int64))
 
 
 def _closeness(family: str, days: npt.NDArray[np.datetime64], on: Flags, sample: Sample) -> tuple[float, Reading]:

@@ -40,7 +40,7 @@ def read_target(values: pd.Series[Any] | pd.Index, name: object) -> Target:
     """
     if isinstance(values.dtype, pd.SparseDtype):
         values = pd.Series(np.asarray(values))
-    if values.dtype == object:
+    if values.dtype == np.dtype(object):
         values = _from_objects(values, name)
     dtype: Any = values.dtype
     if pd.api.types.is_bool_dtype(dtype) or not (
@@ -91,7 +91,7 @@ def _from_objects(values: pd.Series[Any] | pd.Index, name: object) -> pd.Series[
     try:
         if found == "integer":
             return pd.Series(pd.array(values.to_numpy(), dtype="Int64"))
-        if found == "floating":
+        if found in {"floating", "empty"}:
             return pd.Series(pd.array(values.to_numpy(), dtype="Float64"))
     except (OverflowError, TypeError, ValueError) as error:
         raise _no_numbers(name, f"an object column ({error})") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import difflib
 import re
 from fractions import Fraction
@@ -28,23 +28,24 @@ ANCHORS = {
     "LWOM": WEEKDAYS,
 } | {family: MONTHS for family, months in MONTHS_APART.items() if months > 1}
 
+BUSINESS_HOURS = ("bh", "cbh")
 CUSTOM_FAMILIES = ("C", "CBMS", "CBME")
 FAMILIES = (*NANOSECONDS, "D", "B", "MS", "ME", "BMS", "BME", *(name for name in ANCHORS if not name.startswith("CB")))
 
 # How pandas before 2.2 spelled them, and the lower-case forms it took.
 MODERN = {
-    "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "d": "D", "b": "B", "w": "W", "c": "C",
-    "M": "ME", "BM": "BME", "CBM": "CBME", "SM": "SME", "Q": "QE", "BQ": "BQE",
-    "A": "YE", "Y": "YE", "BA": "BYE", "BY": "BYE", "AS": "YS", "BAS": "BYS",
+    old: modern
+    for pair in ["H:h", "T:min", "S:s", "L:ms", "U:us", "N:ns", "BH:bh", "CBH:cbh", "d:D", "b:B", "w:W", "c:C", "M:ME", "BM:BME", "CBM:CBME", "SM:SME", "Q:QE", "BQ:BQE", "A:YE", "Y:YE", "BA:BYE", "BY:BYE", "AS:YS", "BAS:BYS"]
+    for old, modern in [pair.split(":")]
 }
 
 _TOKEN = re.compile(r"\s*(?P<count>\d+(?:\.\d+)?)?\s*(?P<family>[A-Za-z]+)(?:-(?P<anchor>[A-Za-z0-9]+))?\s*")
 
 
 class Reading(NamedTuple):
-    """A frequency in words: every ``count``-th day of a calendar, or every ``count`` units of time."""
+    """A frequency in words: every ``multiple``-th day of a calendar, or every ``multiple`` units of time."""
 
-    count: int
+    multiple: int
     family: str
     anchor: str = ""
 
@@ -60,9 +61,9 @@ def read_text(text: str) -> Reading:
     Examples
     --------
     >>> read_text("15T")
-    Reading(count=15, family='min', anchor='')
+    Reading(multiple=15, family='min', anchor='')
     >>> read_text("A-MAR")
-    Reading(count=1, family='YE', anchor='MAR')
+    Reading(multiple=1, family='YE', anchor='MAR')
     """
     tokens, end = [], 0
     while match := _TOKEN.match(text, end):
@@ -89,9 +90,7 @@ def read_offset(offset: pd.offsets.BaseOffset) -> tuple[Reading, pd.offsets.Base
     if offset.n < 1:
         raise InvalidArgumentError(f"freq={offset!r} must step forward; its multiple is {offset.n}.")
     if isinstance(offset, pd.offsets.BusinessHour):
-        raise InvalidArgumentError(
-            f"freq={offset!r}: business hours are no constant step. Number the rows of each series and use that as integer time."
-        )
+        raise _business_hours(repr(offset))
     if getattr(offset, "offset", None):
         raise InvalidArgumentError(f"freq={offset!r} is shifted by {offset.offset}; give it without the shift.")
     if isinstance(offset, pd.offsets.Day):
@@ -113,7 +112,7 @@ def read_offset(offset: pd.offsets.BaseOffset) -> tuple[Reading, pd.offsets.Base
         return Reading(offset.n, offset.base.freqstr), offset.base
 
 
-def read_duration(duration: datetime.timedelta | np.timedelta64) -> Reading:
+def read_duration(duration: dt.timedelta | np.timedelta64) -> Reading:
     """Read a duration; whole days are days of the calendar."""
     nanoseconds = pd.Timedelta(duration).as_unit("ns").value
     if nanoseconds <= 0:
@@ -146,6 +145,8 @@ def month_reading(months: int, month: int, family: str) -> Reading:
 
 def _anchored(count: int, family: str, anchor: str, text: str) -> Reading:
     """Check the anchor, put in the default one, and bring equivalent ones to the same."""
+    if family in BUSINESS_HOURS:
+        raise _business_hours(text)
     if family in CUSTOM_FAMILIES:
         raise InvalidArgumentError(
             f"freq={text!r} names custom business days without their holidays. Give the offset itself: "
@@ -185,6 +186,13 @@ def _read_keywords(offset: pd.offsets.DateOffset) -> Reading:
         return read_duration(offset.n * pd.Timedelta(**keywords))
     raise InvalidArgumentError(
         f"freq={offset!r} does not say on which days the stamps fall. Use a named frequency, such as 'MS' (month starts) or 'ME' (month ends)."
+    )
+
+
+def _business_hours(freq: str) -> InvalidArgumentError:
+    return InvalidArgumentError(
+        f"freq={freq}: business hours are not supported. Number the rows of each series, "
+        "df.groupby('unique_id').cumcount(), and use that as integer time."
     )
 
 

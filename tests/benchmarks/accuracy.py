@@ -2,8 +2,8 @@
 
     python tests/benchmarks/accuracy.py m1.parquet --freq yearly=YE --freq quarterly=QE --freq monthly=ME
 
-The Parquet file has the columns group, unique_id, step, part ('train' or 'test') and y. Each group is one panel, with the
-frequency given for it. MASE is scaled by the in-sample error of the seasonal naive forecast.
+The Parquet file has the columns group, unique_id, step, part ('train' or 'test') and y. Each group is one panel, with
+the frequency given for it. MASE is scaled by the in-sample error of the seasonal naive forecast.
 """
 
 from __future__ import annotations
