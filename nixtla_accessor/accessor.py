@@ -412,8 +412,8 @@ class TimeGPTAccessor:
             )
         if record.origin != client.origin:
             raise NoModelError(
-                f"The frame's model {record.finetuned_model_id!r} lives at {record.origin}, and the client is connected "
-                f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: df.timegpt.finetune()."
+                f"The frame's model {record.finetuned_model_id!r} lives at {record.origin}, and the client is connected"
+                f" to {client.origin}. Connect to {record.origin} again, or fine-tune here: df.timegpt.finetune()."
             )
         return record
 

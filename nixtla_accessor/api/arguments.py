@@ -77,9 +77,9 @@ def check_finetune_arguments(
     """
     checked = FinetuneArguments(
         model=check_text("model", model),
-        finetune_steps=_check_whole_number("finetune_steps", finetune_steps, lowest=1),
+        finetune_steps=check_whole_number("finetune_steps", finetune_steps, lowest=1),
         finetune_loss=_check_loss(finetune_loss),
-        finetune_depth=_check_whole_number("finetune_depth", finetune_depth, lowest=1, highest=5),
+        finetune_depth=check_whole_number("finetune_depth", finetune_depth, lowest=1, highest=5),
         output_model_id=check_model_id("output_model_id", output_model_id, optional=True),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
         overwrite=_check_flag("overwrite", overwrite),
@@ -108,7 +108,7 @@ def check_forecast_arguments(
         In one sentence that names the argument, what it may be and what it was.
     """
     return ForecastArguments(
-        h=_check_whole_number("h", h, lowest=1),
+        h=check_whole_number("h", h, lowest=1),
         level=None if level is None else _check_levels(level),
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
@@ -196,7 +196,7 @@ def check_text(name: str, value: object) -> str:
     raise InvalidArgumentError(f"{name} must be text, not empty, on one line; got {reprlib.repr(value)}.")
 
 
-def _check_whole_number(name: str, value: object, *, lowest: int, highest: int | None = None) -> int:
+def check_whole_number(name: str, value: object, *, lowest: int, highest: int | None = None) -> int:
     """Check for an integer, Python's or NumPy's, within bounds; a bool is none."""
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
         number = operator.index(value)

@@ -66,8 +66,8 @@ def encode(request: FinetuneInput | ForecastInput, *, largest: int | None = None
     if largest is not None and len(json) > largest:
         raise InvalidArgumentError(
             f"The request must be at most {largest / _MIB:,.1f} MiB of JSON; these series make "
-            f"{len(json) / _MIB:,.1f} MiB. Keep the recent part of each series, such as df.groupby('unique_id').tail(1000), or fewer series; for a "
-            "service that takes more, raise the limit with connect(max_request_bytes=…)."
+            f"{len(json) / _MIB:,.1f} MiB. Keep the recent part of each, such as df.groupby('unique_id').tail(1000), "
+            "or fewer of them; for a service that takes more, raise the limit with connect(max_request_bytes=…)."
         )
     headers = {"Content-Type": "application/json"}
     if request.model.isascii():

@@ -56,8 +56,8 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
 }
 _FAILURES: dict[FailureKind, tuple[type[TimeGPTError], str]] = {
     FailureKind.NOT_SENT: (TransportError, "could not be reached: "),
-    FailureKind.CUT: (TransportError, "did not answer: "),
-    FailureKind.TIMED_OUT: (TransportError, "did not answer: "),
+    FailureKind.CUT: (TransportError, "gave no answer: "),
+    FailureKind.TIMED_OUT: (TransportError, "gave no answer "),
     FailureKind.UNREADABLE: (ResponseError, "answered with "),
 }
 _SHOWN_PROBLEMS = 3

@@ -58,8 +58,8 @@ def failure_of(
     if connecting or not request_is_out:
         return Failure(FailureKind.NOT_SENT, _reason_not_sent(error, root, host, timeout, connecting=connecting), root)
     if any(isinstance(link, ReadTimeoutError) for link in chain):
-        return Failure(FailureKind.TIMED_OUT, f"no answer came within {timeout[1]:g} s", root)
-    return Failure(FailureKind.CUT, "the connection ended before the answer was in", root)
+        return Failure(FailureKind.TIMED_OUT, f"within {timeout[1]:g} s", root)
+    return Failure(FailureKind.CUT, "the connection ended before it was in", root)
 
 
 def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:

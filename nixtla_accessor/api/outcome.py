@@ -63,7 +63,7 @@ class Failure:
     kind : FailureKind
         How far the exchange came.
     reason : str
-        Why, as a clause that fits behind a colon.
+        Why, in the words that end the sentence of its kind: "could not be reached: …", "gave no answer …".
     cause : BaseException or None
         The library's exception, without its frames.
     permanent : bool

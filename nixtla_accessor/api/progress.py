@@ -82,7 +82,6 @@ class ProgressDisplay:
         """Move the clock on."""
         while not self._stop.wait(_TICK):
             bar.update(0)
-            bar.refresh()
 
     def _close(self) -> None:
         if self._ticker is not None:

@@ -108,7 +108,10 @@ class WireModel(BaseModel):
     """A frozen value of the contract."""
 
     model_config = ConfigDict(
-        frozen=True, arbitrary_types_allowed=True, protected_namespaces=(), json_schema_extra=_drop_description
+        frozen=True,
+        arbitrary_types_allowed=True,
+        protected_namespaces=(),
+        json_schema_extra=_drop_description,
     )
 
 

@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from nixtla_accessor.api.arguments import Timeout, check_timeout
+from nixtla_accessor.api.arguments import Timeout, check_timeout, check_whole_number
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
 
 DEFAULT_BASE_URL = "https://api.nixtla.io"
@@ -97,10 +97,10 @@ def resolve_settings(
     """
     secret = conceal(api_key)
     del api_key  # so that no traceback that prints variables shows it
-    if progress not in (None, True, False):
+    if not isinstance(progress, bool | None):
         raise InvalidArgumentError(f"progress must be True, False or None; got {progress!r}.")
-    if max_request_bytes is not None and (isinstance(max_request_bytes, bool) or not max_request_bytes > 0):
-        raise InvalidArgumentError(f"max_request_bytes must be a number above 0; got {max_request_bytes!r}.")
+    if max_request_bytes is not None:
+        max_request_bytes = check_whole_number("max_request_bytes", max_request_bytes, lowest=1)
     seconds = check_timeout(timeout)
     address = base_url or os.environ.get("NIXTLA_BASE_URL") or DEFAULT_BASE_URL
     if address == "local":

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 CONTRACT_NAMES = {"D": "D", "h": "H", "W": "W", "ME": "M"}
 
 ENOUGH_ROWS = 1_000  # of one series, to read its frequency
-SAMPLE_ROWS = 100_000  # of all series together
+SAMPLE_ROWS = 20_000  # of all series together
 
 
 @dataclass(frozen=True, slots=True)

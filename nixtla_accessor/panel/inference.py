@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nixtla_accessor.panel.calendars import WEEKDAYS, Calendar, are_month_ends, days_of_month, weekdays
-from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm
+from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, most_frequent
 from nixtla_accessor.panel.vocabulary import Reading, day_reading, elapsed_reading, month_reading
 
 Integers = npt.NDArray[np.int64]
@@ -47,15 +47,14 @@ def find_readings(sample: Sample, form: TimeForm) -> Fits:
     if form.is_integer:
         _add(fits, _constant_steps(sample.ticks, sample), lambda step: Reading(step, ""))
         return fits
-    per_day = form.ticks_per_day
-    wall = form.to_wall(sample.ticks)
-    days = wall // per_day
-    hours = wall - days * per_day
-    daily = np.minimum.reduceat(hours, sample.firsts) == np.maximum.reduceat(hours, sample.firsts)
-    if daily.any():
-        for strides, name in _calendar_strides(days.view("M8[D]"), sample):
-            _add(fits, np.where(daily, strides, 0), name)
     elapsed = _constant_steps(sample.ticks, sample)
+    if not (elapsed % form.ticks_per_day > 0).all():
+        wall = form.to_wall(sample.ticks)
+        days = wall // form.ticks_per_day
+        same_time_of_day = _constant(wall - days * form.ticks_per_day, sample)
+        if same_time_of_day.any():
+            for strides, name in _calendar_strides(days.view("M8[D]"), sample):
+                _add(fits, np.where(same_time_of_day, strides, 0), name)
     explained = np.logical_or.reduce([*fits.values(), np.zeros(len(elapsed), dtype=bool)])
     _add(fits, np.where(explained, 0, elapsed), lambda step: _elapsed(step, form))
     return fits
@@ -130,7 +129,7 @@ def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
     steps = steps[steps > 0]
     if not len(steps):
         return None
-    usual = _most_frequent(steps)
+    usual = most_frequent(steps)
     if form.is_integer:
         return Reading(usual, "") if _defects(sample.ticks, sample, usual) < FEW * len(sample.ticks) else None
     per_day = form.ticks_per_day
@@ -141,7 +140,7 @@ def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
         wall = form.to_wall(sample.ticks)
         days = wall // per_day
         hours = wall - days * per_day
-        usual_hour = hours == _most_frequent(hours)
+        usual_hour = hours == most_frequent(hours)
         for family in ("MS", "ME", "D", "B", "BMS", "BME"):
             on = usual_hour & Calendar(family).contains(days.view("M8[D]"))
             candidates.append(_closeness(family, days.view("M8[D]"), on, sample))
@@ -167,7 +166,7 @@ def _closeness(family: str, days: npt.NDArray[np.datetime64], on: Flags, sample:
     steps[kept.firsts[1:] - 1] = 0
     if not (steps > 0).any():
         return np.inf, Reading(1, family)
-    stride = _most_frequent(steps[steps > 0])
+    stride = most_frequent(steps[steps > 0])
     first_day = kept.ticks.view("M8[D]")[:1]
     if family == "D":
         reading = day_reading(stride, int(weekdays(first_day)[0]))
@@ -216,8 +215,3 @@ def _constant(values: Integers, sample: Sample) -> Flags:
 
 def _all_rows(flags: Flags, sample: Sample) -> Flags:
     return np.asarray(np.logical_and.reduceat(flags, sample.firsts))
-
-
-def _most_frequent(values: Integers) -> int:
-    kinds, counts = np.unique(values, return_counts=True)
-    return int(kinds[np.argmax(counts)])

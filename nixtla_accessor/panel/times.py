@@ -17,6 +17,7 @@ from nixtla_accessor.errors import UnsupportedDtypeError
 Ticks = npt.NDArray[np.int64]
 
 MISSING_TICK = np.iinfo(np.int64).min  # what pandas stores for NaT
+ROWS_TO_SEE_THE_USUAL = 10_000
 SECONDS_PER_DAY = 86_400
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
@@ -61,10 +62,23 @@ class TimeForm:
         return SECONDS_PER_DAY * TICKS_PER_SECOND[self.unit]
 
     def to_wall(self, ticks: Ticks) -> Ticks:
-        """Turn instants into what the clock on the wall shows."""
-        if self.zone is None:
+        """Turn instants into what the clock on the wall shows.
+
+        Where the clock skips the usual time of day, as Santiago's skips some midnights, the first instant after
+        stands for it.
+        """
+        if self.zone is None or not len(ticks):
             return ticks
-        return np.asarray(self._instants(ticks).tz_localize(None).asi8)
+        wall = np.asarray(self._instants(ticks).tz_localize(None).asi8)
+        time_of_day = wall % self.ticks_per_day
+        usual = most_frequent(time_of_day[:ROWS_TO_SEE_THE_USUAL])
+        unusual = np.flatnonzero(time_of_day != usual)
+        if len(unusual):
+            after = ticks[unusual]
+            nominal = wall[unusual] - time_of_day[unusual] + usual
+            skipped = np.isin(after, self._ends_of_skips(after)) & (self.from_wall(nominal) == after)
+            wall[unusual[skipped]] = nominal[skipped]
+        return wall
 
     def from_wall(self, wall: Ticks) -> Ticks:
         """Turn what the clock on the wall shows into instants.
@@ -98,12 +112,35 @@ class TimeForm:
         naive = pd.DatetimeIndex(ticks.view(f"M8[{self.unit}]"))
         return naive if self.zone is None else naive.tz_localize("UTC").tz_convert(self.zone)
 
+    def _ends_of_skips(self, ticks: Ticks) -> Ticks:
+        """Find the instants, around the days of some ticks, to which the clock jumps ahead."""
+        days = np.unique(ticks // self.ticks_per_day)
+        before, after = (days - 1) * self.ticks_per_day, (days + 2) * self.ticks_per_day
+        ahead = self._offsets(after) > self._offsets(before)
+        before, after = before[ahead], after[ahead]
+        old = self._offsets(before)
+        while (after - before > 1).any():
+            middle = (before + after) // 2
+            jumped = self._offsets(middle) > old
+            before, after = np.where(jumped, before, middle), np.where(jumped, middle, after)
+        return after
+
+    def _offsets(self, ticks: Ticks) -> Ticks:
+        """Give the clock's distance from UTC."""
+        return np.asarray(self._instants(ticks).tz_localize(None).asi8) - ticks
+
     def _write(self, ticks: Ticks, form: TextForm) -> list[str]:
         stamps = self.to_wall(ticks).view(f"M8[{self.unit}]").astype(f"M8[{form.resolution}]")
         texts = np.datetime_as_string(stamps).tolist()
         if form.compact:
             texts = [text.replace("-", "").replace(":", "") for text in texts]
         return [text.replace("T", form.separator) + form.suffix for text in texts]
+
+
+def most_frequent(values: npt.NDArray[np.int64]) -> int:
+    """Find the most frequent number; of equals the smallest."""
+    kinds, counts = np.unique(values, return_counts=True)
+    return int(kinds[np.argmax(counts)])
 
 
 def read_times(values: pd.Series[Any] | pd.Index, name: object) -> tuple[Ticks, TimeForm]:

@@ -1,0 +1,543 @@
+"""One call, one model: what the service has afterwards, and what the caller reads, for every way to fail."""
+
+import contextlib
+import pickle
+import signal
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import numpy as np
+import pytest
+
+from nixtla_accessor import errors
+
+Y, SIZES = np.arange(36.0), np.array([12, 24])
+
+OVERFLOWING = np.random.default_rng(0).normal(size=800_000)  # more than the sockets' buffers hold
+
+
+def finetune(client, **arguments):
+    return client.finetune(Y, SIZES, "MS", **arguments)
+
+
+def failure(client, kind, **arguments):
+    """Return the error of a call, which must be of exactly that class, of one line, and survive a pickle."""
+    with pytest.raises(errors.TimeGPTError) as caught:
+        finetune(client, **arguments)
+    error = caught.value
+    assert type(error) is kind
+    assert "\n" not in str(error)
+    copy = pickle.loads(pickle.dumps(error))
+    assert type(copy) is kind
+    assert vars(copy) == vars(error)
+    assert str(copy) == str(error)
+    return error
+
+
+# what goes well
+
+
+def test_a_call_makes_one_model_in_one_request(service, client):
+    result = finetune(client, finetune_steps=np.int64(5), finetune_depth=2, finetune_loss="mae")
+    assert service.trainings == [result.finetuned_model_id]
+    assert (result.input_tokens, result.output_tokens, result.finetune_tokens) == (36, 0, 10)
+    [request] = service.requests
+    assert request.json == {
+        "series": {"y": list(Y), "sizes": [12, 24]},
+        "freq": "MS",
+        "model": "timegpt-1",
+        "finetune_steps": 5,
+        "finetune_loss": "mae",
+        "finetune_depth": 2,
+        "output_model_id": result.finetuned_model_id,
+        "finetuned_model_id": None,
+    }
+
+
+def test_every_call_has_an_id_of_its_own(service, client):
+    assert finetune(client) != finetune(client)
+    assert len(service.models) == 2
+
+
+def test_an_id_of_the_services_own_choice_is_taken(service, client):
+    answer = {"input_tokens": 1, "output_tokens": 2, "finetune_tokens": 3, "finetuned_model_id": "theirs"}
+    service.faults = [service.says(200, answer)]
+    assert finetune(client).finetuned_model_id == "theirs"
+
+
+def test_an_enveloped_answer_is_unwrapped(service, client):
+    answer = {"input_tokens": 1, "output_tokens": 2, "finetune_tokens": 3, "finetuned_model_id": "x", "more": []}
+    service.faults = [service.says(200, {"data": answer, "message": "ok"})]
+    assert finetune(client).finetune_tokens == 3
+
+
+# never sent: asked again
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_cut_within_the_body_is_sent_again_without_a_look(service, client, times):
+    service.faults = [service.drop_within_body] * times
+    result = client.finetune(OVERFLOWING, [OVERFLOWING.size], "D")
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == times + 1
+    assert service.looks == []
+
+
+def test_nobody_listening(service, client):
+    service.close()
+    error = failure(client, errors.TransportError)
+    assert str(error) == f"{service.url} could not be reached: the connection was refused. Tried 4 times."
+    assert isinstance(error.__cause__, ConnectionRefusedError)
+
+
+def test_always_cut_within_the_body(service, client):
+    service.faults = [service.drop_within_body] * 9
+    with pytest.raises(errors.TransportError, match="while the request was being sent. Tried 4 times") as caught:
+        client.finetune(OVERFLOWING, [OVERFLOWING.size], "D")
+    assert type(caught.value) is errors.TransportError
+    assert len(service.posts) == 4
+    assert service.trainings == []
+
+
+# an unclear outcome: looked up
+
+
+@pytest.mark.parametrize("fault", ["drop_trained", "drop_within_answer", "garbage"])
+def test_trained_but_the_answer_is_lost(service, client, fault):
+    service.faults = [getattr(service, fault)]
+    result = finetune(client)
+    assert service.trainings == [result.finetuned_model_id]
+    assert result.finetune_tokens is None
+    assert len(service.posts) == 1
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503])
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_failure_of_the_service_is_looked_up(service, client, status, trained):
+    service.faults = [service.says(status, b"oops", trained=trained)]
+    result = finetune(client)
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == (1 if trained else 2)
+
+
+@pytest.mark.parametrize("fault", ["drop_before_reading", "drop_untrained"])
+def test_untrained_and_cut_is_sent_again_with_the_same_id(service, client, fault):
+    service.faults = [getattr(service, fault)]
+    result = finetune(client)
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 2
+    assert len(service.looks) >= 2
+
+
+def test_a_model_that_appears_while_it_is_looked_for(service, client):
+    service.faults = [service.drop_and_train_later(0.1)]
+    result = finetune(client)
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"detail": "Finetuned model not found"},
+        {"detail": [{"loc": ["path"], "msg": "no", "type": "missing"}]},
+        {"message": "nothing", "data": None},
+        b"<html><title>404 Not Found</title></html>",
+        b"",
+        "not there",
+    ],
+)
+def test_any_404_means_absent(service, client, body):
+    service.faults = [service.drop_untrained]
+    service.look_faults = [service.says(404, body)] * 99
+    finetune(client)
+    assert len(service.posts) == 2
+
+
+def test_always_cut_ends_as_unknown(service, client):
+    service.faults = [service.drop_untrained] * 9
+    error = failure(client, errors.OutcomeUnknownError)
+    assert len(service.posts) == 4
+    assert len({request.json["output_model_id"] for request in service.posts}) == 1
+    model_id = error.finetuned_model_id
+    assert model_id == service.posts[0].json["output_model_id"]
+    assert str(error) == (
+        f"{service.url} gave no answer: the connection ended before it was in. Tried 4 times. There is no model "
+        f"{model_id!r} as yet; nixtla_accessor.finetuned_model({model_id!r}) tells whether it is there, and "
+        f"df.timegpt.use_model({model_id!r}) attaches it."
+    )
+
+
+@pytest.mark.parametrize("status", [500, 502, 503])
+def test_a_failure_that_persists_is_raised_as_its_own(service, client, status):
+    service.faults = [service.says(status, b"<html><h1>Bad  <b>Gateway</b></h1></html>")] * 9
+    error = failure(client, errors.ServerError)
+    assert (error.status_code, len(service.posts), service.trainings) == (status, 4, [])
+    assert error.finetuned_model_id == service.posts[0].json["output_model_id"]
+    assert f"The service failed ({status}): an HTML page, 'Bad Gateway'. There is no model" in str(error)
+
+
+@pytest.mark.parametrize("look", [(500, b""), (503, b""), (401, {"detail": "no"}), (200, b"<html>"), (200, b"")])
+def test_no_second_request_unless_the_model_is_known_to_be_absent(service, client, look):
+    service.faults = [service.drop_untrained]
+    service.look_faults = [service.says(*look)] * 999
+    error = failure(client, errors.OutcomeUnknownError)
+    assert len(service.posts) == 1
+    assert f"Whether model {error.finetuned_model_id!r} was trained is not known" in str(error)
+
+
+def test_a_service_that_is_down_altogether(service, client):
+    service.faults = [service.says(503)]
+    service.look_faults = [service.says(503)] * 999
+    error = failure(client, errors.ServerError)
+    assert len(service.posts) == 1
+    assert "is not known" in str(error)
+    assert error.finetuned_model_id
+
+
+def test_a_look_is_not_repeated_where_it_is_refused(service, client):
+    service.faults = [service.drop_untrained]
+    service.look_faults = [service.says(403)] * 999
+    failure(client, errors.OutcomeUnknownError)
+    assert len(service.looks) == 1
+
+
+def test_a_clash_after_a_lost_answer_is_the_own_model(service, client):
+    service.faults = [service.drop_untrained, service.says(409, {"detail": "exists"}, trained=True)]
+    result = finetune(client)
+    assert service.trainings == [result.finetuned_model_id]
+
+
+def test_a_last_look_before_each_further_request(service, client):
+    """The model appears after the look-up has ended, during the wait that the service asked for."""
+    service.faults = [service.says(503, headers={"Retry-After": "1"})]
+
+    def appear():
+        time.sleep(0.3)
+        service.train(None, service.posts[0])
+
+    thread = threading.Thread(target=appear)
+    thread.start()
+    result = finetune(client)
+    thread.join()
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 1
+
+
+# no answer in time: never asked again
+
+
+def test_late_answers_are_looked_up(service, client):
+    service.faults = [service.late(5)]
+    began = time.monotonic()
+    result = finetune(client, timeout=0.3)
+    assert time.monotonic() - began < 2
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 1
+
+
+def test_no_answer_and_no_model(service, client):
+    service.faults = [lambda *_: service.stopped.wait(5)]
+    error = failure(client, errors.OutcomeUnknownError, timeout=(5, 0.3), output_model_id="mine")
+    assert error.finetuned_model_id == "mine"
+    assert str(error) == (
+        f"{service.url} gave no answer within 0.3 s. There is no model 'mine' as yet; "
+        "nixtla_accessor.finetuned_model('mine') tells whether it is there, and df.timegpt.use_model('mine') attaches it."
+    )
+    assert len(service.posts) == 1
+
+
+@pytest.mark.parametrize("status", [504, 524])
+def test_a_gateways_timeout_waits_for_the_model(service, client, status):
+    def fault(connection, request):
+        connection.read_body(request)
+        connection.answer(status, b"<html>")
+        service.stopped.wait(0.5)  # longer than any other look-up lasts
+        service.train(connection, request)
+
+    service.faults = [fault]
+    result = finetune(client, timeout=5)
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 1
+
+
+def test_a_gateways_timeout_ends_at_the_time_limit(service, client):
+    service.faults = [service.says(504, b"<html><title>504 Gateway Time-out</title></html>")]
+    error = failure(client, errors.OutcomeUnknownError, timeout=0.5)
+    assert "The service failed (504): an HTML page, '504 Gateway Time-out'." in str(error)
+    assert len(service.posts) == 1
+    assert isinstance(error.__cause__, errors.ServerError)
+
+
+# an answer that cannot be read
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "an empty body"),
+        (b"  <!doctype html><p>Welcome", "an HTML page instead of JSON"),
+        (b"\xff\xfe\x00", "3 bytes that are not JSON"),
+        (b"[]", "JSON that is not the contract's FinetuneOutput"),
+        (b'{"data": null}', "JSON that is not the contract's FinetuneOutput"),
+        (b'{"job_id": "1"}', "(input_tokens: Field required)"),
+    ],
+)
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_success_that_cannot_be_read(service, client, body, words, trained):
+    service.faults = [service.says(200, body, trained=trained)]
+    if trained:
+        assert finetune(client).finetuned_model_id == service.trainings[0]
+    else:
+        error = failure(client, errors.ResponseError)
+        assert str(error).startswith(f"{service.url} answered with {words}" if words[0] != "(" else service.url)
+        assert words in str(error)
+        assert "There is no model" in str(error)
+    assert len(service.posts) == 1
+
+
+# refusals
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, errors.BadRequestError),
+        (401, errors.AuthenticationError),
+        (402, errors.PaymentRequiredError),
+        (403, errors.PermissionDeniedError),
+        (404, errors.NotFoundError),
+        (409, errors.ConflictError),
+        (413, errors.PayloadTooLargeError),
+        (415, errors.UnsupportedEncodingError),
+        (422, errors.UnprocessableError),
+        (418, errors.ApiError),
+        (501, errors.ServerError),
+    ],
+)
+def test_refusals_are_raised_at_once(service, client, status, kind):
+    service.faults = [service.says(status, {"detail": "because"}, {"X-Request-Id": "r-1"})]
+    error = failure(client, kind)
+    assert (error.status_code, error.detail, error.request_id) == (status, "because", "r-1")
+    assert f"({status}): because." in str(error)
+    assert str(error).endswith("Request id: r-1.")
+    assert len(service.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_not_followed(service, client, status):
+    service.faults = [service.says(status, b"<html>", {"Location": f"{service.url}/elsewhere"})]
+    error = failure(client, errors.ApiError)
+    assert error.status_code == status
+    assert str(error) == (
+        f"The service redirects to '{service.url}/elsewhere', which is not followed, since the key would travel along "
+        f"({status}): an HTML page. Check base_url."
+    )
+    assert len(service.requests) == 1
+
+
+# too many requests
+
+
+def test_a_wait_that_is_asked_for_is_kept_exactly(service, client):
+    service.faults = [service.says(429, headers={"Retry-After": "1"})]
+    began = time.monotonic()
+    finetune(client)
+    assert 1 <= time.monotonic() - began < 1.8
+    assert (len(service.posts), len(service.looks)) == (2, 0)
+
+
+def test_a_date_is_read_by_the_services_own_clock(service, client):
+    now = datetime(2020, 1, 1, tzinfo=UTC)
+    headers = {"Date": format_datetime(now), "Retry-After": format_datetime(now + timedelta(seconds=1))}
+    service.faults = [service.says(429, headers=headers)]
+    began = time.monotonic()
+    finetune(client)
+    assert 1 <= time.monotonic() - began < 1.8
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "soon"}, {"Retry-After": "-5"}])
+def test_without_a_readable_wait_the_own_pace_is_kept(service, client, headers):
+    service.faults = [service.says(429, headers=headers)] * 9
+    error = failure(client, errors.RateLimitError)
+    assert error.retry_after is None
+    assert len(service.posts) == 4
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_long_wait_is_left_to_the_caller(service, client, status):
+    service.faults = [service.says(status, {"message": "busy"}, {"Retry-After": "3600"})]
+    error = failure(client, errors.RateLimitError if status == 429 else errors.ServerError)
+    assert error.retry_after == 3600
+    assert "It asks to be tried again in 3600 s." in str(error)
+    assert len(service.posts) == 1
+
+
+def test_no_credit_is_not_waited_for(service, client):
+    service.faults = [service.says(429, {"code": "A21", "message": "No credit", "requestID": "r-2", "data": None})]
+    error = failure(client, errors.RateLimitError)
+    assert "No credit [A21]" in str(error)
+    assert error.request_id == "r-2"
+    assert len(service.posts) == 1
+
+
+def test_a_full_account_is_told_what_makes_room(service, client):
+    service.faults = [service.says(400, {"detail": "Maximum of 50 finetuned models reached"})]
+    assert "delete_finetuned_model(id) makes room" in str(failure(client, errors.BadRequestError))
+
+
+# the caller's own id
+
+
+def test_an_own_id_is_looked_up_before(service, client):
+    assert finetune(client, output_model_id="mine").finetuned_model_id == "mine"
+    assert [(request.method, request.path) for request in service.requests] == [
+        ("GET", "/v2/finetuned_models/mine"),
+        ("POST", "/v2/finetune"),
+    ]
+
+
+def test_an_id_that_exists_is_refused_before_training(service, client):
+    finetune(client, output_model_id="mine")
+    error = failure(client, errors.ModelExistsError, output_model_id="mine")
+    assert str(error) == (
+        "There is a model 'mine' already, and nothing was trained: attach it with df.timegpt.use_model('mine'), "
+        "replace it with overwrite=True, or choose another output_model_id."
+    )
+    assert service.trainings == ["mine"]
+
+
+def test_overwrite_replaces_the_model(service, client):
+    finetune(client, output_model_id="mine", finetune_steps=1)
+    finetune(client, output_model_id="mine", finetune_steps=2, overwrite=True)
+    assert service.models["mine"]["steps"] == 2
+    assert service.trainings == ["mine", "mine"]
+
+
+def test_overwrite_needs_nothing_to_replace(service, client):
+    assert finetune(client, output_model_id="mine", overwrite=True).finetuned_model_id == "mine"
+
+
+def test_overwriting_looks_for_the_new_model_and_not_for_the_old(service, client):
+    finetune(client, output_model_id="mine", finetune_steps=1)
+    service.faults = [service.drop_untrained]
+    finetune(client, output_model_id="mine", finetune_steps=2, overwrite=True)
+    assert service.models["mine"]["steps"] == 2
+
+
+def test_a_refusal_after_overwriting_says_that_the_former_model_is_gone(service, client):
+    finetune(client, output_model_id="mine")
+    service.faults = [service.says(422, {"detail": "no"})]
+    error = failure(client, errors.UnprocessableError, output_model_id="mine", overwrite=True)
+    assert error.__notes__ == ["The former model 'mine' was deleted before, as overwrite=True asks."]
+
+
+def test_nothing_is_trained_where_the_own_id_cannot_be_looked_up(service, client):
+    service.look_faults = [service.says(403, {"detail": "no"})]
+    failure(client, errors.PermissionDeniedError, output_model_id="mine")
+    assert service.posts == []
+
+
+# large bodies
+
+
+@pytest.fixture
+def large():
+    return np.random.default_rng(0).normal(size=100_000)
+
+
+def test_a_large_body_is_one_zstd_frame_that_says_its_size(service, client, large):
+    client.finetune(large, [large.size], "h")
+    [request] = service.posts
+    assert request.headers["content-encoding"] == "zstd"
+    assert request.json["series"]["y"] == list(large)
+    magic, descriptor = request.body[:4], request.body[4]
+    assert magic == b"\x28\xb5\x2f\xfd"
+    assert descriptor >> 6 or descriptor & 0b100000  # RFC 8878 §3.1.1.1.1: the frame's content size is there
+
+
+@pytest.mark.parametrize(
+    "refusal", [(415, {"detail": "no zstd"}), (400, {"detail": "Unsupported Content-Encoding: zstd"})]
+)
+def test_a_refused_encoding_is_sent_plain_once(service, client, large, refusal):
+    service.faults = [service.says(*refusal)]
+    result = client.finetune(large, [large.size], "h")
+    assert service.trainings == [result.finetuned_model_id]
+    assert "content-encoding" not in service.posts[1].headers
+    service.faults = [service.says(*refusal)] * 2
+    with pytest.raises(errors.ApiError):
+        client.finetune(large, [large.size], "h")
+    assert len(service.posts) == 4
+
+
+def test_too_large_a_request_is_not_sent(service, client_class, key, large):
+    with client_class(key, service.url, max_request_bytes=2**20) as client:
+        with pytest.raises(errors.InvalidArgumentError, match=r"at most 1.0 MiB of JSON; these series make 1.\d MiB"):
+            client.finetune(large, [large.size], "h", output_model_id="mine")
+        assert service.requests == []
+
+
+# Ctrl-C
+
+
+@contextlib.contextmanager
+def interrupted_when(condition):
+    """Send the process what Ctrl-C sends, once a condition holds."""
+
+    def wait():
+        while not condition():
+            time.sleep(0.01)
+        time.sleep(0.05)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        yield caught
+    assert time.monotonic() - began < 2
+    thread.join()
+
+
+MAY_BE_TRAINED = (
+    "Interrupted, and model 'mine' may still be trained; nixtla_accessor.finetuned_model('mine') tells whether it is "
+    "there, and df.timegpt.use_model('mine') attaches it."
+)
+IS_NOT_TRAINED = "Interrupted before the service had all series, so that no model 'mine' is trained."
+
+
+def test_interrupted_while_training(service, client):
+    service.faults = [service.late(5)]
+    with interrupted_when(lambda: service.trainings) as caught:
+        finetune(client, output_model_id="mine")
+    assert str(caught.value) == MAY_BE_TRAINED
+
+
+def test_interrupted_while_sending(service, client):
+    service.faults = [lambda *_: service.stopped.wait(5)]
+    with interrupted_when(lambda: service.posts) as caught:
+        client.finetune(OVERFLOWING, [OVERFLOWING.size], "D", output_model_id="mine")
+    assert str(caught.value) == IS_NOT_TRAINED
+
+
+def test_interrupted_while_backing_off(service, client):
+    service.faults = [service.says(429, headers={"Retry-After": "2"})]
+    with interrupted_when(lambda: service.posts and service.posts[0].body) as caught:
+        finetune(client, output_model_id="mine")
+    assert str(caught.value) == IS_NOT_TRAINED
+
+
+def test_interrupted_while_looking(service, client):
+    service.faults = [service.says(504)]
+    with interrupted_when(lambda: len(service.looks) > 2) as caught:
+        finetune(client, output_model_id="mine")
+    assert str(caught.value) == MAY_BE_TRAINED
+
+
+def test_interrupted_before_anything_is_sent(service, client):
+    service.look_faults = [lambda *_: service.stopped.wait(5)]
+    with interrupted_when(lambda: service.looks) as caught:
+        finetune(client, output_model_id="mine")
+    assert str(caught.value) == IS_NOT_TRAINED
