@@ -171,7 +171,7 @@ def _read(content: bytes) -> tuple[object, str, str | None]:
 def _in_words(detail: object) -> str:
     """Say in one line what a detail says, whether it is a text, a list of problems or an envelope."""
     match detail:
-        case None | [] | {}:
+        case None:
             return ""
         case str():
             return " ".join(detail.split())
@@ -182,8 +182,7 @@ def _in_words(detail: object) -> str:
         case dict():
             said = dict.fromkeys(_in_words(detail[name]) for name in _TEXTS if detail.get(name))
             code = detail.get("code")
-            words = ", ".join(filter(None, said))
-            return f"{words} [{code}]" if code and words else words or str(code or "")
+            return " ".join([", ".join(filter(None, said)), f"[{code}]" if code else ""]).strip()
         case _:
             return str(detail)
 

@@ -34,15 +34,23 @@ _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
 
 
-class UnknownModelError(Exception):
-    """There is no fine-tuned model of this id."""
+class ModelIdError(Exception):
+    """The id of a fine-tuned model cannot be used."""
 
     def __str__(self) -> str:
         return repr(self.args[0])
 
 
-class ModelIdTakenError(UnknownModelError):
+class UnknownModelError(ModelIdError):
+    """There is no fine-tuned model of this id."""
+
+
+class ModelIdTakenError(ModelIdError):
     """There is a fine-tuned model of this id already."""
+
+
+class ModelInTrainingError(ModelIdError):
+    """A model of this id is being trained."""
 
 
 class UnknownFrequencyError(Exception):
@@ -80,7 +88,7 @@ class Engine:
 
         Raises
         ------
-        UnknownFrequencyError, UnknownModelError, ModelIdTakenError
+        UnknownFrequencyError, UnknownModelError, ModelIdTakenError, ModelInTrainingError
             If the frequency, the model to go on from, or the new model's id cannot be used.
         """
         season = _season(request.freq)
@@ -172,7 +180,9 @@ class Engine:
     def _reserved(self, model_id: str) -> Iterator[None]:
         """Keep an id from being trained twice at once."""
         with self._lock:
-            if model_id in self._in_training or self.store.model(model_id) is not None:
+            if model_id in self._in_training:
+                raise ModelInTrainingError(model_id)
+            if self.store.model(model_id) is not None:
                 raise ModelIdTakenError(model_id)
             self._in_training.add(model_id)
         try:

@@ -25,7 +25,13 @@ from nixtla_accessor.api.schema import (
     HTTPValidationError,
     ModelParametersOutput,
 )
-from nixtla_accessor.local.engine import Engine, ModelIdTakenError, UnknownFrequencyError, UnknownModelError
+from nixtla_accessor.local.engine import (
+    Engine,
+    ModelIdTakenError,
+    ModelInTrainingError,
+    UnknownFrequencyError,
+    UnknownModelError,
+)
 
 MAX_BODY_BYTES = 2**30  # of JSON, after inflating
 _CHUNK_BYTES = 2**20
@@ -227,6 +233,10 @@ def _answer_taken_id(request: Request, error: Exception) -> JSONResponse:
     return _answer_refusal(request, _refused(("body", "output_model_id"), message, "model_exists"))
 
 
+def _answer_in_training(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"The model {error} is being trained: look it up in a while."}, 409)
+
+
 def _answer_unknown_frequency(request: Request, error: Exception) -> JSONResponse:
     place = "query" if request.method == "GET" else "body"
     return _answer_refusal(request, _refused((place, "freq"), str(error), "unknown_freq"))
@@ -240,6 +250,7 @@ _HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     RequestValidationError: _answer_refusal,
     UnknownModelError: _answer_unknown_model,
     ModelIdTakenError: _answer_taken_id,
+    ModelInTrainingError: _answer_in_training,
     UnknownFrequencyError: _answer_unknown_frequency,
     Exception: _answer_failure,
 }

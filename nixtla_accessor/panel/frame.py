@@ -18,7 +18,7 @@ from nixtla_accessor.errors import (
     MissingValueError,
     NonFiniteValueError,
 )
-from nixtla_accessor.panel.ids import Grouping, group_rows, missing_ids, single_series
+from nixtla_accessor.panel.ids import Grouping, group_rows, single_series
 from nixtla_accessor.panel.messages import SHOWN, list_rows, name_series, rest
 from nixtla_accessor.panel.target import Target, read_target
 from nixtla_accessor.panel.times import MISSING_TICK, Ticks, TimeForm, read_times
@@ -156,16 +156,7 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
     if columns.id is None:
         grouping = single_series(len(frame))
     else:
-        ids = take_column(frame, columns.id, "id")
-        nameless = missing_ids(ids)
-        if nameless is not None:
-            rows = np.flatnonzero(nameless)
-            raise MissingValueError(
-                f"The ids in {columns.id!r} are missing in {len(rows)} of {len(frame)} rows: rows "
-                f"{', '.join(map(str, rows[:SHOWN]))}{rest(len(rows))}, counted from 0. "
-                f"Name the series, or drop the rows: df.dropna(subset=[{columns.id!r}])."
-            )
-        grouping = group_rows(ids, columns.id)
+        grouping = group_rows(take_column(frame, columns.id, "id"), columns.id)
     panel = Panel(columns, grouping, ticks, form, y, target.dtype)
     _refuse_missing_times(panel)
     _refuse_values(panel, allow_missing=allow_missing)

@@ -21,7 +21,7 @@ from nixtla_accessor.errors import (
 )
 from nixtla_accessor.panel.calendars import MONTHS_APART, Calendar
 from nixtla_accessor.panel.ids import ranges
-from nixtla_accessor.panel.inference import Fits, Sample, closest_reading, find_readings
+from nixtla_accessor.panel.inference import FEW, Fits, Sample, closest_reading, find_readings
 from nixtla_accessor.panel.messages import name_series
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, read_times
 from nixtla_accessor.panel.vocabulary import (
@@ -261,8 +261,8 @@ def infer_frequency(panel: Panel) -> Frequency:
     if rivals and len(some) < len(eligible):
         fits = find_readings(take_sample(panel, eligible), panel.form)
         reading, rivals = _plainest(fits)
-    if reading is None:
-        reading = closest_reading(sample, panel.form)
+    if reading is None or sample.sizes[fits[reading]].sum() < FEW * len(sample.ticks):
+        reading = closest_reading(sample, panel.form) or reading
     if reading is None:
         shown = panel.form.show(sample.ticks[:4])
         raise FrequencyError(

@@ -11,10 +11,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nixtla_accessor.errors import UnsupportedDtypeError
+from nixtla_accessor.errors import MissingValueError, UnsupportedDtypeError
+from nixtla_accessor.panel.messages import SHOWN, rest
+
+Integers = npt.NDArray[np.int64]
 
 PROBE_ROWS = 10_000  # enough rows to see whether ids stand in runs
-ROWS_PER_RUN = 4  # shorter runs than this, on average, are not worth the run path
+ROWS_PER_RUN = 4  # shorter runs than this, on average, are not worth reading run by run
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,16 +36,15 @@ class Grouping:
         The series of each row, when they do not.
     """
 
-    ids: pd.Index
-    sizes: npt.NDArray[np.int64]
-    blocks: npt.NDArray[np.int64] | None
+    ids: pd.Index[Any]
+    sizes: Integers
+    blocks: Integers | None
     codes: npt.NDArray[Any] | None
 
     def row_codes(self) -> npt.NDArray[Any]:
         """Return the series of each row; shape (n_rows,)."""
-        if self.codes is not None:
-            return self.codes
-        assert self.blocks is not None  # noqa: S101 - one of the two is always there
+        if self.blocks is None:
+            return np.asarray(self.codes)
         order = np.argsort(self.blocks)
         return np.repeat(order, self.sizes[order])
 
@@ -52,131 +54,141 @@ def single_series(n_rows: int) -> Grouping:
     return Grouping(pd.Index([0]), np.array([n_rows]), np.array([0]), None)
 
 
-def ranges(starts: npt.NDArray[np.int64], sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Concatenate the ranges of whole numbers that begin at ``starts`` and are ``sizes`` long."""
-    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
-
-
-def missing_ids(values: pd.Series[Any] | pd.Index) -> npt.NDArray[np.bool_] | None:
-    """Tell which rows have no id; None when all have one."""
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iub":
-        return None
-    if isinstance(values.dtype, pd.ArrowDtype | pd.StringDtype) and not pa.array(values, from_pandas=True).null_count:
-        return None
-    missing = np.asarray(values.isna())
-    return missing if missing.any() else None
-
-
-def group_rows(values: pd.Series[Any] | pd.Index, name: object) -> Grouping:
+def group_rows(values: pd.Series[Any] | pd.Index[Any], name: object) -> Grouping:
     """Find the series of each row.
 
-    Ids that stand in runs are read run by run; only rows that are mixed need a look-up each.
+    Ids that stand in runs are read run by run; only mixed rows need a look-up each.
 
     Parameters
     ----------
     values : Series or Index of length n_rows, at least 1
-        The ids, none missing.
+        The ids.
     name : hashable
         The column's name, for messages.
 
     Raises
     ------
+    MissingValueError
+        Some ids are missing.
     UnsupportedDtypeError
-        The ids are of more than one type, so that they have no order.
+        The ids are of more than one type, or have no order.
     """
-    labels = _labels(values, name)
-    starts = _run_starts(labels)
-    if starts is not None:
-        ids = pd.Index(values.take(starts))
-        keys = _sort_keys(ids)
-        ascending = _strictly_ascending(keys)
-        if ascending or keys.is_unique:
-            sizes = np.diff(starts, append=len(values))
-            if ascending:
-                return Grouping(ids, sizes, starts, None)
-            order = _order(keys, name)
-            return Grouping(ids.take(order), sizes[order], starts[order], None)
-    codes = _encode(labels)
-    first_rows = np.empty(int(codes.max()) + 1, dtype=np.int64)
-    first_rows[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    ids = pd.Index(values.take(first_rows))
-    order = _order(_sort_keys(ids), name)
-    ranks = np.empty(len(order), dtype=np.int32)
-    ranks[order] = np.arange(len(order))
-    codes = ranks[codes]
-    return Grouping(ids.take(order), np.bincount(codes), None, codes)
+    _refuse_missing(values, name)
+    _refuse_mixed(values, name)
+    labels = _labels(values)
+    return _group_runs(values, labels, name) or _group_mixed(values, labels, name)
 
 
-def _labels(values: pd.Series[Any] | pd.Index, name: object) -> Any:
-    """Bring ids to what compares fast: codes of categories, an Arrow array, or a NumPy array."""
+def missing_ids(values: pd.Series[Any] | pd.Index[Any]) -> Integers:
+    """List the rows that have no id."""
     dtype: Any = values.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        codes = values.cat.codes if isinstance(values, pd.Series) else values.codes
-        seen = np.flatnonzero(np.bincount(codes))
-        renumbered = np.empty(len(dtype.categories), dtype=np.int32)
-        renumbered[seen] = np.arange(len(seen))
-        return np.asarray(codes) if len(seen) == len(renumbered) else renumbered[codes]
-    if isinstance(dtype, pd.StringDtype | pd.ArrowDtype):
-        array = pa.array(values, from_pandas=True)
-        if isinstance(array, pa.ChunkedArray):
-            array = array.chunk(0) if array.num_chunks == 1 else _join(array)
-        if pa.types.is_dictionary(array.type):
-            return array.indices.to_numpy()
-        return pd.factorize(values)[0] if pa.types.is_nested(array.type) else array
-    if dtype == object:
-        _refuse_mixed(values, name)
-    return values.to_numpy()
+    if isinstance(dtype, np.dtype) and (dtype.kind in "iub" or _kind_of_objects(values) == "string"):
+        return np.empty(0, dtype=np.int64)
+    if isinstance(dtype, pd.StringDtype | pd.ArrowDtype) and not pa.array(values, from_pandas=True).null_count:
+        return np.empty(0, dtype=np.int64)
+    return np.flatnonzero(values.isna())
 
 
-def _join(chunks: pa.ChunkedArray) -> pa.Array:
-    """Put the chunks of a column together; 64-bit offsets, since together they may be long."""
-    return (chunks.cast(pa.large_string()) if pa.types.is_string(chunks.type) else chunks).combine_chunks()
+def ranges(starts: Integers, sizes: Integers) -> Integers:
+    """Concatenate the ranges of whole numbers that begin at ``starts`` and are ``sizes`` long."""
+    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
 
 
-def _refuse_mixed(values: pd.Series[Any] | pd.Index, name: object) -> None:
-    found = pd.api.types.infer_dtype(values, skipna=False)
-    if not found.startswith("mixed"):
+def _refuse_missing(values: pd.Series[Any] | pd.Index[Any], name: object) -> None:
+    rows = missing_ids(values)
+    if len(rows):
+        raise MissingValueError(
+            f"The ids in {name!r} are missing in {len(rows)} of {len(values)} rows: rows "
+            f"{', '.join(map(str, rows[:SHOWN]))}{rest(len(rows))}, counted from 0. "
+            f"Name the series, or drop the rows: df.dropna(subset=[{name!r}])."
+        )
+
+
+def _refuse_mixed(values: pd.Series[Any] | pd.Index[Any], name: object) -> None:
+    if not _kind_of_objects(values).startswith("mixed"):
         return
-    types = {type(value) for value in values}
-    if len(types) == 1:
-        return
-    shown = ", ".join(sorted(kind.__name__ for kind in types)[:3])
-    raise UnsupportedDtypeError(
-        f"The ids in {name!r} must all be of one type; found {shown}. Such ids have no common order. "
-        f"Make them text: df[{name!r}] = df[{name!r}].astype(str)."
-    )
+    types = sorted({type(value).__name__ for value in values})
+    if len(types) > 1:
+        raise UnsupportedDtypeError(
+            f"The ids in {name!r} must all be of one type; found {', '.join(types[:SHOWN])}. They have no common "
+            f"order. Make them text: df[{name!r}] = df[{name!r}].astype(str)."
+        )
 
 
-def _run_starts(labels: Any) -> npt.NDArray[np.int64] | None:
-    """Find the first row of each run of equal labels; None when the labels clearly do not stand in runs."""
-    if isinstance(labels, pa.Array):
-        if (
-            _arrow_run_ends(labels.slice(0, PROBE_ROWS)).size * ROWS_PER_RUN
-            > min(len(labels), PROBE_ROWS) + ROWS_PER_RUN
-        ):
-            return None
-        return np.concatenate(([0], _arrow_run_ends(labels)[:-1]))
-    probe = labels[:PROBE_ROWS]
-    if np.count_nonzero(probe[1:] != probe[:-1]) * ROWS_PER_RUN > len(probe):
+def _kind_of_objects(values: pd.Series[Any] | pd.Index[Any]) -> str:
+    """Name what an object column holds; "" for any other column."""
+    is_object = isinstance(values.dtype, np.dtype) and values.dtype.kind == "O"
+    return pd.api.types.infer_dtype(values, skipna=False) if is_object else ""
+
+
+def _labels(values: pd.Series[Any] | pd.Index[Any]) -> pa.Array | npt.NDArray[Any]:
+    """Bring ids to what compares fast: codes of categories, an Arrow array, or a NumPy array."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return np.asarray(pd.Categorical(values).codes)
+    if not isinstance(values.dtype, pd.StringDtype | pd.ArrowDtype):
+        return values.to_numpy()
+    array = pa.array(values, from_pandas=True)
+    if isinstance(array, pa.ChunkedArray):
+        if array.num_chunks != 1 and pa.types.is_string(array.type):
+            array = array.cast(pa.large_string())  # together, the chunks may need 64-bit offsets
+        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+    if pa.types.is_dictionary(array.type):
+        return np.asarray(array.indices.to_numpy())
+    return pd.factorize(values)[0] if pa.types.is_nested(array.type) else array
+
+
+def _group_runs(
+    values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any], name: object
+) -> Grouping | None:
+    """Group rows that stand in runs of one id; None when some id has two runs, or runs are short."""
+    if len(_run_starts(labels[:PROBE_ROWS])) * ROWS_PER_RUN > min(len(labels), PROBE_ROWS) + ROWS_PER_RUN:
         return None
+    starts = _run_starts(labels)
+    sizes = np.diff(starts, append=len(values))
+    ids = pd.Index(values.take(starts), tupleize_cols=False)
+    keys = _sort_keys(ids)
+    if _strictly_ascending(keys):
+        return Grouping(ids, sizes, starts, None)
+    if not keys.is_unique:
+        return None
+    order = _order(keys, name)
+    return Grouping(ids.take(order), sizes[order], starts[order], None)
+
+
+def _run_starts(labels: pa.Array | npt.NDArray[Any]) -> Integers:
+    """Find the first row of each run of equal labels."""
+    if isinstance(labels, pa.Array):
+        ends = pc.run_end_encode(labels, run_end_type=pa.int64()).run_ends.to_numpy()
+        return np.concatenate(([0], ends[:-1]))
     return np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
 
 
-def _arrow_run_ends(labels: pa.Array) -> npt.NDArray[np.int64]:
-    encoded = pc.run_end_encode(labels, run_end_type=pa.int64())
-    return np.asarray(encoded.run_ends.to_numpy())
+def _group_mixed(
+    values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any], name: object
+) -> Grouping:
+    """Group rows in any order."""
+    codes = _encode(values, labels)
+    sizes = np.bincount(codes)
+    seen = np.flatnonzero(sizes)  # categories may lack rows
+    first_rows = np.empty(len(sizes), dtype=np.int64)
+    first_rows[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
+    ids = pd.Index(values.take(first_rows[seen]), tupleize_cols=False)
+    order = _order(_sort_keys(ids), name)
+    ranks = np.empty(len(sizes), dtype=np.int32)
+    ranks[seen[order]] = np.arange(len(order))
+    return Grouping(ids.take(order), sizes[seen[order]], None, ranks[codes])
 
 
-def _encode(labels: Any) -> npt.NDArray[Any]:
-    """Number the labels, in any order, from 0."""
+def _encode(values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Number the ids, in any order, from 0."""
     if isinstance(labels, pa.Array):
         return np.asarray(pc.dictionary_encode(labels).indices.to_numpy())
-    return pd.factorize(labels)[0]
+    return labels if isinstance(values.dtype, pd.CategoricalDtype) else pd.factorize(labels)[0]
 
 
-def _sort_keys(ids: pd.Index) -> pd.Index:
+def _sort_keys(ids: pd.Index[Any]) -> pd.Index[Any]:
     """Give ids by value where categories would sort by theirs."""
-    dtype = ids.dtype
+    dtype: Any = ids.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return ids.astype(dtype.categories.dtype)
     if isinstance(dtype, pd.ArrowDtype) and pa.types.is_dictionary(dtype.pyarrow_dtype):
@@ -184,24 +196,24 @@ def _sort_keys(ids: pd.Index) -> pd.Index:
     return ids
 
 
-def _strictly_ascending(keys: pd.Index) -> bool:
+def _strictly_ascending(keys: pd.Index[Any]) -> bool:
     """Tell whether ids are sorted and distinct, with no look-up table."""
-    if isinstance(keys.dtype, pd.StringDtype):
-        array = pa.array(keys, from_pandas=True)
-        array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-        return bool(pc.all(pc.less(array[:-1], array[1:])).as_py())
     try:
+        if isinstance(keys.dtype, pd.StringDtype | pd.ArrowDtype):
+            array = pa.array(keys, from_pandas=True)
+            array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+            return pc.all(pc.less(array[:-1], array[1:]), min_count=0).as_py() is True
         values = keys.to_numpy()
         return bool(np.all(values[:-1] < values[1:]))
-    except TypeError:
+    except (TypeError, pa.ArrowException):
         return False
 
 
-def _order(keys: pd.Index, name: object) -> npt.NDArray[np.int64]:
+def _order(keys: pd.Index[Any], name: object) -> Integers:
     """Find the order of ids by value."""
     try:
         return np.asarray(keys.argsort(), dtype=np.int64)
     except (TypeError, pa.ArrowException) as error:
         raise UnsupportedDtypeError(
-            f"The ids in {name!r} cannot be sorted ({error}). Make them text: df[{name!r}] = df[{name!r}].astype(str)."
+            f"The ids in {name!r} have no order ({error}). Make them text: df[{name!r}] = df[{name!r}].astype(str)."
         ) from error

@@ -55,8 +55,7 @@ class Connection:
         return Request(method, path, headers)
 
     def read_body(self, request):
-        if request.body is None:
-            request.body = self.reader.read(int(request.headers.get("content-length", 0)))
+        request.body = self.reader.read(int(request.headers.get("content-length", 0)))
 
     def answer(self, status, body=b"", headers=(), *, share=1.0):
         """Write an answer, or the first share of its body."""
@@ -116,8 +115,9 @@ class Service:
         return sum(thread.is_alive() for thread in self._threads)
 
     def train(self, connection, request):
-        """Read the series, train the model, and return the answer."""
-        connection.read_body(request)
+        """Read the series, if they are not, train the model, and return the answer."""
+        if request.body is None:
+            connection.read_body(request)
         asked = request.json
         model_id = asked["output_model_id"] or "made-by-the-service"
         self.trainings.append(model_id)
@@ -250,7 +250,6 @@ class Service:
         elif model_id:
             connection.answer(200, self.models[model_id])
         elif request.path == MODELS:
-            connection.read_body(request)
             connection.answer(200, {"finetuned_models": list(self.models.values())})
         elif request.path.startswith("/model_params?"):
             connection.answer(200, {"detail": {"input_size": 28, "horizon": 7}})

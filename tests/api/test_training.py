@@ -215,7 +215,7 @@ def test_a_last_look_before_each_further_request(service, client):
     service.faults = [service.says(503, headers={"Retry-After": "1"})]
 
     def appear():
-        time.sleep(0.3)
+        time.sleep(0.5)
         service.train(None, service.posts[0])
 
     thread = threading.Thread(target=appear)

@@ -28,7 +28,7 @@ def panel(season, rng, n_series=6):
     lengths = np.geomspace(2, longest, n_series).astype(int)
     shape = rng.normal(size=season.length)
     return [
-        100 + 0.1 * np.arange(n) + 5 * np.resize(shape, n) + rng.normal(size=n) + rng.normal() * 10 for n in lengths
+        100 + np.linspace(0, 8, n) + 5 * np.resize(shape, n) + rng.normal(size=n) + rng.normal() * 10 for n in lengths
     ]
 
 

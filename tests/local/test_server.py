@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -166,6 +167,24 @@ class TestFinetune:
         answer = call("POST", "/v2/finetune", body(output_model_id=model))
         assert answer.status_code == 422
         assert answer.json()["detail"][0]["loc"] == ["body", "output_model_id"]
+
+    def test_an_id_in_training_is_not_trained_twice(self, engine, call):
+        sent = body(20, 200, finetune_steps=60, finetune_depth=5, output_model_id="at-once")
+        with ThreadPoolExecutor(4) as pool:
+            posts = [
+                pool.submit(
+                    requests.post,
+                    engine.base_url + "/v2/finetune",
+                    json=sent,
+                    timeout=120,
+                    headers={"Authorization": f"Bearer {engine.api_key}"},
+                )
+                for _ in range(4)
+            ]
+            statuses = sorted(post.result().status_code for post in posts)
+        assert statuses[0] == 200
+        assert set(statuses[1:]) <= {409, 422}
+        call("DELETE", "/v2/finetuned_models/at-once")
 
     def test_a_deleted_model_is_gone(self, call, model):
         answer = call("DELETE", f"/v2/finetuned_models/{model}")

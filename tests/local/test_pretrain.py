@@ -1,0 +1,80 @@
+"""Pretraining: reproducible from a seed, resumable bit for bit, and learning."""
+
+import numpy as np
+import pytest
+
+from nixtla_accessor.local import pretrain as module
+from nixtla_accessor.local.features import HORIZON
+from nixtla_accessor.local.network import load_weights, shapes
+from nixtla_accessor.local.pretrain import Schedule, Training, importance, pretrain
+from nixtla_accessor.local.seasons import Season
+
+TINY = Schedule(seed=1, steps=20, batch=16, chunks=2, chunk_series=8)
+
+
+def test_a_run_that_was_cut_ends_in_the_same_bits(tmp_path):
+    whole = pretrain(TINY, tmp_path / "whole.safetensors", every=100)
+    cut = Training(TINY)
+    for _ in range(11):  # past a replaced chunk
+        cut.advance()
+    cut.save(tmp_path / "cut.safetensors")
+    del cut
+    resumed = pretrain(TINY, tmp_path / "cut.safetensors", every=100)
+    for name, tensor in whole.items():
+        np.testing.assert_array_equal(resumed[name], tensor, err_msg=name)
+
+
+def test_a_finished_run_is_not_run_again(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    weights = pretrain(TINY, checkpoint)
+    stamp = checkpoint.stat().st_mtime_ns
+    again = pretrain(TINY, checkpoint)
+    assert checkpoint.stat().st_mtime_ns == stamp
+    assert all(np.array_equal(again[name], weights[name]) for name in shapes())
+
+
+def test_seeds_differ_and_a_checkpoint_of_another_schedule_is_refused(tmp_path):
+    checkpoint = tmp_path / "checkpoint.safetensors"
+    one = pretrain(TINY, checkpoint)
+    other_schedule = Schedule(seed=2, steps=20, batch=16, chunks=2, chunk_series=8)
+    with pytest.raises(ValueError, match="'seed': '2'.*found one of"):
+        pretrain(other_schedule, checkpoint)
+    other = pretrain(other_schedule, tmp_path / "other.safetensors")
+    assert not np.array_equal(one["input.weight"], other["input.weight"])
+
+
+def test_the_loss_falls():
+    training = Training(Schedule(seed=0, steps=150, batch=64, chunks=4, chunk_series=32))
+    losses = [training.advance() for _ in range(150)]
+    assert np.mean(losses[-30:]) < 0.9 * np.mean(losses[:30])
+
+
+def test_the_learning_rate_warms_up_and_comes_down():
+    schedule = Schedule(seed=0, steps=10_000)
+    rates = np.array([schedule.rate(step) for step in range(schedule.steps)])
+    top = int(rates.argmax())
+    assert top == pytest.approx(module.WARM_UP, abs=5)
+    assert rates.max() == pytest.approx(module.PEAK_RATE, rel=0.02)
+    assert (np.diff(rates[:top]) > 0).all()
+    assert (np.diff(rates[top:]) < 0).all()
+    assert rates[-1] == pytest.approx(module.PEAK_RATE / 100, rel=0.01)
+
+
+def test_near_steps_count_more_and_more_so_where_the_season_is_short():
+    for m in (1, 4, 12, 96):
+        weight = importance(Season(m, 0))
+        assert weight.shape == (HORIZON,)
+        assert weight.mean() == pytest.approx(1)
+        assert (np.diff(weight) < 0).all()
+    assert importance(Season(1, 0))[0] > importance(Season(12, 0))[0]
+
+
+def test_the_command_line_writes_weights_that_load(tmp_path, monkeypatch):
+    output = tmp_path / "weights.safetensors"
+    monkeypatch.setattr(module, "CHUNKS", 2)
+    arguments = ["--seed", "3", "--steps", "2", "--checkpoint-folder", tmp_path / "run", "--output", output]
+    monkeypatch.setattr("sys.argv", ["pretrain", *map(str, arguments)])
+    monkeypatch.setattr(module, "Schedule", lambda **given: Schedule(**given, batch=8, chunks=1, chunk_series=8))
+    module.main()
+    assert set(load_weights(output)) == set(shapes())
+    assert (tmp_path / "run" / "checkpoint.safetensors").exists()
