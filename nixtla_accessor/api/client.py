@@ -350,6 +350,8 @@ class Client:
         self._former = None
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_transport"):  # as in a traceback that prints variables
+            return f"{type(self).__name__}(…)"
         return f"{type(self).__name__}({self.origin!r}{', closed' if self.is_closed else ''})"
 
     def __reduce__(self) -> tuple[Callable[..., Client], tuple[object, ...]]:

@@ -73,7 +73,8 @@ def encode(request: FinetuneInput | ForecastInput, *, largest: int | None = None
     if request.model.isascii():
         headers["nixtla-model"] = request.model
     if compress and len(json) > COMPRESS_ABOVE:
-        return Body(memoryview(_ZSTD.compress(json)), {**headers, "Content-Encoding": "zstd"})
+        # as bytes: the memoryview of a pyarrow buffer that was shrunk is longer than what is in it
+        return Body(memoryview(_ZSTD.compress(json, asbytes=True)), {**headers, "Content-Encoding": "zstd"})
     return Body(memoryview(json), headers)
 
 

@@ -158,7 +158,7 @@ def _read(content: bytes) -> tuple[object, str, str | None]:
     try:
         body: Any = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return text or None, _page_title(text) if text.startswith("<") else _shorten(text), None
+        return text or None, _page_title(text) if text.startswith("<") else _shorten(_in_words(text)), None
     request_id = None
     if isinstance(body, dict):
         if isinstance(body.get("data"), dict):

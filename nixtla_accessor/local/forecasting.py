@@ -9,6 +9,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from nixtla_accessor.local.blas import one_blas_thread
 from nixtla_accessor.local.features import HORIZON, Floats, extract, input_size, right_aligned
 from nixtla_accessor.local.network import LEVELS, MEDIAN, Weights, predict
 from nixtla_accessor.local.seasons import Season
@@ -57,6 +58,7 @@ def prepared(series: NDArray[np.floating], season: Season) -> Prepared:
     return Prepared(values, observed, exponent)
 
 
+@one_blas_thread
 def forecast(weights: Weights, series: Sequence[NDArray[np.floating]], season: Season, horizon: int) -> Floats:
     """Forecast many series that share a season.
 

@@ -21,6 +21,7 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from nixtla_accessor.local.blas import one_blas_thread
 from nixtla_accessor.local.features import HORIZON, N_BASES, N_INPUTS, Floats, extract
 from nixtla_accessor.local.losses import Targets, pinball
 from nixtla_accessor.local.network import (
@@ -183,6 +184,7 @@ def _described(schedule: Schedule) -> dict[str, str]:
     return {name: str(value) for name, value in asdict(schedule).items()}
 
 
+@one_blas_thread
 def pretrain(schedule: Schedule, checkpoint: Path, *, every: int = 4000, report: int = 500) -> Weights:
     """Train to the end of the schedule, from the checkpoint where there is one; answers the averaged weights."""
     training = Training.resume(checkpoint, schedule) if checkpoint.exists() else Training(schedule)

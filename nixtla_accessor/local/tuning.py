@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nixtla_accessor.local.blas import one_blas_thread
 from nixtla_accessor.local.features import HORIZON, Floats, Windows, extract, right_aligned
 from nixtla_accessor.local.forecasting import BATCH, Prepared, prepared
 from nixtla_accessor.local.losses import Targets, loss
@@ -113,6 +114,7 @@ class Places:
         )
 
 
+@one_blas_thread
 def tune(
     weights: Weights,
     series: Sequence[NDArray[np.floating[Any]]],

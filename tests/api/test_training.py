@@ -128,7 +128,7 @@ def test_untrained_and_cut_is_sent_again_with_the_same_id(service, client, fault
     result = finetune(client)
     assert service.trainings == [result.finetuned_model_id]
     assert len(service.posts) == 2
-    assert len(service.looks) >= 2
+    assert len({request.path for request in service.looks}) <= 1
 
 
 def test_a_model_that_appears_while_it_is_looked_for(service, client):

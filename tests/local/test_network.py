@@ -1,5 +1,7 @@
 """The network and its gradients, against an independent differentiator."""
 
+from itertools import pairwise
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
@@ -123,7 +125,7 @@ def test_single_precision_is_kept(example):
 
 def test_each_depth_opens_more_and_the_fifth_all():
     opened = [set(opened_names(depth)) for depth in (1, 2, 3, 4, 5)]
-    assert all(less < more for less, more in zip(opened, opened[1:], strict=False))
+    assert all(less < more for less, more in pairwise(opened))
     assert opened[-1] == set(shapes())
     assert not any(name.startswith(("block", "input")) for name in opened[0])
 

@@ -69,7 +69,7 @@ def test_more_steps_and_a_second_tuning_help_a_panel_unlike_the_prior():
     chained = tune(many.weights, train, WEEK, **{**USUAL, "steps": 100, "depth": 5})
     errors = [before, *(error(tuned.weights, train, test) for tuned in (few, many, chained))]
     assert errors == sorted(errors, reverse=True), errors
-    assert errors[2] < 0.9 * before
+    assert errors[2] < 0.95 * before
 
 
 @pytest.mark.parametrize("loss", LOSSES)

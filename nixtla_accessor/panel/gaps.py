@@ -1,0 +1,122 @@
+"""Filling the gaps of a frame."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.panel.diagnosis import diagnose, irregularity
+from nixtla_accessor.panel.frame import Panel, read_arrays, refuse_missing_times, resolve_columns, role_levels
+from nixtla_accessor.panel.frequency import Frequency, infer_frequency, parse_frequency
+from nixtla_accessor.panel.vocabulary import FrequencyLike
+
+Integers = npt.NDArray[np.int64]
+
+
+def fill_gaps(
+    frame: pd.DataFrame,
+    *,
+    freq: FrequencyLike | None = None,
+    id_col: Hashable | None = None,
+    time_col: Hashable | None = None,
+    target_col: Hashable | None = None,
+    method: str | float | None = None,
+) -> pd.DataFrame:
+    """Add one row for each stamp that a series lacks between its first and its last.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A long frame; it stays as it is.
+    freq : str, int, offset or timedelta, optional
+        The frequency; by default the one that leaves the fewest gaps.
+    id_col, time_col, target_col : hashable, optional
+        The columns; ``unique_id``, ``ds`` and ``y`` by default.
+    method : {"ffill", "interpolate"} or number, optional
+        What the missing targets become, those of the added rows and those that were missing before: the last value
+        before, a straight line between the values on either side, or a constant. None leaves them missing. What lies
+        before the first value of a series, and for ``"interpolate"`` after its last, stays missing.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by id and time. Other columns are missing in the added rows. Integer targets stay integers where the
+        method allows; with missing values they become ``Int64``.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There is no such method or frequency.
+    InvalidFrameError
+        Something other than gaps keeps the frame from being regular: doubled stamps, stamps off the frequency, series
+        with frequencies of their own, missing times or ids.
+
+    Examples
+    --------
+    >>> days = pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-04", "2024-01-05"])
+    >>> fill_gaps(pd.DataFrame({"ds": days, "y": [1.0, 2.0, 4.0, 5.0]}), method="interpolate")["y"].tolist()
+    [1.0, 2.0, 3.0, 4.0, 5.0]
+    """
+    is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
+    if not (method is None or method in {"ffill", "interpolate"} or is_number):
+        raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
+    columns = resolve_columns(frame, id_col, time_col, target_col)
+    panel = read_arrays(frame, columns)
+    refuse_missing_times(panel)
+    frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
+    rows, codes, ticks = _spread(panel, frequency)
+
+    levels = role_levels(frame, columns)
+    flat = frame.reset_index(names=list(levels)) if levels else frame.reset_index(drop=True)
+    filled = flat.reindex(rows).reset_index(drop=True)
+    if columns.id is not None:
+        filled[columns.id] = panel.grouping.ids.take(codes)
+    filled[columns.time] = panel.form.restore(ticks)
+    values = np.append(panel.y, 0)[rows]
+    missing = (rows < 0) | np.isnan(values)
+    filled[columns.target] = _fill(values, missing, codes, method, panel.target_dtype)
+    filled.attrs = frame.attrs
+    return filled.set_index(list(levels)).rename_axis(frame.index.names) if levels else filled
+
+
+def _spread(panel: Panel, frequency: Frequency) -> tuple[Integers, Integers, Integers]:
+    """Lay the rows out without gaps: for each place the frame's row (-1 where there is none), series and tick."""
+    found = diagnose(panel, frequency)
+    if found.strangers or len(found.duplicates) or len(found.strays):
+        raise irregularity(panel, frequency)
+    codes = panel.grouping.row_codes()
+    straight, _ = frequency.straighten(panel.ticks, panel.form)
+    order = np.lexsort((straight, codes))
+    steps = np.ones(len(order), dtype=np.int64)
+    inner = codes[order][1:] == codes[order][:-1]
+    steps[1:][inner] = np.diff(straight[order])[inner] // frequency.stride(panel.form)
+    places = np.cumsum(steps) - 1
+    rows = np.full(places[-1] + 1, -1)
+    rows[places] = order
+    before = np.maximum.accumulate(np.where(rows >= 0, np.arange(len(rows)), 0))
+    ticks = frequency.advance(panel.ticks[rows[before]], np.arange(len(rows)) - before, panel.form)
+    return rows, codes[rows[before]], ticks
+
+
+def _fill(
+    values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], codes: Integers, method: str | float | None, dtype: Any
+) -> pd.Series[Any]:
+    """Give the missing values their values, and the whole the caller's dtype where that can hold them."""
+    places = np.arange(len(values))
+    before = np.maximum.accumulate(np.where(missing, -1, places))
+    inside = (before >= 0) & (codes[before] == codes)
+    if method == "ffill":
+        values, missing = values[before], missing & ~inside
+    elif method == "interpolate" and missing.any():
+        after = np.minimum.accumulate(np.where(missing, len(values), places)[::-1])[::-1]
+        inside &= (after < len(values)) & (codes[np.minimum(after, len(values) - 1)] == codes)
+        line = np.interp(places, places[~missing], values[~missing]) if not missing.all() else values
+        values, missing = np.where(missing, line, values), missing & ~inside
+    elif method is not None and missing.any():
+        values, missing = np.where(missing, method, values), np.zeros_like(missing)
+    return _with_missing(values, missing, dtype)

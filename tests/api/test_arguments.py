@@ -1,0 +1,138 @@
+"""What an argument may be, and the one sentence that says so."""
+
+import numpy as np
+import pytest
+
+from nixtla_accessor.api.arguments import check_finetune_arguments, check_forecast_arguments, check_series
+from nixtla_accessor.errors import InvalidArgumentError
+
+MODEL_IDS = ["a", "A-b_9", "x" * 36]
+NO_MODEL_IDS = ["", "x" * 37, "has space!", "a\n", "a/../b", "é", 5, True, b"a"]
+STEPS = "finetune_steps must be a whole number above 0; got {}."
+DEPTH = "finetune_depth must be a whole number from 1 to 5; got {}."
+LOSS = "finetune_loss must be one of 'default', 'mae', 'mse', 'rmse', 'mape', 'smape', 'poisson'; got {}"
+
+
+def refusal(check, **arguments):
+    with pytest.raises(InvalidArgumentError) as caught:
+        check(**arguments)
+    assert isinstance(caught.value, ValueError)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("integer", [np.int64, np.int8, np.uint16, int])
+def test_integers_of_numpy_become_pythons(integer):
+    arguments = check_finetune_arguments(finetune_steps=integer(3), finetune_depth=integer(5))
+    assert type(arguments.finetune_steps) is type(arguments.finetune_depth) is int
+    assert (arguments.finetune_steps, arguments.finetune_depth) == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *(("finetune_steps", value, STEPS.format(repr(value))) for value in (0, -1, 1.0, True, None, np.float64(3.0), np.True_)),
+        *(("finetune_depth", value, DEPTH.format(repr(value))) for value in (0, 6, 1.5, False)),
+        ("finetune_loss", "MAE", LOSS.format("'MAE'.")),
+        ("finetune_loss", "smap", LOSS.format("'smap'; did you mean 'smape'?")),
+        ("finetune_loss", None, LOSS.format("None.")),
+        ("model", "", "model must be text, not empty, on one line; got ''."),
+        ("model", "a\nb", "model must be text, not empty, on one line; got 'a\\nb'."),
+        ("model", 1, "model must be text, not empty, on one line; got 1."),
+        ("overwrite", "yes", "overwrite must be True or False; got 'yes'."),
+    ],
+)
+def test_refused_finetune_arguments(name, value, message):
+    assert refusal(check_finetune_arguments, **{name: value}) == message
+
+
+@pytest.mark.parametrize("name", ["output_model_id", "finetuned_model_id"])
+def test_model_ids(name):
+    for value in [*MODEL_IDS, None]:
+        assert getattr(check_finetune_arguments(**{name: value}), name) == value
+    for value in NO_MODEL_IDS:
+        message = refusal(check_finetune_arguments, **{name: value})
+        assert message.startswith(f"{name} must be 1 to 36 letters (a to z), digits, '-' or '_'; got ")
+
+
+def test_no_model_replaces_the_one_it_goes_on_from():
+    message = refusal(check_finetune_arguments, output_model_id="a", finetuned_model_id="a", overwrite=True)
+    assert message == (
+        "output_model_id and finetuned_model_id must differ, since no model can replace the one it goes on from; "
+        "both are 'a'."
+    )
+
+
+def test_levels_are_plain_numbers_and_whole_ones_are_integers():
+    level = check_forecast_arguments(h=1, level=np.array([80.0, 97.5])).level
+    assert level == (80, 97.5)
+    assert [type(value) for value in level] == [int, float]
+    assert check_forecast_arguments(h=1, level=(0, np.int64(99))).level == (0, 99)
+
+
+@pytest.mark.parametrize("level", [[], 80, "80", ["80"], [100], [-1], [float("nan")], [True], [None], [[80]]])
+def test_refused_levels(level):
+    message = refusal(check_forecast_arguments, h=1, level=level)
+    assert message == (
+        f"level must be a list of percentages from 0 to below 100, such as [80, 90]; got {level!r}."
+    )
+
+
+@pytest.mark.parametrize("h", [0, -3, 2.5, True, "7"])
+def test_refused_horizons(h):
+    assert refusal(check_forecast_arguments, h=h) == f"h must be a whole number above 0; got {h!r}."
+
+
+def test_series_are_not_copied():
+    y, sizes = np.arange(4.0), np.array([1, 3])
+    series = check_series(y, sizes)
+    assert series.y is y
+    assert series.sizes is sizes
+
+
+@pytest.mark.parametrize(
+    ("y", "dtype"),
+    [
+        ([1, 2], np.int64),
+        ([1.5, 2], np.float64),
+        (np.array([1, 2], np.float32), np.float64),
+        (np.array([1, 2], np.uint8), np.int64),
+        (np.array([1.0, 2.0], ">f8"), np.float64),
+        (np.array([1.0, 0.0, 2.0])[::2], np.float64),
+    ],
+)
+def test_other_numbers_become_float64_or_int64(y, dtype):
+    series = check_series(y, [2])
+    assert series.y.dtype == dtype
+    assert series.y.dtype.isnative
+    assert series.y.flags.c_contiguous
+    assert list(series.y) == list(y)
+
+
+@pytest.mark.parametrize(
+    ("y", "sizes", "message"),
+    [
+        ([True, False], [2], "y must be a one-dimensional array of numbers, with at least one; got bool of shape (2,)."),
+        ([], [1], "y must be a one-dimensional array of numbers, with at least one; got float64 of shape (0,)."),
+        ([[1.0]], [1], "y must be a one-dimensional array of numbers, with at least one; got float64 of shape (1, 1)."),
+        (["a"], [1], "y must be a one-dimensional array of numbers, with at least one; got <U1 of shape (1,)."),
+        ([1.0], [1.0], "sizes must be a one-dimensional array of whole numbers, with at least one; got float64 of shape (1,)."),
+        ([1.0], [], "sizes must be a one-dimensional array of whole numbers, with at least one; got float64 of shape (0,)."),
+        (
+            [1.0, np.inf, -np.inf],
+            [3],
+            "y must be finite, or NaN where a value is missing; 2 values are infinite, the first at position 1.",
+        ),
+        (
+            [1.0, 2.0],
+            [1, 2],
+            "sizes must be above 0 and add up to the number of values in y, 2; the least is 1 and they add up to 3.",
+        ),
+        (
+            [1.0, 2.0],
+            [2, 0],
+            "sizes must be above 0 and add up to the number of values in y, 2; the least is 0 and they add up to 2.",
+        ),
+    ],
+)
+def test_refused_series(y, sizes, message):
+    assert refusal(check_series, y=y, sizes=sizes) == message

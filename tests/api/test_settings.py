@@ -1,0 +1,161 @@
+"""Where the settings come from, and what is refused."""
+
+import pickle
+
+import pytest
+
+from nixtla_accessor.api.settings import DEFAULT_BASE_URL, LARGEST_REQUEST, resolve_settings, url_origin
+from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
+
+
+def key_of(settings):
+    return settings.api_key.get_secret_value()
+
+
+def test_the_defaults():
+    settings = resolve_settings("k")
+    assert settings.base_url == settings.origin == DEFAULT_BASE_URL
+    assert settings.timeout == (10, 600)
+    assert settings.progress is None
+    assert settings.max_request_bytes == LARGEST_REQUEST
+
+
+def test_explicit_comes_before_the_environment(monkeypatch):
+    monkeypatch.setenv("NIXTLA_API_KEY", "from-environment")
+    monkeypatch.setenv("NIXTLA_BASE_URL", "https://environment.example")
+    assert key_of(resolve_settings()) == "from-environment"
+    assert resolve_settings().origin == "https://environment.example"
+    assert key_of(resolve_settings("explicit")) == "explicit"
+    assert resolve_settings(base_url="https://explicit.example").origin == "https://explicit.example"
+
+
+@pytest.mark.parametrize("empty", ["", " ", "\n"])
+def test_an_empty_key_in_the_environment_is_none(monkeypatch, empty):
+    monkeypatch.setenv("NIXTLA_API_KEY", empty)
+    monkeypatch.setenv("NIXTLA_BASE_URL", "")
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_settings()
+    assert str(caught.value) == (
+        "There is no API key for https://api.nixtla.io: set the environment variable NIXTLA_API_KEY, pass "
+        'connect(api_key=…), or use the embedded engine, which needs none, with connect(base_url="local").'
+    )
+
+
+def test_space_around_a_key_is_dropped():
+    assert key_of(resolve_settings(" key\n")) == "key"
+
+
+@pytest.mark.parametrize("key", ["a b", "a\nb", "a\x00b", "schlüssel", "k\u2026"])
+def test_a_key_that_fits_no_header_is_refused_and_not_shown(key):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_settings(key)
+    assert key not in str(caught.value)
+
+
+def test_a_key_is_text():
+    with pytest.raises(InvalidArgumentError, match="api_key must be text; got a value of type int"):
+        resolve_settings(5)
+
+
+@pytest.mark.parametrize(
+    ("url", "base_url", "origin"),
+    [
+        ("https://API.Nixtla.io/", "https://api.nixtla.io", "https://api.nixtla.io"),
+        ("https://x.io:443/v9/", "https://x.io/v9", "https://x.io"),
+        ("https://x.io:8443", "https://x.io:8443", "https://x.io:8443"),
+        ("http://localhost:8000", "http://localhost:8000", "http://localhost:8000"),
+        ("http://127.3.2.1", "http://127.3.2.1", "http://127.3.2.1"),
+        ("http://[::1]:80/", "http://[::1]", "http://[::1]"),
+    ],
+)
+def test_addresses(url, base_url, origin):
+    settings = resolve_settings("k", url)
+    assert (settings.base_url, settings.origin) == (base_url, origin)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "api.nixtla.io",
+        "ftp://x.io",
+        "https://",
+        "https:///path",
+        "https://x.io:99999",
+        "https://x.io:port",
+        "https://x y.io",
+        "https://x.io\n",
+        "https://x.io\\@evil.example",
+        "https://bücher.example",
+        "//x.io",
+        "locale",
+    ],
+)
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(ConfigurationError, match="base_url must be an address such as 'https://api.nixtla.io', or 'local'"):
+        resolve_settings("k", url)
+
+
+@pytest.mark.parametrize("url", ["http://x.io", "http://0.0.0.0:80", "http://localhost.evil.example", "http://127.0.0.1.nip.io"])
+def test_the_key_travels_protected_or_not_at_all(url):
+    with pytest.raises(ConfigurationError, match="must be https"):
+        resolve_settings("k", url)
+
+
+@pytest.mark.parametrize("url", ["https://me:pass-word@x.io", "https://me@x.io", "https://x.io?token=pass-word", "https://x.io#a"])
+def test_nothing_else_in_an_address(url):
+    with pytest.raises(ConfigurationError, match="base_url for https://x.io must hold no user name") as caught:
+        resolve_settings("k", url)
+    assert "pass-word" not in str(caught.value)
+
+
+def test_a_password_is_not_echoed_from_an_address_that_cannot_be_read():
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_settings("k", "me:pass-word@x.io")
+    assert "pass-word" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("timeout", "seconds"), [(5, (5, 5)), (30.5, (10, 30.5)), ((2, 3), (2, 3)), ([2, 3], (2, 3))]
+)
+def test_timeouts(timeout, seconds):
+    assert resolve_settings("k", timeout=timeout).timeout == seconds
+
+
+@pytest.mark.parametrize("timeout", [0, -1, True, "5", (1,) * 3, (1, 0), float("nan"), float("inf"), ()])
+def test_what_is_no_timeout_is_refused(timeout):
+    with pytest.raises(InvalidArgumentError, match="timeout must be seconds above 0"):
+        resolve_settings("k", timeout=timeout)
+
+
+@pytest.mark.parametrize(("name", "value"), [("progress", 1), ("progress", "yes"), ("max_request_bytes", 0), ("max_request_bytes", "1")])
+def test_other_settings(name, value):
+    with pytest.raises(InvalidArgumentError, match=f"{name} must be"):
+        resolve_settings("k", **{name: value})
+
+
+def test_local_needs_no_key(monkeypatch):
+    monkeypatch.setenv("NIXTLA_BASE_URL", "local")
+    settings = resolve_settings()
+    assert settings.origin == "local"
+    assert settings.base_url.startswith("http://127.0.0.1:")
+    assert settings.max_request_bytes is None
+
+
+def test_a_pickle_takes_the_key_of_where_it_is_read(monkeypatch):
+    settings = resolve_settings("secret-of-here", "https://x.io/v9", timeout=(1, 2), progress=False, max_request_bytes=5)
+    pickled = pickle.dumps(settings)
+    assert b"secret-of-here" not in pickled
+    monkeypatch.setenv("NIXTLA_API_KEY", "secret-of-there")
+    copy = pickle.loads(pickled)
+    assert key_of(copy) == "secret-of-there"
+    assert (copy.base_url, copy.timeout, copy.progress, copy.max_request_bytes) == ("https://x.io/v9", (1, 2), False, 5)
+
+
+def test_a_pickle_of_local_settings_finds_the_engine_of_where_it_is_read():
+    settings = resolve_settings(base_url="local")
+    assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+def test_origins():
+    assert url_origin("https://X.io:443/a?b") == "https://x.io"
+    assert url_origin("http://x.io:443") == "http://x.io:443"

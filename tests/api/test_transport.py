@@ -1,0 +1,282 @@
+"""One exchange: whom the key reaches, what of the environment counts, and what survives threads and forks."""
+
+import contextlib
+import gzip
+import http.server
+import multiprocessing
+import os
+import pickle
+import socket
+import ssl
+import threading
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import trustme
+
+from nixtla_accessor import errors
+from nixtla_accessor.api import transport
+from nixtla_accessor.api.client import Client
+
+Y, SIZES = np.arange(36.0), np.array([36])
+
+
+# the key
+
+
+def test_the_key_is_a_bearer_token_that_netrc_cannot_replace(service, client, key, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password other\ndefault login me password other\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert client.validate_api_key()
+    assert service.requests[0].headers["authorization"] == f"Bearer {key}"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_no_redirect_carries_the_key_elsewhere(service, client, make_service, status, method):
+    elsewhere = make_service(lambda accepted: accepted)
+    redirect = service.says(status, headers={"Location": f"{elsewhere.url}/v2/finetune"})
+    service.faults, service.look_faults = [redirect], [redirect]
+    with pytest.raises(errors.ApiError, match="is not followed"):
+        {
+            "GET": client.finetuned_models,
+            "POST": lambda: client.finetune(Y, SIZES, "D"),
+            "DELETE": lambda: client.delete_finetuned_model("a"),
+        }[method]()
+    assert elsewhere.requests == []
+    assert len(service.requests) == 1
+
+
+def test_cookies_are_not_kept(service, client):
+    service.look_faults = [service.says(200, {}, {"Set-Cookie": "session=1; Path=/"})]
+    client.validate_api_key()
+    client.validate_api_key()
+    assert "cookie" not in service.requests[1].headers
+
+
+# proxies and certificates
+
+
+def test_loopback_ignores_proxies(client, monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert client.validate_api_key()
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    """A proxy that notes where it is asked to go, and refuses."""
+
+    asked: list[str]
+
+    def do_CONNECT(self):
+        self.asked.append(self.path)
+        self.send_error(407)
+
+    def log_message(self, *_):
+        pass
+
+
+def test_far_hosts_are_reached_by_the_environments_proxy(client_class, key, monkeypatch):
+    Proxy.asked = []
+    with http.server.HTTPServer(("127.0.0.1", 0), Proxy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_port}")
+        with client_class(key, "https://service.example") as client:
+            with pytest.raises(errors.TransportError, match=r"service.example could not be reached: the proxy of the env") as caught:
+                client.finetune(Y, SIZES, "D")
+        server.shutdown()
+        thread.join()
+    assert type(caught.value) is errors.TransportError
+    assert Proxy.asked == ["service.example:443"] * 4
+
+
+@pytest.fixture
+def tls_service(make_service, tmp_path):
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    service = make_service(lambda accepted: context.wrap_socket(accepted, server_side=True))
+    bundle = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    return service, bundle
+
+
+def test_the_environments_certificates_are_honoured(tls_service, client_class, key, monkeypatch):
+    service, bundle = tls_service
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
+    with client_class(key, f"https://localhost:{service.port}") as client:
+        client.finetune(Y, SIZES, "D")
+    assert len(service.trainings) == 1
+
+
+def test_a_certificate_that_is_not_trusted(tls_service, client_class, key):
+    service, _ = tls_service
+    with client_class(key, f"https://localhost:{service.port}") as client:
+        with pytest.raises(errors.TransportError, match="its certificate is not trusted .*REQUESTS_CA_BUNDLE"):
+            client.finetune(Y, SIZES, "D")
+    assert service.connections == 1
+    assert service.requests == []
+
+
+def test_certificates_that_are_not_there(tls_service, client_class, key, monkeypatch):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "no-such-file.pem")
+    with client_class(key, f"https://localhost:{tls_service[0].port}") as client:
+        with pytest.raises(errors.ConfigurationError, match="no-such-file.pem.*Check REQUESTS_CA_BUNDLE"):
+            client.finetune(Y, SIZES, "D")
+
+
+# failures to connect
+
+
+def test_a_name_that_is_none(client_class, key):
+    with client_class(key, "https://no-such-host.invalid") as client:
+        with pytest.raises(errors.TransportError) as caught:
+            client.finetune(Y, SIZES, "D")
+    assert str(caught.value) == (
+        "https://no-such-host.invalid could not be reached: the name 'no-such-host.invalid' cannot be resolved. "
+        "Tried 4 times."
+    )
+
+
+def test_nobody_accepts(client_class, key):
+    """A listener whose queue is full takes no more connections, and refuses none."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        port = listener.getsockname()[1]
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(("127.0.0.1", port))
+        client = stack.enter_context(client_class(key, f"http://127.0.0.1:{port}", timeout=(0.1, 5)))
+        with pytest.raises(errors.TransportError, match="no connection within 0.1 s. Tried 4 times"):
+            client.finetune(Y, SIZES, "D")
+
+
+# answers
+
+
+def test_a_compressed_answer_is_inflated(service, client):
+    body = gzip.compress(b'{"finetuned_models": []}')
+    service.look_faults = [service.says(200, body, {"Content-Encoding": "gzip"})]
+    assert client.finetuned_models() == []
+
+
+def test_an_answer_that_cannot_be_inflated(service, client):
+    service.look_faults = [service.says(200, b"no gzip", {"Content-Encoding": "gzip"})]
+    with pytest.raises(errors.ResponseError, match="answered with a body that cannot be inflated"):
+        client.finetuned_models()
+
+
+def test_an_answer_without_end(service, client, monkeypatch):
+    monkeypatch.setattr(transport, "LARGEST_ANSWER", 2**20)
+    bomb = gzip.compress(bytes(2**25))
+    service.look_faults = [service.says(200, bomb, {"Content-Encoding": "gzip"})]
+    with pytest.raises(errors.ResponseError, match="answered with more than 1 MiB"):
+        client.finetuned_models()
+    service.look_faults = [service.says(500, bomb, {"Content-Encoding": "gzip"})] * 4
+    with pytest.raises(errors.ServerError):
+        client.finetuned_models()
+
+
+def test_a_refusal_that_is_cut_is_still_one(service, client):
+    def fault(connection, request):
+        connection.read_body(request)
+        connection.answer(422, {"detail": "a long one " * 50}, share=0.5)
+        connection.close()
+
+    service.faults = [fault]
+    with pytest.raises(errors.UnprocessableError):
+        client.finetune(Y, SIZES, "D")
+    assert len(service.posts) == 1
+
+
+def test_an_early_refusal_of_a_large_body(service, client):
+    def fault(connection, request):
+        connection.answer(413, {"detail": "too large"}, {"Connection": "close"})
+        connection.socket.shutdown(socket.SHUT_WR)
+        while connection.socket.recv(2**16):
+            pass
+
+    service.faults = [fault]
+    with pytest.raises(errors.PayloadTooLargeError, match="too large"):
+        client.finetune(np.random.default_rng(0).normal(size=200_000), [200_000], "D")
+
+
+# connections, threads, forks
+
+
+def test_connections_are_reused(service, client):
+    for _ in range(20):
+        client.finetune(Y, SIZES, "D", output_model_id="x", overwrite=True)
+    assert service.connections == 1
+
+
+def open_files():
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files as Linux lists them")
+def test_many_calls_from_many_threads_leak_nothing(service, client_class, key):
+    files, threads = open_files(), threading.active_count()
+    with client_class(key, service.url) as client, ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(lambda _: client.finetune(Y, SIZES, "D"), range(200)))
+        assert service.connections <= 8
+    assert len({result.finetuned_model_id for result in results}) == len(service.trainings) == 200
+    service.close()
+    assert threading.active_count() < threads + 1
+    assert open_files() <= files
+
+
+def finetune_in_worker(client, outcomes):
+    try:
+        outcomes.put(client.finetune(Y, SIZES, "D").finetuned_model_id)
+    except BaseException as error:
+        outcomes.put(error)
+
+
+def test_a_forked_worker_has_connections_of_its_own(service, client):
+    client.finetune(Y, SIZES, "D")
+    context = multiprocessing.get_context("fork")
+    outcomes = context.Queue()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This process", DeprecationWarning)  # of forking with threads
+        workers = [context.Process(target=finetune_in_worker, args=(client, outcomes)) for _ in range(3)]
+        for worker in workers:
+            worker.start()
+    made = [outcomes.get(timeout=20) for _ in workers]
+    for worker in workers:
+        worker.join()
+    client.finetune(Y, SIZES, "D")
+    assert sorted(made) == sorted(service.trainings[1:-1])
+    assert service.connections == 4
+    outcomes.close()
+    outcomes.join_thread()
+
+
+def test_a_spawned_worker_takes_the_key_from_its_environment(service, client, key, monkeypatch):
+    monkeypatch.setenv("NIXTLA_API_KEY", key)
+    context = multiprocessing.get_context("spawn")
+    outcomes = context.Queue()
+    worker = context.Process(target=_finetune_pickled, args=(pickle.dumps(Client(key, service.url)), outcomes))
+    worker.start()
+    made = outcomes.get(timeout=60)
+    worker.join()
+    assert service.trainings == [made]
+    outcomes.close()
+    outcomes.join_thread()
+
+
+def _finetune_pickled(pickled, outcomes):
+    with pickle.loads(pickled) as client:
+        finetune_in_worker(client, outcomes)
+
+
+def test_a_closed_client_says_so(client):
+    client.close()
+    with pytest.raises(errors.ConfigurationError, match="This client is closed"):
+        client.finetuned_models()
+    client.close()

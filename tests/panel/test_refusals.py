@@ -1,0 +1,286 @@
+"""Every frame that cannot be packed is refused: its own class, the series named, the total, the way to mend it."""
+
+from __future__ import annotations
+
+import copy
+import decimal
+import pickle
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from nixtla_accessor import errors
+
+DAYS = pd.date_range("2024-02-26", periods=10, freq="D")
+
+
+def frame(freq="D", periods=10, names=("a", "b")):
+    days = pd.date_range("2024-02-26", periods=periods, freq=freq)
+    parts = [pd.DataFrame({"unique_id": name, "ds": days, "y": np.arange(periods) * 1.5}) for name in names]
+    return pd.concat(parts, ignore_index=True)
+
+
+def with_value(column, rows, value):
+    changed = frame()
+    if column == "unique_id":
+        changed[column] = changed[column].astype(object)
+    changed.loc[rows, column] = value
+    return changed
+
+
+def moved(row, by):
+    changed = frame()
+    changed.loc[row, "ds"] += pd.Timedelta(by)
+    return changed
+
+
+def objects(*values):
+    return pd.Series([*values] * (20 // len(values)), dtype=object)
+
+
+E = errors
+REFUSED = {
+    "one gap": (lambda: frame().drop(3), None, E.MissingTimestampError, ["1 stamp ", "'a' lacks 2024-02-29", "fill_gaps(freq='D'"]),
+    "gaps": (
+        lambda: frame().drop([3, 4, 12, 15]),
+        None,
+        E.MissingTimestampError,
+        ["4 stamps", "2 of 2 series", "'a' lacks 2024-02-29", "'a' lacks 2024-03-01", "'b' lacks 2024-02-28", "and 1 more"],
+    ),
+    "a gap, freq given": (lambda: frame().drop(3), "D", E.MissingTimestampError, ["'a' lacks 2024-02-29"]),
+    "a gap among integers": (
+        lambda: frame().assign(ds=[*range(10), *range(5), *range(6, 11)]),
+        None,
+        E.MissingTimestampError,
+        ["'b' lacks 5", "freq=1"],
+    ),
+    "a holiday among business days": (
+        lambda: frame("B", 30).drop(40),
+        None,
+        E.MissingTimestampError,
+        ["'B'", "'b' lacks 2024-03-11"],
+    ),
+    "a month missing": (lambda: frame("MS").drop(4), None, E.MissingTimestampError, ["'MS'", "'a' lacks 2024-07-01"]),
+    "a stamp twice": (
+        lambda: pd.concat([frame(), frame().iloc[[3, 12]]]),
+        None,
+        E.DuplicateTimestampError,
+        ["2 rows", "2 of 2 series", "'a' at 2024-02-29", "'b' at 2024-02-28", "drop_duplicates(['unique_id', 'ds'])"],
+    ),
+    "several series without ids": (
+        lambda: frame().drop(columns="unique_id"),
+        None,
+        E.DuplicateTimestampError,
+        ["the series", "id_col="],
+    ),
+    "off the grid": (lambda: moved(4, "11h"), None, E.OffGridTimestampError, ["1 stamp ", "'a' at 2024-03-01 11:00:00", "'D'"]),
+    "the first off the grid": (lambda: moved(0, "11h"), None, E.OffGridTimestampError, ["'a' at 2024-02-26 11:00:00"]),
+    "off the grid, freq given": (lambda: moved(4, "11h"), "D", E.OffGridTimestampError, ["'a' at 2024-03-01 11:00:00"]),
+    "off by a microsecond": (lambda: moved(14, "1us"), None, E.OffGridTimestampError, ["'b' at 2024-03-01 00:00:00.000001"]),
+    "a weekend for a business day": (
+        lambda: frame("B", 30).assign(ds=lambda d: d.ds.mask(d.index == 4, pd.Timestamp("2024-03-02"))),
+        "B",
+        E.OffGridTimestampError,
+        ["'a' at 2024-03-02"],
+    ),
+    "random days of months": (
+        lambda: frame("MS").assign(ds=lambda d: d.ds + pd.to_timedelta([3, 1, 9, 14, 6, 20, 11, 2, 17, 8] * 2, unit="D")),
+        "MS",
+        E.OffGridTimestampError,
+        ["20 stamps", "'MS'", "'a' at 2024-03-04"],
+    ),
+    "a wrong anchor": (lambda: frame("W-MON"), "W", E.FrequencyError, ["'W-SUN'", "series 'a' is 'W-MON'"]),
+    "a wrong side of the month": (lambda: frame("MS"), "ME", E.FrequencyError, ["contradict", "'ME'", "'MS'"]),
+    "finer than the stamps": (lambda: frame(), "h", E.FrequencyError, ["contradict", "'h'", "'D'"]),
+    "coarser than the stamps": (lambda: frame(), "2D", E.FrequencyError, ["contradict", "'2D'", "'D'"]),
+    "finer than the unit": (lambda: frame().assign(ds=lambda d: d.ds.dt.as_unit("s")), "5ms", E.FrequencyError, ["'5ms'"]),
+    "mixed frequencies": (
+        lambda: pd.concat([frame(), frame("W-MON", names=("c",))]),
+        None,
+        E.FrequencyError,
+        ["mixed", "series 'a' is 'D'", "series 'c' is 'W-MON'"],
+    ),
+    "mixed, freq given": (
+        lambda: pd.concat([frame(), frame("h", names=("c",))]),
+        "h",
+        E.FrequencyError,
+        ["mixed", "series 'c' is 'h'", "series 'a' is 'D'"],
+    ),
+    "dates with an integer freq": (frame, 1, E.FrequencyError, ["freq=1", "dates"]),
+    "integers with a freq of dates": (lambda: frame().assign(ds=[*range(10)] * 2), "D", E.FrequencyError, ["'D'", "int"]),
+    "two stamps a series": (lambda: frame(periods=2), None, E.FrequencyError, ["three stamps", "freq="]),
+    "no rhythm at all": (
+        lambda: frame().assign(ds=pd.to_datetime(np.cumsum(np.arange(20) ** 3 * 7919 + 13), unit="s")),
+        None,
+        E.FrequencyError,
+        ["no frequency", "series 'a' begins"],
+    ),
+    "NaN": (lambda: with_value("y", [3, 5, 6, 11], np.nan), None, E.MissingValueError, ["4 of 20", "'a' at 2024-02-29", "1 more", "allow_missing"]),
+    "null in a nullable target": (
+        lambda: frame().assign(y=pd.array([*range(9), pd.NA] * 2, dtype="Int64")),
+        None,
+        E.MissingValueError,
+        ["2 of 20", "'a' at 2024-03-06"],
+    ),
+    "null in an Arrow target": (
+        lambda: frame().assign(y=pd.array([*range(9), None] * 2, dtype=pd.ArrowDtype(pa.float32()))),
+        None,
+        E.MissingValueError,
+        ["2 of 20", "'a' at 2024-03-06"],
+    ),
+    "all missing": (lambda: frame().assign(y=None), None, E.MissingValueError, ["20 of 20"]),
+    "inf": (lambda: with_value("y", [3], np.inf), None, E.NonFiniteValueError, ["1 of 20", "'a' at 2024-02-29"]),
+    "minus inf": (lambda: with_value("y", [13], -np.inf), None, E.NonFiniteValueError, ["'b' at 2024-02-29"]),
+    "NaT": (lambda: with_value("ds", [13], pd.NaT), None, E.MissingValueError, ["1 of 20", "series 'b' in row 13"]),
+    "NaT, freq given": (lambda: with_value("ds", [13], pd.NaT), "D", E.MissingValueError, ["series 'b' in row 13"]),
+    "null integer time": (
+        lambda: frame().assign(ds=pd.array([*range(9), pd.NA] * 2, dtype="Int64")),
+        None,
+        E.MissingValueError,
+        ["2 of 20", "series 'a' in row 9"],
+    ),
+    "null Arrow time": (
+        lambda: with_value("ds", [13], pd.NaT).astype({"ds": pd.ArrowDtype(pa.timestamp("us"))}),
+        None,
+        E.MissingValueError,
+        ["series 'b' in row 13"],
+    ),
+    "null text time": (
+        lambda: frame().assign(ds=[None, *frame().ds.astype(str)[1:]]),
+        None,
+        E.MissingValueError,
+        ["series 'a' in row 0"],
+    ),
+    "null ids": (lambda: with_value("unique_id", [3, 5], None), None, E.MissingValueError, ["2 of 20", "rows 3, 5", "dropna"]),
+    "NaN ids": (lambda: with_value("unique_id", [3], np.nan), None, E.MissingValueError, ["1 of 20"]),
+    "null string ids": (
+        lambda: frame().assign(unique_id=pd.array([None, *["a"] * 19], dtype="string")),
+        None,
+        E.MissingValueError,
+        ["1 of 20", "rows 0"],
+    ),
+    "null category ids": (
+        lambda: frame().assign(unique_id=pd.Categorical([*["a"] * 19, None])),
+        None,
+        E.MissingValueError,
+        ["1 of 20", "rows 19"],
+    ),
+    "NaN number ids": (lambda: frame().assign(unique_id=[1.0, np.nan] * 10), None, E.MissingValueError, ["10 of 20"]),
+    "ids of mixed types": (lambda: with_value("unique_id", [3], 1), None, E.UnsupportedDtypeError, ["int, str", "astype(str)"]),
+    "1 and 1.0": (lambda: frame().assign(unique_id=objects(1, 1.0)), None, E.UnsupportedDtypeError, ["float, int"]),
+    "True and 1": (lambda: frame().assign(unique_id=objects(True, 1)), None, E.UnsupportedDtypeError, ["bool, int"]),
+    "bool": (lambda: frame().assign(y=True), None, E.UnsupportedDtypeError, ["bool", "'y'"]),
+    "nullable bool": (lambda: frame().assign(y=pd.array([True] * 20, "boolean")), None, E.UnsupportedDtypeError, ["boolean"]),
+    "object bool": (lambda: frame().assign(y=objects(True, False)), None, E.UnsupportedDtypeError, ["boolean"]),
+    "complex": (lambda: frame().assign(y=1j), None, E.UnsupportedDtypeError, ["complex128"]),
+    "text": (lambda: frame().assign(y="1.5"), None, E.UnsupportedDtypeError, ["to_numeric"]),
+    "object text": (lambda: frame().assign(y=objects(1.0, "x")), None, E.UnsupportedDtypeError, ["mixed"]),
+    "category target": (lambda: frame().assign(y=lambda d: d.y.astype("category")), None, E.UnsupportedDtypeError, ["category"]),
+    "durations": (lambda: frame().assign(y=pd.Timedelta("1D")), None, E.UnsupportedDtypeError, ["timedelta"]),
+    "dates as target": (lambda: frame().assign(y=lambda d: d.ds), None, E.UnsupportedDtypeError, ["datetime64"]),
+    "Decimal": (lambda: frame().assign(y=objects(decimal.Decimal("1.5"))), None, E.UnsupportedDtypeError, ["decimal"]),
+    "Arrow decimal": (
+        lambda: frame().assign(y=pd.array([decimal.Decimal("1.5")] * 20, dtype=pd.ArrowDtype(pa.decimal128(5, 2)))),
+        None,
+        E.UnsupportedDtypeError,
+        ["decimal128"],
+    ),
+    "uint64 beyond int64": (lambda: frame().assign(y=np.uint64(2**64 - 1)), None, E.UnsupportedDtypeError, [str(2**64 - 1)]),
+    "Python integers beyond int64": (lambda: frame().assign(y=objects(2**70)), None, E.UnsupportedDtypeError, ["object"]),
+    "float time": (lambda: frame().assign(ds=np.arange(20.0)), None, E.UnsupportedDtypeError, ["floating-point", "int64"]),
+    "bool time": (lambda: frame().assign(ds=True), None, E.UnsupportedDtypeError, ["bool"]),
+    "duration time": (lambda: frame().assign(ds=lambda d: d.ds - DAYS[0]), None, E.UnsupportedDtypeError, ["timedelta64"]),
+    "words as time": (lambda: frame().assign(ds=objects("soon", "later")), None, E.UnsupportedDtypeError, ["'soon'", "2 different"]),
+    "American dates": (lambda: frame().assign(ds=lambda d: d.ds.dt.strftime("%m/%d/%Y")), None, E.UnsupportedDtypeError, ["'02/26/2024'", "format="]),
+    "no such day": (lambda: frame().assign(ds="2024-02-31"), None, E.UnsupportedDtypeError, ["'2024-02-31'"]),
+    "mixed UTC offsets": (
+        lambda: frame().assign(ds=objects("2024-01-01T00:00+01:00", "2024-01-01T00:00+02:00")),
+        None,
+        E.UnsupportedDtypeError,
+        ["more than one UTC offset", "tz_convert"],
+    ),
+    "mixed time zones": (
+        lambda: frame().assign(ds=objects(pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024-01-01", tz="Asia/Tokyo"))),
+        None,
+        E.UnsupportedDtypeError,
+        ["more than one time zone"],
+    ),
+    "mixed kinds of time": (lambda: frame().assign(ds=objects(pd.Timestamp("2024-01-01"), 5)), None, E.UnsupportedDtypeError, ["mixed"]),
+    "no time": (lambda: frame().drop(columns="ds"), None, E.MissingColumnError, ["time column 'ds'", "'unique_id', 'y'", "time_col"]),
+    "no target": (lambda: frame().rename(columns={"y": "sales"}), None, E.MissingColumnError, ["target column 'y'", "'sales'"]),
+    "the target twice": (lambda: pd.concat([frame(), frame()[["y"]]], axis=1), None, E.DuplicateColumnError, ["'y'", "2 columns"]),
+    "columns of two levels": (
+        lambda: frame().set_axis(pd.MultiIndex.from_product([["x"], ["unique_id", "ds", "y"]]), axis=1),
+        None,
+        E.InvalidFrameError,
+        ["flat"],
+    ),
+    "empty": (lambda: frame()[:0], None, E.InvalidFrameError, ["empty"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refused(pack, case):
+    build, freq, kind, parts = REFUSED[case]
+    refused = build()
+    before = refused.copy()
+    with pytest.raises(E.InvalidFrameError) as caught:
+        pack(refused, freq)
+    assert type(caught.value) is kind
+    message = str(caught.value)
+    assert [part for part in parts if part not in message] == [], message
+    pd.testing.assert_frame_equal(refused, before)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == message
+    assert str(copy.copy(caught.value)) == message
+
+
+def test_the_nearest_name_is_offered(pack):
+    with pytest.raises(E.MissingColumnError, match="nearest name is 'target'"):
+        pack(frame().rename(columns={"y": "target"}), target_col="tagret")
+
+
+def test_an_id_column_that_was_asked_for_must_be_there(pack):
+    with pytest.raises(E.MissingColumnError, match="id column 'store'"):
+        pack(frame(), id_col="store")
+
+
+def test_one_column_for_two_roles(pack):
+    with pytest.raises(E.InvalidArgumentError, match="three different columns"):
+        pack(frame(), target_col="ds")
+
+
+@pytest.mark.parametrize("freq", ["foo", "", "D MS", "-1D", "0D", "W-FOO", "QS-15", "D-MON", "1.5D5", "bh", "C", "CBMS", "SMS-31", "0.5MS"])
+def test_a_name_of_no_frequency(pack, freq):
+    with pytest.raises(E.InvalidArgumentError, match="freq="):
+        pack(frame(), freq)
+
+
+@pytest.mark.parametrize(
+    "freq",
+    [0, -1, True, 1.5, None, pd.Timedelta(0), pd.offsets.Day(-1), pd.offsets.BusinessHour(), pd.offsets.DateOffset(months=1)],
+)
+def test_a_value_of_no_frequency(freq):
+    from nixtla_accessor.panel.frequency import parse_frequency
+
+    with pytest.raises(E.InvalidArgumentError, match="freq"):
+        parse_frequency(freq)
+
+
+def test_integers_that_float64_cannot_hold_beside_missing_values(pack):
+    large = frame().assign(y=pd.array([2**53 + 1, *range(8), pd.NA] * 2, dtype="Int64"))
+    with pytest.raises(E.UnsupportedDtypeError, match="2\\*\\*53"):
+        pack(large, allow_missing=True)
+
+
+def test_missing_values_are_sent_when_allowed(pack):
+    packed = pack(with_value("y", [3, 11], np.nan), allow_missing=True)
+    assert np.flatnonzero(np.isnan(packed.y)).tolist() == [3, 11]
+    integers = frame().assign(y=pd.array([2**53, *range(8), pd.NA] * 2, dtype="Int64"))
+    packed = pack(integers, allow_missing=True)
+    assert packed.y.dtype == np.float64
+    assert packed.y[:9].tolist() == [2**53, *range(8)]
+    pd.testing.assert_frame_equal(packed.to_frame(), integers)
+    with pytest.raises(E.NonFiniteValueError):
+        pack(with_value("y", [3], np.inf), allow_missing=True)
