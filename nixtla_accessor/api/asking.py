@@ -7,14 +7,27 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
+from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.explain import error_of
-from nixtla_accessor.api.outcome import Answer
+from nixtla_accessor.api.outcome import Answer, Failure
 from nixtla_accessor.api.retry import Pacing, Progress, decide_reading, may_be_done
+from nixtla_accessor.api.schema import WireModel
 from nixtla_accessor.api.transport import Transport, Upload
 
 _LOG = logging.getLogger(__name__)
 _GONE = 404
+
+AnswerT = TypeVar("AnswerT", bound=WireModel)
+
+
+def read(answer: Answer, expected: type[AnswerT], where: str) -> AnswerT:
+    """Read a success, or raise a `ResponseError` that says what it is instead."""
+    decoded = decode(answer.content, expected)
+    if isinstance(decoded, Failure):
+        raise error_of(decoded, where)
+    return decoded
 
 
 def ask(

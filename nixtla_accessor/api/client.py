@@ -20,11 +20,9 @@ from nixtla_accessor.api.arguments import (
     check_text,
     check_timeout,
 )
-from nixtla_accessor.api.asking import ask
-from nixtla_accessor.api.encoding import decode
-from nixtla_accessor.api.explain import error_of
+from nixtla_accessor.api.asking import ask, read
 from nixtla_accessor.api.forecasting import ForecastResult, forecast
-from nixtla_accessor.api.outcome import Answer, Failure
+from nixtla_accessor.api.outcome import Answer
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import (
@@ -375,14 +373,8 @@ class Client:
         about: str | None = None,
     ) -> AnswerT:
         """Get what a path names."""
-        return self._decode(self._ask("GET", path, parameters=parameters, about=about), expected)
-
-    def _decode(self, answer: Answer, expected: type[AnswerT]) -> AnswerT:
-        """Read an answer of the contract."""
-        decoded = decode(answer.content, expected)
-        if isinstance(decoded, Failure):
-            raise error_of(decoded, self._transport.where)
-        return decoded
+        answer = self._ask("GET", path, parameters=parameters, about=about)
+        return read(answer, expected, self._transport.where)
 
 
 _default_lock = threading.Lock()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nixtla_accessor.api.asking import ask
-from nixtla_accessor.api.encoding import decode, encode
+from nixtla_accessor.api.asking import ask, read
+from nixtla_accessor.api.encoding import encode
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Failure, FailureKind
 from nixtla_accessor.api.progress import ProgressDisplay
@@ -85,19 +85,17 @@ def forecast(
         prepare_upload=prepare_upload,
         about=request.finetuned_model_id,
     )
-    output = decode(answer.content, ForecastOutput)
-    if isinstance(output, ForecastOutput):
-        lack = _lack(output, request)
-        if lack is None:
-            return ForecastResult(
-                mean=np.array(output.mean, dtype=np.float64),
-                intervals={name: np.array(bound, dtype=np.float64) for name, bound in (output.intervals or {}).items()},
-                input_tokens=output.input_tokens,
-                output_tokens=output.output_tokens,
-                finetune_tokens=output.finetune_tokens,
-            )
-        output = Failure(FailureKind.UNREADABLE, lack)
-    raise error_of(output, transport.where)
+    output = read(answer, ForecastOutput, transport.where)
+    lack = _lack(output, request)
+    if lack is not None:
+        raise error_of(Failure(FailureKind.UNREADABLE, lack), transport.where)
+    return ForecastResult(
+        mean=np.array(output.mean, dtype=np.float64),
+        intervals={name: np.array(bound, dtype=np.float64) for name, bound in (output.intervals or {}).items()},
+        input_tokens=output.input_tokens,
+        output_tokens=output.output_tokens,
+        finetune_tokens=output.finetune_tokens,
+    )
 
 
 def _lack(output: ForecastOutput, request: ForecastInput) -> str | None:

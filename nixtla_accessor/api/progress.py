@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -74,7 +75,8 @@ class ProgressDisplay:
         """Put another bar in place of the last."""
         self._close()
         if self._shown:
-            from tqdm.auto import tqdm as automatic_tqdm
+            with warnings.catch_warnings(action="ignore"):  # a notebook without widgets gets its bars as text
+                from tqdm.auto import tqdm as automatic_tqdm
 
             self._bar = automatic_tqdm(leave=False, delay=self._delay, **options)
 

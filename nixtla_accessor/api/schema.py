@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetPydanticSchema,
+    StrictBool,
     StrictFloat,
     StrictInt,
     StrictStr,
@@ -191,6 +192,76 @@ class ForecastOutput(WireModel):
     feature_contributions: list[list[float]] | None = None
 
 
+class CrossValidationInput(WireModel):
+    """The request of ``POST /v2/cross_validation``."""
+
+    series: Series
+    freq: StrictStr = Field(description=_FREQ)
+    h: StrictInt = Field(gt=0, description="The forecasting horizon: the number of time steps into the future.")
+    n_windows: StrictInt = Field(default=1, gt=0, description="Number of windows to evaluate.")
+    step_size: StrictInt | None = Field(
+        default=None, gt=0, description="Steps from one window to the next; the horizon where it is null."
+    )
+    full_history: StrictBool = Field(
+        default=False, description="Forecast across the whole history; the horizon and the windows are the service's."
+    )
+    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    level: list[Level] | None = Field(
+        default=None, min_length=1, description="The levels of the prediction intervals, in percent."
+    )
+    finetune_steps: StrictInt = Field(default=0, ge=0, description=_STEPS)
+    finetune_loss: FinetuneLoss = Field(default="default", description=_LOSS)
+    finetune_depth: FinetuneDepth = Field(default=1, description=_DEPTH)
+    finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+    refit: StrictBool = Field(
+        default=True, description="Fine-tune in each window, rather than in the first only; where steps are above 0."
+    )
+
+
+class CrossValidationOutput(WireModel):
+    """The answer of ``POST /v2/cross_validation``: series by series, window by window, step by step.
+
+    Attributes
+    ----------
+    sizes : list of int
+        The number of answered values of each series.
+    idxs : list of int
+        The position of each answered value in the ``y`` that was sent.
+    """
+
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+    finetune_tokens: int = Field(ge=0)
+    mean: list[float]
+    sizes: list[int]
+    idxs: list[int]
+    intervals: dict[str, list[float]] | None = None
+    feature_contributions: list[list[float]] | None = None
+
+
+class AnomalyDetectionInput(WireModel):
+    """The request of ``POST /v2/anomaly_detection``."""
+
+    series: Series
+    freq: StrictStr = Field(description=_FREQ)
+    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    level: Level = Field(default=99, description="The level of the interval that a usual value lies in, in percent.")
+    finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+
+
+class AnomalyDetectionOutput(WireModel):
+    """The answer of ``POST /v2/anomaly_detection``: the last ``sizes`` values of each series."""
+
+    input_tokens: int = Field(ge=0)
+    output_tokens: int = Field(ge=0)
+    finetune_tokens: int = Field(ge=0)
+    mean: list[float]
+    sizes: list[int]
+    anomaly: list[bool]
+    intervals: dict[str, list[float]] | None = None
+    weights_x: list[float] | None = None
+
+
 class FinetunedModel(WireModel):
     """A fine-tuned model of the account.
 
@@ -221,6 +292,12 @@ class FinetunedModel(WireModel):
     freq: str
 
 
+class FinetunedModelId(WireModel):
+    """That a fine-tuned model exists, whatever else is said of it."""
+
+    id: ModelId
+
+
 class FinetunedModels(WireModel):
     """The answer of ``GET /v2/finetuned_models``."""
 
@@ -238,6 +315,18 @@ class ModelParametersOutput(WireModel):
     """The answer of ``GET /model_params``."""
 
     detail: ModelParameters
+
+
+class BaseModelEntry(WireModel):
+    """A base model that the account may use."""
+
+    name: str
+
+
+class BaseModels(WireModel):
+    """The answer of ``GET /v2/models``."""
+
+    models: list[BaseModelEntry]
 
 
 class ValidationError(WireModel):

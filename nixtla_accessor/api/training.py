@@ -9,7 +9,7 @@ import random
 import time
 from dataclasses import dataclass, replace
 
-from nixtla_accessor.api.asking import ask
+from nixtla_accessor.api.asking import ask, read
 from nixtla_accessor.api.encoding import Body, decode, encode
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Outcome
@@ -22,7 +22,7 @@ from nixtla_accessor.api.retry import (
     look_pause,
     may_be_done,
 )
-from nixtla_accessor.api.schema import FinetunedModel, FinetuneInput, FinetuneOutput
+from nixtla_accessor.api.schema import FinetunedModelId, FinetuneInput, FinetuneOutput
 from nixtla_accessor.api.transport import Transport, Upload
 from nixtla_accessor.errors import (
     ModelExistsError,
@@ -126,18 +126,17 @@ class Training:
             if make_way:
                 replaced = self._make_way(overwrite=overwrite)
             return self._train(body)
-        except TimeGPTError as error:
+        except (TimeGPTError, KeyboardInterrupt) as error:
+            if isinstance(error, KeyboardInterrupt):
+                error.args = (self._state_when_interrupted(),)
             if replaced:
                 error.add_note(f"The former model {self._model_id!r} was deleted before, as overwrite=True asks.")
-            raise
-        except KeyboardInterrupt as interrupt:
-            interrupt.args = (self._state_when_interrupted(),)
             raise
 
     def _make_way(self, *, overwrite: bool) -> bool:
         """See to it that no model of this id exists, and return whether one was deleted."""
         try:
-            self._ask("GET")
+            read(self._ask("GET"), FinetunedModelId, self._transport.where)
         except NotFoundError:
             return False
         if not overwrite:
@@ -150,10 +149,10 @@ class Training:
             self._ask("DELETE")
         return True
 
-    def _ask(self, method: str) -> None:
+    def _ask(self, method: str) -> Answer:
         """Ask for this id's model, or for its end."""
         timeout = look_timeout(self._timeout)
-        ask(self._transport, method, self._path, pacing=self._pacing, timeout=timeout, about=self._model_id)
+        return ask(self._transport, method, self._path, pacing=self._pacing, timeout=timeout, about=self._model_id)
 
     def _train(self, body: Body) -> FinetuneResult:
         """Send the series, until there is a model or nothing more can be done for one."""
@@ -165,19 +164,20 @@ class Training:
             decision = decide_training(outcome, progress, self._pacing, random.random())  # noqa: S311 - jitter
             self._progress = replace(progress, maybe_done=progress.maybe_done or may_be_done(outcome))
             self._sending = None
-            seen: FinetunedModel | Outcome | None = None
+            seen: FinetunedModelId | Outcome | None = None
             if decision.look_up is not None:
                 seen = self._look_up(decision.look_up)
-                if isinstance(seen, FinetunedModel):
+                if isinstance(seen, FinetunedModelId):
                     return FinetuneResult(self._model_id)
             if decision.again is None or not (seen is None or _is_absent(seen)):
                 raise self._error(outcome, seen)
             _LOG.info("POST %s: %s; again in %.1f s", _PATH, outcome.summary, decision.again)
+            self._display.waiting("waiting to try again")
             time.sleep(decision.again)
             self._progress = replace(self._progress, waited=self._progress.waited + decision.again)
             if decision.plain:
                 body = encode(self._request, compress=False)
-            if self._progress.maybe_done and isinstance(self._look(), FinetunedModel):
+            if self._progress.maybe_done and isinstance(self._look(), FinetunedModelId):
                 return FinetuneResult(self._model_id)
 
     def _send(self, body: Body) -> FinetuneOutput | Outcome:
@@ -190,7 +190,7 @@ class Training:
             return decode(outcome.content, FinetuneOutput)
         return outcome
 
-    def _look_up(self, seconds: float) -> FinetunedModel | Outcome:
+    def _look_up(self, seconds: float) -> FinetunedModelId | Outcome:
         """Look for the model for so long, infinity being the call's time limit, and return what was seen last."""
         until = self._sent_at + self._timeout[1] if math.isinf(seconds) else time.monotonic() + seconds
         self._display.waiting(f"looking for {self._model_id}")
@@ -199,18 +199,18 @@ class Training:
             seen = self._look()
             looks += 1
             left = until - time.monotonic()
-            if isinstance(seen, FinetunedModel) or left <= 0 or _is_final(seen):
+            if isinstance(seen, FinetunedModelId) or left <= 0 or _is_final(seen):
                 return seen
             time.sleep(min(look_pause(looks, self._pacing), left))
 
-    def _look(self) -> FinetunedModel | Outcome:
+    def _look(self) -> FinetunedModelId | Outcome:
         """Look for the model once."""
         outcome = self._transport.exchange("GET", self._path, timeout=look_timeout(self._timeout))
         if isinstance(outcome, Answer) and outcome.is_success:
-            return decode(outcome.content, FinetunedModel)
+            return decode(outcome.content, FinetunedModelId)
         return outcome
 
-    def _error(self, outcome: Outcome, seen: FinetunedModel | Outcome | None) -> TimeGPTError:
+    def _error(self, outcome: Outcome, seen: FinetunedModelId | Outcome | None) -> TimeGPTError:
         """Make the error that says what became of the call, and what is known of the model."""
         if not self._progress.maybe_done:
             known = ""
@@ -262,7 +262,7 @@ def look_timeout(timeout: tuple[float, float]) -> tuple[float, float]:
     return min(timeout[0], _LOOK_TIMEOUT), min(timeout[1], _LOOK_TIMEOUT)
 
 
-def _is_absent(seen: FinetunedModel | Outcome) -> bool:
+def _is_absent(seen: FinetunedModelId | Outcome) -> bool:
     """Whether the service says that there is no such model, in whatever words."""
     return isinstance(seen, Answer) and seen.status == _NOT_FOUND
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import secrets
 import socket
 import threading
@@ -71,8 +72,10 @@ def _start_in_thread() -> RunningEngine:
         raise ConfigurationError(f"The local engine did not start within {_START_TIMEOUT:.0f} seconds.")
 
     def stop() -> None:
+        # The process ends, so no one is left to read an answer, nor that there is none.
+        logging.getLogger("uvicorn.error").disabled = True
         server.should_exit = True
-        server.force_exit = True  # no one is left to read an answer
+        server.force_exit = True
         thread.join(timeout=1)
         listener.close()
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from nixtla_accessor.api.schema import (
+    AnomalyDetectionInput,
+    AnomalyDetectionOutput,
+    CrossValidationInput,
+    CrossValidationOutput,
     FinetunedModel,
     FinetuneInput,
     FinetuneOutput,
@@ -24,14 +29,16 @@ from nixtla_accessor.api.schema import (
 )
 from nixtla_accessor.local.features import HORIZON
 from nixtla_accessor.local.forecasting import forecast, input_size, quantile_at
-from nixtla_accessor.local.network import Weights, dump_weights, load_weights, pretrained_weights
+from nixtla_accessor.local.network import LEVELS, Weights, dump_weights, load_weights, pretrained_weights
 from nixtla_accessor.local.seasons import Season, season_of
 from nixtla_accessor.local.store import ModelStore
 from nixtla_accessor.local.tuning import Tuned, tune
+from nixtla_accessor.local.windows import Windows, all_windows, last_windows
 
 _NO_BASE = "None"  # what the hosted service writes for a model that started from the base model
 _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
+_LEAST_HISTORY = 4  # steps before the first window of the past
 
 
 class ModelIdError(Exception):
@@ -95,7 +102,7 @@ class Engine:
         weights = self._weights(request.finetuned_model_id)
         model_id = request.output_model_id or str(uuid.uuid4())
         with self._reserved(model_id):
-            tuned = _tune(weights, season, request)
+            tuned = _tune(weights, _split(request.series), season, request)
             model = FinetunedModel(
                 id=model_id,
                 created_at=datetime.now(UTC).isoformat(),
@@ -137,24 +144,105 @@ class Engine:
         """
         season = _season(request.freq)
         weights = self._weights(request.finetuned_model_id)
+        series = _split(request.series)
         if request.finetune_steps:
-            weights = _tune(weights, season, request).weights
-        quantiles = forecast(weights, _split(request.series), season, request.h)
-        mean = quantile_at(quantiles, 0.5).ravel().tolist()
-        intervals = None
-        if request.level is not None:
-            intervals = {
-                f"{side}-{level:.12g}": quantile_at(quantiles, 0.5 + sign * level / 200).ravel().tolist()
-                for level in request.level
-                for side, sign in (("lo", -1), ("hi", 1))
-            }
+            weights = _tune(weights, series, season, request).weights
+        quantiles = forecast(weights, series, season, request.h).reshape(-1, len(LEVELS))
         values = len(request.series.y)
         return ForecastOutput(
             input_tokens=values,
-            output_tokens=len(mean),
+            output_tokens=len(quantiles),
             finetune_tokens=values * request.finetune_steps,
-            mean=mean,
-            intervals=intervals,
+            mean=_at(quantiles, 0.5),
+            intervals=_intervals(quantiles, request.level),
+        )
+
+    def cross_validation(self, request: CrossValidationInput) -> CrossValidationOutput:
+        """Forecast windows of the past, each from what came before it.
+
+        Parameters
+        ----------
+        request : CrossValidationInput
+            The series, the windows and the model.
+
+        Returns
+        -------
+        CrossValidationOutput
+            Series too short for all windows have fewer; those of one value have none. With ``full_history`` the
+            windows are a season long, and cover all but the beginning of each series.
+
+        Raises
+        ------
+        UnknownFrequencyError, UnknownModelError
+            If the frequency or the model cannot be used.
+        """
+        season = _season(request.freq)
+        weights = self._weights(request.finetuned_model_id)
+        series = _split(request.series)
+        if request.full_history:
+            windows = _windows_of_all_history(request.series.sizes, season)
+        else:
+            step = request.step_size or request.h
+            windows = last_windows(request.series.sizes, request.h, request.n_windows, step)
+        values = len(request.series.y)
+        rounds = windows.rounds() if request.finetune_steps and request.refit else [np.arange(len(windows.start))]
+        quantiles = np.empty((len(windows.start), windows.horizon, len(LEVELS)))
+        for chosen in rounds:
+            if request.finetune_steps:
+                known = _histories(series, windows.rows(chosen).earliest())
+                tuned = _tune(weights, known, season, request).weights
+            else:
+                tuned = weights
+            histories = _histories(series, windows.rows(chosen))
+            quantiles[chosen] = forecast(tuned, histories, season, windows.horizon)
+        steps, inside = windows.steps(request.series.sizes)
+        answered = quantiles[inside]
+        offsets = np.cumsum(request.series.sizes) - request.series.sizes
+        return CrossValidationOutput(
+            input_tokens=values,
+            output_tokens=len(answered),
+            finetune_tokens=values * request.finetune_steps * len(rounds),
+            mean=_at(answered, 0.5),
+            sizes=np.bincount(windows.series, inside.sum(1), len(series)).astype(np.int64).tolist(),
+            idxs=(offsets[windows.series][:, None] + steps)[inside].tolist(),
+            intervals=_intervals(answered, request.level),
+        )
+
+    def detect_anomalies(self, request: AnomalyDetectionInput) -> AnomalyDetectionOutput:
+        """Mark the values of the past that lie outside the interval of their forecast, a season at a time.
+
+        Parameters
+        ----------
+        request : AnomalyDetectionInput
+            The series, the level of the interval and the model.
+
+        Returns
+        -------
+        AnomalyDetectionOutput
+            All but the beginning of each series. A missing value is no anomaly.
+
+        Raises
+        ------
+        UnknownFrequencyError, UnknownModelError
+            If the frequency or the model cannot be used.
+        """
+        season = _season(request.freq)
+        weights = self._weights(request.finetuned_model_id)
+        series = _split(request.series)
+        windows = _windows_of_all_history(request.series.sizes, season)
+        steps, inside = windows.steps(request.series.sizes)
+        quantiles = forecast(weights, _histories(series, windows), season, windows.horizon)[inside]
+        offsets = np.cumsum(request.series.sizes) - request.series.sizes
+        actual = np.asarray(request.series.y, np.float64)[(offsets[windows.series][:, None] + steps)[inside]]
+        lowest, highest = (quantile_at(quantiles, 0.5 + sign * request.level / 200) for sign in (-1, 1))
+        return AnomalyDetectionOutput(
+            input_tokens=len(request.series.y),
+            output_tokens=len(quantiles),
+            finetune_tokens=0,
+            mean=_at(quantiles, 0.5),
+            sizes=np.bincount(windows.series, inside.sum(1), len(series)).astype(np.int64).tolist(),
+            anomaly=((actual < lowest) | (actual > highest)).tolist(),
+            intervals=_intervals(quantiles, [request.level]),
         )
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:  # noqa: ARG002 - all names mean one network
@@ -204,20 +292,54 @@ def _split(series: Series) -> list[npt.NDArray[np.float64]]:
     return np.split(np.asarray(series.y, dtype=np.float64), np.cumsum(series.sizes)[:-1])
 
 
-def _tune(weights: Weights, season: Season, request: FinetuneInput | ForecastInput) -> Tuned:
+def _windows_of_all_history(sizes: npt.NDArray[np.int64], season: Season) -> Windows:
+    """Place windows a season long, as far as the network forecasts at once, after two seasons of history."""
+    return all_windows(sizes, min(season.length, HORIZON), max(2 * season.length, _LEAST_HISTORY))
+
+
+def _histories(series: list[npt.NDArray[np.float64]], windows: Windows) -> list[npt.NDArray[np.float64]]:
+    """Cut from its series what comes before each window."""
+    return [series[i][:start] for i, start in zip(windows.series, windows.start, strict=True)]
+
+
+def _at(quantiles: npt.NDArray[np.floating[Any]], level: float) -> list[float]:
+    """List one quantile of each forecast."""
+    values: list[float] = quantile_at(quantiles, level).tolist()
+    return values
+
+
+def _intervals(
+    quantiles: npt.NDArray[np.floating[Any]], levels: Sequence[float] | None
+) -> dict[str, list[float]] | None:
+    """List the bounds of the intervals, as the contract names them."""
+    if levels is None:
+        return None
+    sides = (("lo", -1), ("hi", 1))
+    return {
+        f"{side}-{level:.12g}": _at(quantiles, 0.5 + sign * level / 200) for level in levels for side, sign in sides
+    }
+
+
+def _tune(
+    weights: Weights,
+    series: list[npt.NDArray[np.float64]],
+    season: Season,
+    request: FinetuneInput | ForecastInput | CrossValidationInput,
+) -> Tuned:
     return tune(
         weights,
-        _split(request.series),
+        series,
         season,
         steps=request.finetune_steps,
         depth=request.finetune_depth,
         loss=request.finetune_loss,
-        seed=_seed(request.series),
+        seed=_seed(series),
     )
 
 
-def _seed(series: Series) -> int:
+def _seed(series: list[npt.NDArray[np.float64]]) -> int:
     """Derive the seed from the series, so that the same request trains the same model."""
-    digest = hashlib.sha256(series.y.astype(np.float64).tobytes())
-    digest.update(series.sizes.astype(np.int64).tobytes())
+    digest = hashlib.sha256(np.array([len(values) for values in series]).tobytes())
+    for values in series:
+        digest.update(values.tobytes())
     return int.from_bytes(digest.digest()[:_SEED_BYTES], "big")

@@ -16,6 +16,12 @@ from fastapi.security import HTTPBearer
 
 from nixtla_accessor.api.schema import (
     MODEL_ID_PATTERN,
+    AnomalyDetectionInput,
+    AnomalyDetectionOutput,
+    BaseModelEntry,
+    BaseModels,
+    CrossValidationInput,
+    CrossValidationOutput,
     FinetunedModel,
     FinetunedModels,
     FinetuneInput,
@@ -33,6 +39,7 @@ from nixtla_accessor.local.engine import (
     UnknownModelError,
 )
 
+BASE_MODEL = "timegpt-1"
 MAX_BODY_BYTES = 2**30  # of JSON, after inflating
 _CHUNK_BYTES = 2**20
 _CODECS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
@@ -181,6 +188,24 @@ def finetune(body: Annotated[FinetuneInput, Body(examples=[_FINETUNE_EXAMPLE])],
 def forecast(body: ForecastInput, engine: EngineOfApp) -> ForecastOutput:
     """Forecast every series, with the base model or a fine-tuned one."""
     return engine.forecast(body)
+
+
+@router.post("/v2/cross_validation", dependencies=[Depends(_refuse_unsupported)])
+def cross_validation(body: CrossValidationInput, engine: EngineOfApp) -> CrossValidationOutput:
+    """Forecast windows of the past, to compare with what happened."""
+    return engine.cross_validation(body)
+
+
+@router.post("/v2/anomaly_detection", dependencies=[Depends(_refuse_unsupported)])
+def anomaly_detection(body: AnomalyDetectionInput, engine: EngineOfApp) -> AnomalyDetectionOutput:
+    """Mark the values of the past that the model finds unusual."""
+    return engine.detect_anomalies(body)
+
+
+@router.get("/v2/models")
+def models() -> BaseModels:
+    """List the base models: one network, under the contract's default name; it answers to any other name too."""
+    return BaseModels(models=[BaseModelEntry(name=BASE_MODEL)])
 
 
 @router.get("/v2/finetuned_models")

@@ -23,7 +23,7 @@ from nixtla_accessor.local.network import Weights, backward, forward, frozen_par
 from nixtla_accessor.local.optimiser import Adam, flattened
 from nixtla_accessor.local.seasons import Season
 
-SHARES = (0.1, 0.25, 0.5)  # of the way from the base weights to the trained ones
+SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  # of the way from the base weights to the trained ones
 CERTAINTY = 0.5  # standard errors by which the hold-out's gain must exceed zero
 CERTAINTY_FEW = 3.0  # more of them for panels of few series, whose windows are not independent
 TARGET_LIMIT = 60.0  # in z
@@ -51,11 +51,11 @@ class Recipe:
 
 
 RECIPES = {
-    1: Recipe(rate=1e-2, steps=10, batch=1024),
-    2: Recipe(rate=3e-3, steps=50, batch=128),
-    3: Recipe(rate=1.5e-3, steps=50, batch=128),
-    4: Recipe(rate=7e-4, steps=50, batch=128),
-    5: Recipe(rate=5e-4, steps=50, batch=128),
+    1: Recipe(rate=1.5e-2, steps=10, batch=1024),
+    2: Recipe(rate=4.5e-3, steps=50, batch=128),
+    3: Recipe(rate=2e-3, steps=50, batch=128),
+    4: Recipe(rate=1e-3, steps=50, batch=128),
+    5: Recipe(rate=7e-4, steps=50, batch=128),
 }
 
 
@@ -68,7 +68,7 @@ class Tuned:
     weights : dict of ndarray
         The base weights themselves where share is 0.
     share : float
-        How far they are from the base weights toward the trained ones, 0 to 0.5.
+        How far they are from the base weights toward the trained ones, 0 to 1.
     steps : int
         Optimiser steps taken; 0 where no series is long enough to train on.
     windows : int
@@ -236,7 +236,8 @@ def _split(panel: Sequence[Prepared], season: Season, rng: np.random.Generator, 
     lengths = np.array([len(each.values) for each in panel])
     usual_horizon = min(HORIZON, max(6, 2 * season.length if season.length < 12 else season.length))
     horizon = np.minimum(usual_horizon, np.maximum(lengths // 5, 1))
-    origins = int(np.clip(np.ceil(48 / len(panel)), 3, 12))
+    week = -(-season.second // usual_horizon) if season.second == 7 * season.length else 0  # weekends count too
+    origins = int(np.clip(np.ceil(48 / len(panel)), max(3, week), 14))
     held = np.where(lengths < 6, 0, np.minimum(origins, np.maximum(lengths // (5 * horizon), 1)))
     series = np.repeat(np.arange(len(panel)), held)
     nth = np.concatenate([np.arange(count) for count in held]) if len(series) else series
@@ -254,7 +255,7 @@ def _split(panel: Sequence[Prepared], season: Season, rng: np.random.Generator, 
     weight = np.sqrt(room)
     series = rng.choice(len(panel), min(most, int(room.sum())), p=weight / weight.sum())
     anywhere = rng.integers(first[series], cut[series])
-    late = cut[series] - 1 - rng.integers(0, max(2, 2 * usual_horizon), len(series))
+    late = cut[series] - 1 - rng.integers(0, max(2, week) * usual_horizon, len(series))
     origin = np.where(rng.random(len(series)) < 0.5, anywhere, np.maximum(first[series], late))
     training = Places(series, origin, cut[series])
     return training.with_targets(panel), held_out.with_targets(panel)

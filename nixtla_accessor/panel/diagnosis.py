@@ -53,7 +53,7 @@ def diagnose(panel: Panel, frequency: Frequency) -> Diagnosis:
     """Find every irregularity of a panel under a frequency."""
     codes = panel.grouping.row_codes()
     straight, off_calendar = frequency.straighten(panel.ticks, panel.form)
-    stride = frequency.stride(panel.form) or np.iinfo(np.int64).max
+    stride = frequency.stride(panel.form)
     order = np.lexsort((straight, codes))
     codes, straight = codes[order], straight[order]
     within = codes[1:] == codes[:-1]

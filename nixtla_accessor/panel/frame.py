@@ -105,22 +105,29 @@ def resolve_columns(
             f"The columns must be flat; they are a MultiIndex of {frame.columns.nlevels} levels. Flatten them, for instance with "
             "df.columns = ['_'.join(map(str, name)) for name in df.columns]."
         )
-    target = TARGET_COLUMN if target_col is None else target_col
-    time = TIME_COLUMN if time_col is None else time_col
-    identifier = ID_COLUMN if id_col is None else id_col
-    if id_col is None and _place(frame, identifier, "id") is None:
-        identifier = None
-    columns = Columns(identifier, time, target)
-    for role, name in (("id", identifier), ("time", time), ("target", target)):
-        if name is None and role == "id":
-            continue
+    columns = default_columns(frame, id_col, time_col, target_col)
+    roles = {"id": columns.id, "time": columns.time, "target": columns.target}
+    if columns.id is None:
+        del roles["id"]
+    for role, name in roles.items():
         if _place(frame, name, role) is None:
             raise _missing_column(frame, name, role)
-    if len({*filter(lambda name: name is not None, (identifier, time, target))}) < 3 - (identifier is None):
+    if len(set(roles.values())) < len(roles):
         raise InvalidArgumentError(
-            f"id_col, time_col and target_col must be three different columns; found {identifier!r}, {time!r} and {target!r}."
+            f"id_col, time_col and target_col must be different columns; found {', '.join(map(repr, roles.values()))}."
         )
     return columns
+
+
+def default_columns(
+    frame: pd.DataFrame, id_col: Hashable | None, time_col: Hashable | None, target_col: Hashable | None
+) -> Columns:
+    """Put the default names where none are given; no id where the frame does not have the default one."""
+    if id_col is None and _place(frame, ID_COLUMN, "id") is not None:
+        id_col = ID_COLUMN
+    return Columns(
+        id_col, TIME_COLUMN if time_col is None else time_col, TARGET_COLUMN if target_col is None else target_col
+    )
 
 
 def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = False) -> Panel:
@@ -133,8 +140,8 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
     columns : Columns
         Its columns, from `resolve_columns`.
     allow_missing : bool, default False
-        Whether the target may have missing values, which become NaN. Integers then become float64; those that float64 cannot hold
-        are refused.
+        Whether the target may have missing values, which become NaN. Integers then become float64; those that
+        float64 cannot hold are refused.
 
     Raises
     ------
@@ -147,20 +154,34 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
     UnsupportedDtypeError
         A column holds values that are no ids, times or numbers.
     """
+    panel = read_arrays(frame, columns)
+    refuse_missing_times(panel)
+    _refuse_values(panel, allow_missing=allow_missing)
+    return panel
+
+
+def read_arrays(frame: pd.DataFrame, columns: Columns) -> Panel:
+    """Read the three columns of a frame, with whatever times and values are missing or infinite.
+
+    Raises
+    ------
+    InvalidFrameError
+        The frame is empty.
+    MissingValueError
+        An id is missing.
+    UnsupportedDtypeError
+        A column holds values that are no ids, times or numbers.
+    """
     if not len(frame):
-        raise InvalidFrameError("The frame is empty; at least one row is needed.")
-    times = take_column(frame, columns.time, "time")
-    ticks, form = read_times(times, columns.time)
+        raise InvalidFrameError("The frame is empty; it takes at least one row.")
+    ticks, form = read_times(take_column(frame, columns.time, "time"), columns.time)
     target = take_column(frame, columns.target, "target")
     y = read_target(target, columns.target)
     if columns.id is None:
         grouping = single_series(len(frame))
     else:
         grouping = group_rows(take_column(frame, columns.id, "id"), columns.id)
-    panel = Panel(columns, grouping, ticks, form, y, target.dtype)
-    _refuse_missing_times(panel)
-    _refuse_values(panel, allow_missing=allow_missing)
-    return panel
+    return Panel(columns, grouping, ticks, form, y, target.dtype)
 
 
 def take_column(frame: pd.DataFrame, name: Hashable, role: str) -> pd.Series[Any] | pd.Index:
@@ -170,6 +191,19 @@ def take_column(frame: pd.DataFrame, name: Hashable, role: str) -> pd.Series[Any
         raise _missing_column(frame, name, role)
     source, number = place
     return frame.iloc[:, number] if source == "column" else frame.index.get_level_values(number)
+
+
+def index_names(frame: pd.DataFrame, columns: Columns) -> list[Hashable]:
+    """Name the levels of the index, where ids or times are among them; else there is nothing to keep in it."""
+    names: list[Hashable] = list(frame.index.names)
+    roles: list[tuple[str, Hashable | None]] = [("id", columns.id), ("time", columns.time)]
+    in_index = False
+    for role, name in roles:
+        source, number = (name is not None and _place(frame, name, role)) or ("column", 0)
+        if source == "index":
+            names[number] = name
+            in_index = True
+    return [f"level_{number}" if name is None else name for number, name in enumerate(names)] if in_index else []
 
 
 def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | None:
@@ -211,7 +245,8 @@ def _missing_column(frame: pd.DataFrame, name: Hashable, role: str) -> MissingCo
     )
 
 
-def _refuse_missing_times(panel: Panel) -> None:
+def refuse_missing_times(panel: Panel) -> None:
+    """Refuse a panel of which some times are missing."""
     if int(panel.ticks.min()) != MISSING_TICK:
         return
     rows = np.flatnonzero(panel.ticks == MISSING_TICK)

@@ -7,7 +7,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -96,15 +96,24 @@ class Frequency:
         return f"{self.count if self.count > 1 else ''}{self.family}{'-' if anchor else ''}{anchor}"
 
     def stride(self, form: TimeForm) -> int:
-        """Return the constant step between straightened ticks; 0 when the times' unit is too coarse for this frequency."""
+        """Return the constant step between straightened ticks.
+
+        Raises
+        ------
+        FrequencyError
+            The unit of the times is too coarse for this frequency.
+        """
         if not self.family:
             return self.count
         if self.family not in NANOSECONDS:
             return self.count * form.ticks_per_day
-        ticks, rest = divmod(
-            self.count * NANOSECONDS[self.family] * TICKS_PER_SECOND[form.unit], TICKS_PER_SECOND["ns"]
-        )
-        return 0 if rest else ticks
+        wanted = self.count * NANOSECONDS[self.family] * TICKS_PER_SECOND[form.unit]
+        ticks, rest = divmod(wanted, TICKS_PER_SECOND["ns"])
+        if rest:
+            raise FrequencyError(
+                f"freq={self.name!r} is finer than the unit of the times, {form.unit}. Give another freq."
+            )
+        return ticks
 
     def straighten(self, ticks: Ticks, form: TimeForm) -> tuple[Ticks, npt.NDArray[np.bool_] | None]:
         """Map ticks so that the frequency becomes a constant step.
@@ -192,9 +201,10 @@ class Frequency:
             length *= 2
 
 
-def parse_frequency(
-    freq: str | int | pd.offsets.BaseOffset | pd.Timedelta | dt.timedelta | np.timedelta64 | Frequency,
-) -> Frequency:
+FrequencyLike: TypeAlias = str | int | pd.offsets.BaseOffset | dt.timedelta | np.timedelta64 | Frequency
+
+
+def parse_frequency(freq: FrequencyLike) -> Frequency:
     """Read a frequency as users give it.
 
     Parameters

@@ -11,9 +11,8 @@ import pandas as pd
 
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.diagnosis import diagnose, irregularity
-from nixtla_accessor.panel.frame import Panel, read_arrays, refuse_missing_times, resolve_columns, role_levels
-from nixtla_accessor.panel.frequency import Frequency, infer_frequency, parse_frequency
-from nixtla_accessor.panel.vocabulary import FrequencyLike
+from nixtla_accessor.panel.frame import Panel, index_names, read_arrays, refuse_missing_times, resolve_columns
+from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, infer_frequency, parse_frequency
 
 Integers = npt.NDArray[np.int64]
 
@@ -71,8 +70,8 @@ def fill_gaps(
     frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
     rows, codes, ticks = _spread(panel, frequency)
 
-    levels = role_levels(frame, columns)
-    flat = frame.reset_index(names=list(levels)) if levels else frame.reset_index(drop=True)
+    levels = index_names(frame, columns)
+    flat = frame.reset_index(names=levels) if levels else frame.reset_index(drop=True)
     filled = flat.reindex(rows).reset_index(drop=True)
     if columns.id is not None:
         filled[columns.id] = panel.grouping.ids.take(codes)
@@ -81,7 +80,7 @@ def fill_gaps(
     missing = (rows < 0) | np.isnan(values)
     filled[columns.target] = _fill(values, missing, codes, method, panel.target_dtype)
     filled.attrs = frame.attrs
-    return filled.set_index(list(levels)).rename_axis(frame.index.names) if levels else filled
+    return filled.set_index(levels).rename_axis(frame.index.names) if levels else filled
 
 
 def _spread(panel: Panel, frequency: Frequency) -> tuple[Integers, Integers, Integers]:
@@ -120,3 +119,15 @@ def _fill(
     elif method is not None and missing.any():
         values, missing = np.where(missing, method, values), np.zeros_like(missing)
     return _with_missing(values, missing, dtype)
+
+
+def _with_missing(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], dtype: Any) -> pd.Series[Any]:  # noqa: ANN401
+    """Make a column of values, in the caller's dtype where that can hold them all."""
+    is_integer = pd.api.types.is_integer_dtype(dtype)
+    if values.dtype.kind == "f":
+        floats = pd.Series(np.where(missing, np.nan, values))
+        return floats if is_integer or not pd.api.types.is_float_dtype(dtype) else floats.astype(dtype)
+    integers = pd.Series(pd.arrays.IntegerArray(values, missing))
+    if is_integer and not (missing.any() and isinstance(dtype, np.dtype)):
+        return integers.astype(dtype)
+    return integers

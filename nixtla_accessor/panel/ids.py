@@ -86,7 +86,7 @@ def missing_ids(values: pd.Series[Any] | pd.Index[Any]) -> Integers:
         return np.empty(0, dtype=np.int64)
     if isinstance(dtype, pd.StringDtype | pd.ArrowDtype) and not pa.array(values, from_pandas=True).null_count:
         return np.empty(0, dtype=np.int64)
-    return np.flatnonzero(values.isna())
+    return np.flatnonzero(np.asarray(values.isna()))
 
 
 def ranges(starts: Integers, sizes: Integers) -> Integers:
@@ -163,9 +163,7 @@ def _run_starts(labels: pa.Array | npt.NDArray[Any]) -> Integers:
     return np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
 
 
-def _group_mixed(
-    values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any], name: object
-) -> Grouping:
+def _group_mixed(values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any], name: object) -> Grouping:
     """Group rows in any order."""
     codes = _encode(values, labels)
     sizes = np.bincount(codes)
@@ -180,7 +178,7 @@ def _group_mixed(
 
 
 def _encode(values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Number the ids, in any order, from 0."""
+    """Give each id a number, in any order, from 0."""
     if isinstance(labels, pa.Array):
         return np.asarray(pc.dictionary_encode(labels).indices.to_numpy())
     return labels if isinstance(values.dtype, pd.CategoricalDtype) else pd.factorize(labels)[0]

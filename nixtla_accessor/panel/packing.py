@@ -11,7 +11,6 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
-from nixtla_accessor.errors import FrequencyError
 from nixtla_accessor.panel.diagnosis import irregularity
 from nixtla_accessor.panel.frame import Columns, Panel
 from nixtla_accessor.panel.frequency import Frequency
@@ -136,10 +135,6 @@ def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
     """
     straight, strays = frequency.straighten(panel.ticks, panel.form)
     stride = frequency.stride(panel.form)
-    if stride == 0:
-        raise FrequencyError(
-            f"The times are whole {panel.form.unit}, too coarse for the frequency {frequency.name!r}. Give the right freq."
-        )
     placed = None
     if strays is None:
         placed = _place_blocks(panel, straight, stride) or _place_rows(panel, straight, stride)

@@ -15,7 +15,7 @@ Target = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 EXACT_IN_FLOAT64 = 2**53
 
 
-def read_target(values: pd.Series[Any] | pd.Index, name: object) -> Target:
+def read_target(values: pd.Series[Any] | pd.Index[Any], name: object) -> Target:
     """Read the target, keeping every digit.
 
     Integers become int64; all else float64, where a missing value is NaN. Integers with missing values become float64,
@@ -42,35 +42,32 @@ def read_target(values: pd.Series[Any] | pd.Index, name: object) -> Target:
         values = pd.Series(np.asarray(values))
     if values.dtype == np.dtype(object):
         values = _from_objects(values, name)
-    dtype: Any = values.dtype
-    if pd.api.types.is_bool_dtype(dtype) or not (
-        pd.api.types.is_integer_dtype(dtype) or (pd.api.types.is_float_dtype(dtype) and _width(dtype) <= 8)
-    ):
+    dtype = values.dtype
+    if pd.api.types.is_integer_dtype(dtype):
+        numbers: Target = _integers(values, name)
+    elif pd.api.types.is_float_dtype(dtype) and not _is_wide(dtype):
+        numbers = _floats(values)
+    else:
         raise _no_numbers(name, str(dtype))
-    numbers = _floats(values) if pd.api.types.is_float_dtype(dtype) else _integers(values, name)
     view = np.ascontiguousarray(numbers).view()
     view.flags.writeable = False
     return view
 
 
-def _width(dtype: Any) -> int:
-    """Return the bytes of one float."""
-    return int(dtype.itemsize) if isinstance(dtype, np.dtype) else int(dtype.numpy_dtype.itemsize)
+def _is_wide(dtype: object) -> bool:
+    """Tell whether floats have digits that float64 lacks."""
+    return isinstance(dtype, np.dtype) and dtype.itemsize > np.dtype(np.float64).itemsize
 
 
-def _floats(values: pd.Series[Any] | pd.Index) -> npt.NDArray[np.float64]:
+def _floats(values: pd.Series[Any] | pd.Index[Any]) -> npt.NDArray[np.float64]:
     if isinstance(values.dtype, np.dtype):
         return np.asarray(values.to_numpy(), dtype=np.float64)
     return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _integers(values: pd.Series[Any] | pd.Index, name: object) -> Target:
-    largest = values.max(skipna=True)
-    if largest is not pd.NA and int(largest) > np.iinfo(np.int64).max:
-        raise UnsupportedDtypeError(
-            f"The target {name!r} has integers beyond the largest int64, such as {int(largest)}. "
-            f"Rescale them, or give up digits: df[{name!r}].astype('float64')."
-        )
+def _integers(values: pd.Series[Any] | pd.Index[Any], name: object) -> Target:
+    if pd.api.types.is_unsigned_integer_dtype(values.dtype):
+        _refuse_beyond_int64(values, name)
     if isinstance(values.dtype, np.dtype):
         return np.asarray(values.to_numpy(), dtype=np.int64)
     missing = np.asarray(values.isna())
@@ -79,13 +76,22 @@ def _integers(values: pd.Series[Any] | pd.Index, name: object) -> Target:
         return integers
     if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
         raise UnsupportedDtypeError(
-            f"The target {name!r} has missing values, and integers beyond 2**53 that float64 cannot hold exactly beside them. "
-            f"Fill the missing values, or give up digits: df[{name!r}].astype('float64')."
+            f"The target {name!r} has missing values, and integers beyond 2**53 that float64 cannot hold exactly "
+            f"beside them. Fill the missing values, or give up digits: df[{name!r}].astype('float64')."
         )
     return np.where(missing, np.nan, integers.astype(np.float64))
 
 
-def _from_objects(values: pd.Series[Any] | pd.Index, name: object) -> pd.Series[Any]:
+def _refuse_beyond_int64(values: pd.Series[Any] | pd.Index[Any], name: object) -> None:
+    largest = values.max()
+    if largest is not pd.NA and int(largest) > np.iinfo(np.int64).max:
+        raise UnsupportedDtypeError(
+            f"The target {name!r} has integers beyond the largest int64, such as {int(largest)}. "
+            f"Rescale them, or give up digits: df[{name!r}].astype('float64')."
+        )
+
+
+def _from_objects(values: pd.Series[Any] | pd.Index[Any], name: object) -> pd.Series[Any]:
     """Bring Python numbers to a dtype of numbers."""
     found = pd.api.types.infer_dtype(values, skipna=True)
     try:

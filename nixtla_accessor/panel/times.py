@@ -91,7 +91,7 @@ class TimeForm:
         first = np.ones(len(naive), dtype=bool)
         return np.asarray(naive.tz_localize(self.zone, ambiguous=first, nonexistent="shift_forward").asi8)
 
-    def restore(self, ticks: Ticks) -> pd.Index:
+    def restore(self, ticks: Ticks) -> pd.Index[Any]:
         """Write ticks as the caller writes times; shape ``(n,)``, the caller's dtype."""
         if self.kind == "integer":
             return pd.Index(ticks).astype(self.dtype)
@@ -143,7 +143,7 @@ def most_frequent(values: npt.NDArray[np.int64]) -> int:
     return int(kinds[np.argmax(counts)])
 
 
-def read_times(values: pd.Series[Any] | pd.Index, name: object) -> tuple[Ticks, TimeForm]:
+def read_times(values: pd.Series[Any] | pd.Index[Any], name: object) -> tuple[Ticks, TimeForm]:
     """Read a column of times.
 
     Parameters
@@ -194,12 +194,12 @@ def _no_times(name: object, found: str) -> UnsupportedDtypeError:
     )
 
 
-def _read_stamps(values: pd.Series[Any] | pd.Index, dtype: Any) -> tuple[Ticks, TimeForm]:
+def _read_stamps(values: pd.Series[Any] | pd.Index[Any], dtype: Any) -> tuple[Ticks, TimeForm]:
     stamps = pd.DatetimeIndex(values)
     return np.asarray(stamps.asi8), TimeForm("stamp", dtype, unit=stamps.unit, zone=stamps.tz)
 
 
-def _read_integers(values: pd.Series[Any] | pd.Index, dtype: Any, name: object) -> tuple[Ticks, TimeForm]:
+def _read_integers(values: pd.Series[Any] | pd.Index[Any], dtype: Any, name: object) -> tuple[Ticks, TimeForm]:
     missing = values.isna()
     numbers = (
         values.to_numpy(dtype=dtype if isinstance(dtype, np.dtype) else None, na_value=0)
@@ -223,7 +223,7 @@ def _read_periods(periods: pd.PeriodIndex, dtype: pd.PeriodDtype) -> tuple[Ticks
     return np.asarray(stamps.asi8), TimeForm("period", dtype, unit=stamps.unit)
 
 
-def _read_arrow(values: pd.Series[Any] | pd.Index, dtype: pd.ArrowDtype, name: object) -> tuple[Ticks, TimeForm]:
+def _read_arrow(values: pd.Series[Any] | pd.Index[Any], dtype: pd.ArrowDtype, name: object) -> tuple[Ticks, TimeForm]:
     kind = dtype.pyarrow_dtype
     if pa.types.is_integer(kind):
         return _read_integers(values, dtype, name)
@@ -246,7 +246,7 @@ def _read_arrow(values: pd.Series[Any] | pd.Index, dtype: pd.ArrowDtype, name: o
     return np.asarray(ticks.to_numpy()), TimeForm("stamp", dtype, unit=unit, zone=known_zone)
 
 
-def _read_objects(values: pd.Series[Any] | pd.Index, name: object) -> tuple[Ticks, TimeForm]:
+def _read_objects(values: pd.Series[Any] | pd.Index[Any], name: object) -> tuple[Ticks, TimeForm]:
     found = pd.api.types.infer_dtype(values, skipna=True)
     if found == "string":
         return _read_texts(values, name)
@@ -270,7 +270,7 @@ def _read_objects(values: pd.Series[Any] | pd.Index, name: object) -> tuple[Tick
     raise _no_times(name, f"an object column of {found} values")
 
 
-def _read_texts(values: pd.Series[Any] | pd.Index, name: object) -> tuple[Ticks, TimeForm]:
+def _read_texts(values: pd.Series[Any] | pd.Index[Any], name: object) -> tuple[Ticks, TimeForm]:
     places, labels = pd.factorize(values)
     texts = [str(label) for label in labels]
     matches = [_ISO.fullmatch(text) for text in texts]

@@ -29,15 +29,16 @@ ANCHORS = {
 } | {family: MONTHS for family, months in MONTHS_APART.items() if months > 1}
 
 BUSINESS_HOURS = ("bh", "cbh")
-CUSTOM_FAMILIES = ("C", "CBMS", "CBME")
+CUSTOM_KINDS = {pd.offsets.CDay: "C", pd.offsets.CBMonthBegin: "CBMS", pd.offsets.CBMonthEnd: "CBME"}
 FAMILIES = (*NANOSECONDS, "D", "B", "MS", "ME", "BMS", "BME", *(name for name in ANCHORS if not name.startswith("CB")))
 
 # How pandas before 2.2 spelled them, and the lower-case forms it took.
 MODERN = {
-    old: modern
-    for pair in ["H:h", "T:min", "S:s", "L:ms", "U:us", "N:ns", "BH:bh", "CBH:cbh", "d:D", "b:B", "w:W", "c:C", "M:ME", "BM:BME", "CBM:CBME", "SM:SME", "Q:QE", "BQ:BQE", "A:YE", "Y:YE", "BA:BYE", "BY:BYE", "AS:YS", "BAS:BYS"]
-    for old, modern in [pair.split(":")]
-}
+    "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns", "BH": "bh", "CBH": "cbh",
+    "d": "D", "b": "B", "w": "W", "c": "C",
+    "M": "ME", "BM": "BME", "CBM": "CBME", "SM": "SME", "Q": "QE", "BQ": "BQE",
+    "A": "YE", "Y": "YE", "BA": "BYE", "BY": "BYE", "AS": "YS", "BAS": "BYS",
+}  # fmt: skip
 
 _TOKEN = re.compile(r"\s*(?P<count>\d+(?:\.\d+)?)?\s*(?P<family>[A-Za-z]+)(?:-(?P<anchor>[A-Za-z0-9]+))?\s*")
 
@@ -86,30 +87,24 @@ def read_text(text: str) -> Reading:
 
 
 def read_offset(offset: pd.offsets.BaseOffset) -> tuple[Reading, pd.offsets.BaseOffset | None]:
-    """Read a pandas offset; the second value is its base, where a name alone does not tell its days."""
+    """Read a pandas offset; the second value is its base, where a name alone does not tell its days.
+
+    Raises
+    ------
+    InvalidArgumentError
+        It does not step forward, or by no constant step.
+    """
     if offset.n < 1:
         raise InvalidArgumentError(f"freq={offset!r} must step forward; its multiple is {offset.n}.")
     if isinstance(offset, pd.offsets.BusinessHour):
         raise _business_hours(repr(offset))
-    if getattr(offset, "offset", None):
-        raise InvalidArgumentError(f"freq={offset!r} is shifted by {offset.offset}; give it without the shift.")
-    if isinstance(offset, pd.offsets.Day):
-        return Reading(offset.n, "D"), None
-    if isinstance(offset, pd.offsets.Tick):
-        return elapsed_reading(offset.nanos), None
-    if type(offset) is pd.offsets.DateOffset:
-        return _read_keywords(offset), None
-    if isinstance(offset, pd.offsets.Week) and offset.weekday is None:
-        return Reading(7 * offset.n, "D"), None
-    custom = {pd.offsets.CDay: "C", pd.offsets.CBMonthBegin: "CBMS", pd.offsets.CBMonthEnd: "CBME"}.get(type(offset))
-    if custom:
-        return Reading(offset.n, custom), offset.base
-    if isinstance(offset, pd.offsets.LastWeekOfMonth):
-        return Reading(offset.n, "LWOM", WEEKDAYS[offset.weekday]), None
-    try:
-        return read_text(offset.freqstr), None
-    except InvalidArgumentError:
-        return Reading(offset.n, offset.base.freqstr), offset.base
+    if shift := getattr(offset, "offset", None):
+        raise InvalidArgumentError(f"freq={offset!r} is shifted by {shift}; give it without the shift.")
+    for kind, family in CUSTOM_KINDS.items():
+        if isinstance(offset, kind):
+            return Reading(offset.n, family), offset.base
+    reading = _read_plain_offset(offset)
+    return (Reading(offset.n, offset.base.freqstr), offset.base) if reading is None else (reading, None)
 
 
 def read_duration(duration: dt.timedelta | np.timedelta64) -> Reading:
@@ -147,7 +142,7 @@ def _anchored(count: int, family: str, anchor: str, text: str) -> Reading:
     """Check the anchor, put in the default one, and bring equivalent ones to the same."""
     if family in BUSINESS_HOURS:
         raise _business_hours(text)
-    if family in CUSTOM_FAMILIES:
+    if family in CUSTOM_KINDS.values():
         raise InvalidArgumentError(
             f"freq={text!r} names custom business days without their holidays. Give the offset itself: "
             "freq=pd.offsets.CustomBusinessDay(holidays=[…]) or one of its kin."
@@ -178,6 +173,24 @@ def _nanoseconds(count: Fraction, family: str) -> Fraction | None:
     return count * size if size else None
 
 
+def _read_plain_offset(offset: Any) -> Reading | None:  # noqa: ANN401 - the stubs lack the offsets' attributes
+    """Read an offset that a name tells in full; None when none does."""
+    if isinstance(offset, pd.offsets.Day):
+        return Reading(offset.n, "D")
+    if isinstance(offset, pd.offsets.Tick):
+        return elapsed_reading(offset.nanos)
+    if isinstance(offset, pd.offsets.Week) and offset.weekday is None:
+        return Reading(7 * offset.n, "D")
+    if isinstance(offset, pd.offsets.LastWeekOfMonth):  # pandas before 3 cannot read its name back
+        return Reading(offset.n, "LWOM", WEEKDAYS[offset.weekday])
+    if type(offset) is pd.offsets.DateOffset:
+        return _read_keywords(offset)
+    try:
+        return read_text(offset.freqstr)
+    except InvalidArgumentError:
+        return None
+
+
 def _read_keywords(offset: pd.offsets.DateOffset) -> Reading:
     """Read ``DateOffset(days=1)`` and the like."""
     known = {"weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds", "nanoseconds"}
@@ -185,7 +198,8 @@ def _read_keywords(offset: pd.offsets.DateOffset) -> Reading:
     if keywords.keys() <= known:
         return read_duration(offset.n * pd.Timedelta(**keywords))
     raise InvalidArgumentError(
-        f"freq={offset!r} does not say on which days the stamps fall. Use a named frequency, such as 'MS' (month starts) or 'ME' (month ends)."
+        f"freq={offset!r} does not say on which days the stamps fall. Use a named frequency, such as 'MS' (month "
+        "starts) or 'ME' (month ends)."
     )
 
 
@@ -200,6 +214,6 @@ def _unknown(text: str) -> InvalidArgumentError:
     near = difflib.get_close_matches(text.strip(), FAMILIES, n=3, cutoff=0.5)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     return InvalidArgumentError(
-        f"freq={text!r} is no frequency that pandas knows.{hint} Expected a pandas alias such as 'h', '15min', 'D', 'W-MON', 'MS', 'ME', "
-        "'QE', 'YS' or 'B', a pandas offset, a timedelta, or an int for integer time."
+        f"freq={text!r} is no frequency that pandas knows.{hint} Expected a pandas alias such as 'h', '15min', 'D', "
+        "'W-MON', 'MS', 'ME', 'QE', 'YS' or 'B', a pandas offset, a timedelta, or an int for integer time."
     )

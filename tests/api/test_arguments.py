@@ -11,6 +11,8 @@ NO_MODEL_IDS = ["", "x" * 37, "has space!", "a\n", "a/../b", "é", 5, True, b"a"
 STEPS = "finetune_steps must be a whole number above 0; got {}."
 DEPTH = "finetune_depth must be a whole number from 1 to 5; got {}."
 LOSS = "finetune_loss must be one of 'default', 'mae', 'mse', 'rmse', 'mape', 'smape', 'poisson'; got {}"
+VALUES = "y must be a one-dimensional array of numbers, with at least one; got {}."
+COUNTS = "sizes must be a one-dimensional array of whole numbers, with at least one; got {}."
 
 
 def refusal(check, **arguments):
@@ -30,7 +32,10 @@ def test_integers_of_numpy_become_pythons(integer):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        *(("finetune_steps", value, STEPS.format(repr(value))) for value in (0, -1, 1.0, True, None, np.float64(3.0), np.True_)),
+        *(
+            ("finetune_steps", value, STEPS.format(repr(value)))
+            for value in (0, -1, 1.0, True, None, np.float64(3.0), np.True_)
+        ),
         *(("finetune_depth", value, DEPTH.format(repr(value))) for value in (0, 6, 1.5, False)),
         ("finetune_loss", "MAE", LOSS.format("'MAE'.")),
         ("finetune_loss", "smap", LOSS.format("'smap'; did you mean 'smape'?")),
@@ -72,9 +77,7 @@ def test_levels_are_plain_numbers_and_whole_ones_are_integers():
 @pytest.mark.parametrize("level", [[], 80, "80", ["80"], [100], [-1], [float("nan")], [True], [None], [[80]]])
 def test_refused_levels(level):
     message = refusal(check_forecast_arguments, h=1, level=level)
-    assert message == (
-        f"level must be a list of percentages from 0 to below 100, such as [80, 90]; got {level!r}."
-    )
+    assert message == (f"level must be a list of percentages from 0 to below 100, such as [80, 90]; got {level!r}.")
 
 
 @pytest.mark.parametrize("h", [0, -3, 2.5, True, "7"])
@@ -111,12 +114,24 @@ def test_other_numbers_become_float64_or_int64(y, dtype):
 @pytest.mark.parametrize(
     ("y", "sizes", "message"),
     [
-        ([True, False], [2], "y must be a one-dimensional array of numbers, with at least one; got bool of shape (2,)."),
-        ([], [1], "y must be a one-dimensional array of numbers, with at least one; got float64 of shape (0,)."),
-        ([[1.0]], [1], "y must be a one-dimensional array of numbers, with at least one; got float64 of shape (1, 1)."),
-        (["a"], [1], "y must be a one-dimensional array of numbers, with at least one; got <U1 of shape (1,)."),
-        ([1.0], [1.0], "sizes must be a one-dimensional array of whole numbers, with at least one; got float64 of shape (1,)."),
-        ([1.0], [], "sizes must be a one-dimensional array of whole numbers, with at least one; got float64 of shape (0,)."),
+        (
+            [True, False],
+            [2],
+            VALUES.format("bool of shape (2,)"),
+        ),
+        ([], [1], VALUES.format("float64 of shape (0,)")),
+        ([[1.0]], [1], VALUES.format("float64 of shape (1, 1)")),
+        (["a"], [1], VALUES.format("<U1 of shape (1,)")),
+        (
+            [1.0],
+            [1.0],
+            COUNTS.format("float64 of shape (1,)"),
+        ),
+        (
+            [1.0],
+            [],
+            COUNTS.format("float64 of shape (0,)"),
+        ),
         (
             [1.0, np.inf, -np.inf],
             [3],

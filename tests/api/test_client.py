@@ -64,7 +64,7 @@ def test_a_large_request_travels_compressed_to_the_engine(local):
 
 
 def test_a_refusal_of_the_engine_is_told_whole(local):
-    with pytest.raises(errors.UnprocessableError, match="body → freq: .*'fortnight'") as caught:
+    with pytest.raises(errors.UnprocessableError, match=r"body → freq: .*'fortnight'") as caught:
         local.finetune(Y, SIZES, "fortnight")
     assert caught.value.detail[0]["loc"] == ["body", "freq"]
 
@@ -108,7 +108,7 @@ def test_look_ups_and_forecasts_are_asked_again(service, client, status):
 
 def test_a_forecast_that_takes_too_long_is_not_asked_again(service, client):
     service.forecast_faults = [lambda *_: service.stopped.wait(5)]
-    with pytest.raises(errors.TransportError, match="gave no answer within 0.2 s"):
+    with pytest.raises(errors.TransportError, match=r"gave no answer within 0\.2 s"):
         client.forecast(Y, SIZES, "h", 3, timeout=0.2)
     assert len(service.posts) == 1
 

@@ -9,7 +9,8 @@ from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Failure, FailureKind
 
 ENVELOPE = (
-    b'{"data":null,"message":"Token is not valid","details":"Renew it","code":"A12","requestID":"r-7","support":"s@x.io"}'
+    b'{"data":null,"message":"Token is not valid","details":"Renew it",'
+    b'"code":"A12","requestID":"r-7","support":"s@x.io"}'
 )
 
 
@@ -37,8 +38,9 @@ ENVELOPE = (
 )
 def test_every_shape_of_a_refusal(content, words, detail):
     error = error_of(Answer(401, content), "https://x.io")
-    assert str(error) == f"The service does not accept the API key (401){words.removeprefix('(401)')}" + (
-        "Set NIXTLA_API_KEY or connect(api_key=…)."
+    said = words.removeprefix("(401)")
+    assert str(error) == (
+        f"The service does not accept the API key (401){said}Set NIXTLA_API_KEY or connect(api_key=…)."
     )
     if detail is not None or not content:
         assert error.detail == detail

@@ -94,7 +94,7 @@ def test_nobody_listening(service, client):
 
 def test_always_cut_within_the_body(service, client):
     service.faults = [service.drop_within_body] * 9
-    with pytest.raises(errors.TransportError, match="while the request was being sent. Tried 4 times") as caught:
+    with pytest.raises(errors.TransportError, match=r"while the request was being sent\. Tried 4 times") as caught:
         client.finetune(OVERFLOWING, [OVERFLOWING.size], "D")
     assert type(caught.value) is errors.TransportError
     assert len(service.posts) == 4
@@ -243,8 +243,8 @@ def test_no_answer_and_no_model(service, client):
     error = failure(client, errors.OutcomeUnknownError, timeout=(5, 0.3), output_model_id="mine")
     assert error.finetuned_model_id == "mine"
     assert str(error) == (
-        f"{service.url} gave no answer within 0.3 s. There is no model 'mine' as yet; "
-        "nixtla_accessor.finetuned_model('mine') tells whether it is there, and df.timegpt.use_model('mine') attaches it."
+        f"{service.url} gave no answer within 0.3 s. There is no model 'mine' as yet; nixtla_accessor.finetuned_model"
+        "('mine') tells whether it is there, and df.timegpt.use_model('mine') attaches it."
     )
     assert len(service.posts) == 1
 
@@ -434,9 +434,13 @@ def test_a_refusal_after_overwriting_says_that_the_former_model_is_gone(service,
     assert error.__notes__ == ["The former model 'mine' was deleted before, as overwrite=True asks."]
 
 
-def test_nothing_is_trained_where_the_own_id_cannot_be_looked_up(service, client):
-    service.look_faults = [service.says(403, {"detail": "no"})]
-    failure(client, errors.PermissionDeniedError, output_model_id="mine")
+@pytest.mark.parametrize(
+    ("look", "kind"),
+    [((403, {"detail": "no"}), errors.PermissionDeniedError), ((200, b"<html>Log in"), errors.ResponseError)],
+)
+def test_nothing_is_trained_where_the_own_id_cannot_be_looked_up(service, client, look, kind):
+    service.look_faults = [service.says(*look)]
+    failure(client, kind, output_model_id="mine")
     assert service.posts == []
 
 

@@ -258,6 +258,70 @@ class TestForecast:
         assert answer["detail"]["horizon"] > 0
 
 
+class TestCrossValidation:
+    def test_it_forecasts_each_window_from_what_came_before(self, call):
+        y, _ = values()
+        asked = {"h": 6, "n_windows": 3, "step_size": 4, "level": [80]}
+        answer = call("POST", "/v2/cross_validation", forecast_body() | asked).json()
+        assert answer["sizes"] == [18, 18, 18]
+        starts = [60 * i + cutoff for i in range(3) for cutoff in (46, 50, 54)]
+        assert answer["idxs"] == [start + step for start in starts for step in range(6)]
+        for window, start in enumerate(starts):
+            series = start // 60
+            known = {"y": y[60 * series : start], "sizes": [start - 60 * series]}
+            alone = call("POST", "/v2/forecast", {"series": known, "freq": "MS", "h": 6, "level": [80]}).json()
+            np.testing.assert_allclose(alone["mean"], answer["mean"][6 * window : 6 * window + 6], rtol=1e-4)
+            lowest = answer["intervals"]["lo-80"][6 * window : 6 * window + 6]
+            np.testing.assert_allclose(alone["intervals"]["lo-80"], lowest, rtol=1e-4)
+
+    @pytest.mark.parametrize("refit", [True, False])
+    def test_it_tunes_on_nothing_that_a_window_forecasts(self, call, refit):
+        tuning = {"h": 6, "n_windows": 2, "finetune_steps": 20, "finetune_depth": 5, "refit": refit}
+        before = call("POST", "/v2/cross_validation", forecast_body() | tuning).json()
+        untuned = call("POST", "/v2/cross_validation", forecast_body() | {"h": 6, "n_windows": 2}).json()
+        assert before["finetune_tokens"] == 180 * 20 * (2 if refit else 1)
+        assert before["mean"] != untuned["mean"]
+        otherwise = forecast_body() | tuning
+        for last_window in (54, 114, 174):
+            otherwise["series"]["y"][last_window] += 1000
+        assert call("POST", "/v2/cross_validation", otherwise).json()["mean"] == before["mean"]
+
+    def test_series_too_short_have_fewer_windows(self, call):
+        sent = {"series": {"y": [1.0, 2, 3, 4, 5, 6, 7, 8], "sizes": [1, 2, 5]}, "freq": "D", "h": 2, "n_windows": 2}
+        answer = call("POST", "/v2/cross_validation", sent).json()
+        assert answer["sizes"] == [0, 0, 4]
+        assert answer["idxs"] == [4, 5, 6, 7]
+
+    def test_the_whole_history(self, call):
+        answer = call("POST", "/v2/cross_validation", forecast_body(full_history=True)).json()
+        assert answer["sizes"] == [36, 36, 36]
+        assert answer["idxs"] == [60 * i + step for i in range(3) for step in range(24, 60)]
+
+
+class TestAnomalies:
+    def test_a_spike_is_found_and_the_usual_is_not(self, call):
+        y, sizes = values()
+        y[60 + 50] += 30
+        answer = call("POST", "/v2/anomaly_detection", {"series": {"y": y, "sizes": sizes}, "freq": "MS"}).json()
+        found = np.reshape(answer["anomaly"], (3, 36))
+        assert found[1, 50 - 24]
+        assert not found[[0, 2]].any()
+        assert set(answer["intervals"]) == {"lo-99", "hi-99"}
+        lowest, highest = (np.array(answer["intervals"][side]) for side in ("lo-99", "hi-99"))
+        actual = np.reshape(y, (3, 60))[:, 24:].ravel()
+        assert answer["anomaly"] == ((actual < lowest) | (actual > highest)).tolist()
+
+    def test_a_missing_value_is_no_anomaly(self, call):
+        y, sizes = values()
+        y[50] = None
+        answer = call("POST", "/v2/anomaly_detection", {"series": {"y": y, "sizes": sizes}, "freq": "MS"})
+        assert not answer.json()["anomaly"][50 - 24]
+
+
+def test_the_base_models(call):
+    assert call("GET", "/v2/models").json() == {"models": [{"name": "timegpt-1"}]}
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("path", "change", "location"),
