@@ -15,8 +15,10 @@ from nixtla_accessor.api.arguments import Timeout, check_finetune_arguments, che
 from nixtla_accessor.api.client import Client, default_client
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import NoModelError, UnprocessableError
+from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.frame import Columns, read_panel, resolve_columns, take_column
 from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
+from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.intervals import forecast_columns, levels_to_ask
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel
 from nixtla_accessor.panel.results import forecast_frame
@@ -114,6 +116,83 @@ class TimeGPTAccessor:
         panel = read_panel(self._frame, columns, allow_missing=allow_missing)
         frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
         return pack_panel(panel, frequency)
+
+    def audit(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+    ) -> pd.DataFrame:
+        """List everything that `finetune` would refuse the frame for, in one pass; nothing is sent.
+
+        Parameters
+        ----------
+        freq, id_col, time_col, target_col
+            As in `pack`.
+
+        Returns
+        -------
+        DataFrame
+            One row for each problem, empty when all is well: ``series`` (its id), ``column``, ``kind`` (such as "gap"),
+            ``first`` (the first stamp concerned), ``count``, ``refused`` (False for what is merely not used, such as
+            further columns) and ``remedy``.
+
+        Raises
+        ------
+        InvalidArgumentError, MissingColumnError, DuplicateColumnError
+            If it cannot be said which columns are meant.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> load_unemployment().drop(index=5).timegpt.audit()[["series", "kind", "count"]]
+                series kind  count
+        0  Agriculture  gap      1
+        """
+        id_col, time_col, target_col = self._columns(id_col, time_col, target_col)
+        return audit_frame(self._frame, freq=freq, id_col=id_col, time_col=time_col, target_col=target_col)
+
+    def fill_gaps(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        method: str | float | None = None,
+    ) -> pd.DataFrame:
+        """Return a new frame with one row for each stamp that a series lacks between its first and its last.
+
+        Parameters
+        ----------
+        freq, id_col, time_col, target_col
+            As in `pack`; freq None takes the one that leaves the fewest gaps.
+        method : {"ffill", "interpolate"} or number, optional
+            What missing targets become: the value before, a straight line, or a constant. None leaves them missing.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by id and time; it carries the record on. The frame itself stays as it is.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no such method or frequency.
+        InvalidFrameError
+            If more than gaps keeps the frame from being regular; `audit` lists it.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> whole = load_unemployment().drop(index=5).timegpt.fill_gaps(method="interpolate")
+        >>> len(whole), float(whole.loc[5, "y"])
+        (1708, 75.0)
+        """
+        id_col, time_col, target_col = self._columns(id_col, time_col, target_col)
+        return fill_gaps(self._frame, freq=freq, id_col=id_col, time_col=time_col, target_col=target_col, method=method)
 
     def finetune(
         self,

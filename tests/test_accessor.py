@@ -1,7 +1,14 @@
 """From a frame to a fine-tuned model and its forecast, over real HTTP, with the local engine."""
 
 import copy
+import json
+import os
 import pickle
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -282,7 +289,7 @@ class TestForecast:
         forecast = df.timegpt.forecast(h=5, quantiles=asked)
         names = [f"TimeGPT-q-{name}" for name in ("2.5", "10", "28", "29", "50", "57", "90")]
         assert list(forecast.columns) == ["unique_id", "ds", "TimeGPT", *names]
-        for lower, upper in zip(names, names[1:], strict=False):
+        for lower, upper in pairwise(names):
             assert (forecast[lower] <= forecast[upper]).all()
         assert (forecast["TimeGPT-q-50"] == forecast["TimeGPT"]).all()
         levels = df.timegpt.forecast(h=5, level=[80])
@@ -372,11 +379,38 @@ class TestForecast:
 
 
 class TestConnections:
-    def test_without_a_key_it_says_both_ways_out(self, local):
-        local.close()
-        with connect(base_url="local"):
-            pass
-        df = panel()
+    def test_without_a_key_it_says_every_way_out(self):
+        program = """if True:
+            import pandas as pd, nixtla_accessor
+            df = pd.DataFrame({"ds": pd.date_range("2024", periods=9), "y": range(9)})
+            try:
+                df.timegpt.finetune()
+            except nixtla_accessor.errors.ConfigurationError as error:
+                print(error)
+        """
+        said = subprocess.run(
+            [sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True
+        )
+        for way in ("NIXTLA_API_KEY", "connect(api_key=", 'connect(base_url="local")'):
+            assert way in said.stdout
+
+    def test_leaving_a_connection_puts_the_former_one_back(self, local):
+        with connect("key", "http://127.0.0.1:9") as inner:
+            assert inner.origin == "http://127.0.0.1:9"
+            with pytest.raises(errors.TransportError):
+                nixtla_accessor.finetuned_models()
+        assert nixtla_accessor.finetuned_models() is not None
+
+    def test_the_environment_may_choose_the_engine(self):
+        program = """if True:
+            import pandas as pd, nixtla_accessor
+            df = pd.DataFrame({"ds": pd.date_range("2024", periods=9), "y": range(9)})
+            print(df.timegpt.finetune(finetune_steps=1).timegpt.record["origin"])
+        """
+        environment = {**os.environ, "NIXTLA_BASE_URL": "local"}
+        command = [sys.executable, "-W", "error", "-c", program]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert said.stdout == "local\n"
 
     def test_a_client_may_be_given(self):
         with nixtla_accessor.Client(base_url="local") as client:
@@ -425,3 +459,61 @@ class TestTheAccessorItself:
         forecast = df.timegpt.finetune(finetune_steps=5).timegpt.forecast(h=12, level=[80])
         assert forecast.shape == (168, 5)
         assert forecast["ds"].min() == pd.Timestamp("2010-03-01")
+
+
+class TestMending:
+    def test_what_audit_lists_is_what_finetune_refuses(self):
+        df = panel().drop(index=[5, 6, 50])
+        problems = df.timegpt.audit()
+        assert list(problems["series"]) == ["series 0", "series 1"]
+        assert list(problems["count"]) == [2, 1]
+        with pytest.raises(errors.MissingTimestampError, match="fill_gaps"):
+            df.timegpt.finetune()
+        whole = df.timegpt.fill_gaps(method="interpolate")
+        assert whole.timegpt.audit().empty
+        assert len(whole.timegpt.finetune(finetune_steps=1)) == 120
+
+    def test_they_take_the_columns_from_the_record_and_carry_it_on(self):
+        df = panel(names=("shop", "day", "sales"))
+        df.timegpt.finetune(id_col="shop", time_col="day", target_col="sales", finetune_steps=1)
+        assert df.timegpt.audit().empty
+        assert df.drop(index=3).timegpt.fill_gaps().timegpt.model_id == df.timegpt.model_id
+
+    def test_a_422_is_said_in_the_rows_of_the_frame(self, refusing_service):
+        df = panel().sample(frac=1, random_state=5)
+        detail = [{"loc": ["body", "series", "y", 41], "msg": "too strange", "type": "value_error"}]
+        url = refusing_service({"detail": detail})
+        refused = pytest.raises(errors.UnprocessableError, match="'series 1' at 2024-01-02")
+        with nixtla_accessor.Client("key", url, progress=False) as client, refused as caught:
+            df.timegpt.finetune(client=client)
+        assert caught.value.detail == detail
+        assert "too strange" in str(caught.value)
+
+
+@pytest.fixture
+def refusing_service():
+    """Return a function that starts a service which answers every POST with a 422, and returns its address."""
+    servers = []
+
+    def start(answer):
+        class Refuse(BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                body = json.dumps(answer).encode()
+                self.send_response(422)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Refuse)
+        threading.Thread(target=server.serve_forever).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -154,16 +154,12 @@ def tune(
     rng = np.random.default_rng(seed)
     recipe = RECIPES[depth]
     training, held_out = _split(panel, season, rng, most=min(MOST_WINDOWS, max(recipe.batch * steps, 512)))
-    if not len(training):
+    if not len(training) or not len(held_out):
         return Tuned(weights, 0.0, 0, 0)
     trained, windows = _train(weights, _examples(panel, season, training), recipe, steps, depth, loss, rng, progress)
     if not all(np.isfinite(tensor).all() for tensor in trained.values()):
         return Tuned(weights, 0.0, steps, windows)
-    share = (
-        _best_share(weights, trained, _examples(panel, season, held_out), depth, loss, len(panel))
-        if len(held_out)
-        else SHARES[-1]
-    )
+    share = _best_share(weights, trained, _examples(panel, season, held_out), depth, loss, len(panel))
     return Tuned(_between(weights, trained, share), share, steps, windows)
 
 
@@ -255,7 +251,7 @@ def _split(panel: Sequence[Prepared], season: Season, rng: np.random.Generator, 
     weight = np.sqrt(room)
     series = rng.choice(len(panel), min(most, int(room.sum())), p=weight / weight.sum())
     anywhere = rng.integers(first[series], cut[series])
-    late = cut[series] - 1 - rng.integers(0, max(2, week) * usual_horizon, len(series))
+    late = cut[series] - 1 - rng.integers(0, max(2, 2 * usual_horizon), len(series))
     origin = np.where(rng.random(len(series)) < 0.5, anywhere, np.maximum(first[series], late))
     training = Places(series, origin, cut[series])
     return training.with_targets(panel), held_out.with_targets(panel)

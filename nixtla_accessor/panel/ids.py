@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nixtla_accessor.errors import MissingValueError, UnsupportedDtypeError
 from nixtla_accessor.panel.messages import SHOWN, rest
+from nixtla_accessor.panel.times import Column
 
 Integers = npt.NDArray[np.int64]
 
@@ -54,7 +55,7 @@ def single_series(n_rows: int) -> Grouping:
     return Grouping(pd.Index([0]), np.array([n_rows]), np.array([0]), None)
 
 
-def group_rows(values: pd.Series[Any] | pd.Index[Any], name: object) -> Grouping:
+def group_rows(values: Column, name: object) -> Grouping:
     """Find the series of each row.
 
     Ids that stand in runs are read run by run; only mixed rows need a look-up each.
@@ -79,7 +80,7 @@ def group_rows(values: pd.Series[Any] | pd.Index[Any], name: object) -> Grouping
     return _group_runs(values, labels, name) or _group_mixed(values, labels, name)
 
 
-def missing_ids(values: pd.Series[Any] | pd.Index[Any]) -> Integers:
+def missing_ids(values: Column) -> Integers:
     """List the rows that have no id."""
     dtype: Any = values.dtype
     if isinstance(dtype, np.dtype) and (dtype.kind in "iub" or _kind_of_objects(values) == "string"):
@@ -94,7 +95,7 @@ def ranges(starts: Integers, sizes: Integers) -> Integers:
     return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
 
 
-def _refuse_missing(values: pd.Series[Any] | pd.Index[Any], name: object) -> None:
+def _refuse_missing(values: Column, name: object) -> None:
     rows = missing_ids(values)
     if len(rows):
         raise MissingValueError(
@@ -104,7 +105,7 @@ def _refuse_missing(values: pd.Series[Any] | pd.Index[Any], name: object) -> Non
         )
 
 
-def _refuse_mixed(values: pd.Series[Any] | pd.Index[Any], name: object) -> None:
+def _refuse_mixed(values: Column, name: object) -> None:
     if not _kind_of_objects(values).startswith("mixed"):
         return
     types = sorted({type(value).__name__ for value in values})
@@ -115,13 +116,13 @@ def _refuse_mixed(values: pd.Series[Any] | pd.Index[Any], name: object) -> None:
         )
 
 
-def _kind_of_objects(values: pd.Series[Any] | pd.Index[Any]) -> str:
+def _kind_of_objects(values: Column) -> str:
     """Name what an object column holds; "" for any other column."""
     is_object = isinstance(values.dtype, np.dtype) and values.dtype.kind == "O"
     return pd.api.types.infer_dtype(values, skipna=False) if is_object else ""
 
 
-def _labels(values: pd.Series[Any] | pd.Index[Any]) -> pa.Array | npt.NDArray[Any]:
+def _labels(values: Column) -> pa.Array | npt.NDArray[Any]:
     """Bring ids to what compares fast: codes of categories, an Arrow array, or a NumPy array."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return np.asarray(pd.Categorical(values).codes)
@@ -137,9 +138,7 @@ def _labels(values: pd.Series[Any] | pd.Index[Any]) -> pa.Array | npt.NDArray[An
     return pd.factorize(values)[0] if pa.types.is_nested(array.type) else array
 
 
-def _group_runs(
-    values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any], name: object
-) -> Grouping | None:
+def _group_runs(values: Column, labels: pa.Array | npt.NDArray[Any], name: object) -> Grouping | None:
     """Group rows that stand in runs of one id; None when some id has two runs, or runs are short."""
     if len(_run_starts(labels[:PROBE_ROWS])) * ROWS_PER_RUN > min(len(labels), PROBE_ROWS) + ROWS_PER_RUN:
         return None
@@ -163,7 +162,7 @@ def _run_starts(labels: pa.Array | npt.NDArray[Any]) -> Integers:
     return np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
 
 
-def _group_mixed(values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any], name: object) -> Grouping:
+def _group_mixed(values: Column, labels: pa.Array | npt.NDArray[Any], name: object) -> Grouping:
     """Group rows in any order."""
     codes = _encode(values, labels)
     sizes = np.bincount(codes)
@@ -177,7 +176,7 @@ def _group_mixed(values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.
     return Grouping(ids.take(order), sizes[seen[order]], None, ranks[codes])
 
 
-def _encode(values: pd.Series[Any] | pd.Index[Any], labels: pa.Array | npt.NDArray[Any]) -> npt.NDArray[Any]:
+def _encode(values: Column, labels: pa.Array | npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Give each id a number, in any order, from 0."""
     if isinstance(labels, pa.Array):
         return np.asarray(pc.dictionary_encode(labels).indices.to_numpy())

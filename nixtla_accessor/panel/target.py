@@ -9,13 +9,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import UnsupportedDtypeError
+from nixtla_accessor.panel.times import Column
 
 Target = npt.NDArray[np.float64] | npt.NDArray[np.int64]
 
 EXACT_IN_FLOAT64 = 2**53
 
 
-def read_target(values: pd.Series[Any] | pd.Index[Any], name: object) -> Target:
+def read_target(values: Column, name: object) -> Target:
     """Read the target, keeping every digit.
 
     Integers become int64; all else float64, where a missing value is NaN. Integers with missing values become float64,
@@ -59,13 +60,13 @@ def _is_wide(dtype: object) -> bool:
     return isinstance(dtype, np.dtype) and dtype.itemsize > np.dtype(np.float64).itemsize
 
 
-def _floats(values: pd.Series[Any] | pd.Index[Any]) -> npt.NDArray[np.float64]:
+def _floats(values: Column) -> npt.NDArray[np.float64]:
     if isinstance(values.dtype, np.dtype):
         return np.asarray(values.to_numpy(), dtype=np.float64)
     return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _integers(values: pd.Series[Any] | pd.Index[Any], name: object) -> Target:
+def _integers(values: Column, name: object) -> Target:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype):
         _refuse_beyond_int64(values, name)
     if isinstance(values.dtype, np.dtype):
@@ -82,7 +83,7 @@ def _integers(values: pd.Series[Any] | pd.Index[Any], name: object) -> Target:
     return np.where(missing, np.nan, integers.astype(np.float64))
 
 
-def _refuse_beyond_int64(values: pd.Series[Any] | pd.Index[Any], name: object) -> None:
+def _refuse_beyond_int64(values: Column, name: object) -> None:
     largest = values.max()
     if largest is not pd.NA and int(largest) > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
@@ -91,7 +92,7 @@ def _refuse_beyond_int64(values: pd.Series[Any] | pd.Index[Any], name: object) -
         )
 
 
-def _from_objects(values: pd.Series[Any] | pd.Index[Any], name: object) -> pd.Series[Any]:
+def _from_objects(values: Column, name: object) -> pd.Series[Any]:
     """Bring Python numbers to a dtype of numbers."""
     found = pd.api.types.infer_dtype(values, skipna=True)
     try:

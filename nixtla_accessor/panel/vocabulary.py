@@ -173,7 +173,7 @@ def _nanoseconds(count: Fraction, family: str) -> Fraction | None:
     return count * size if size else None
 
 
-def _read_plain_offset(offset: Any) -> Reading | None:  # noqa: ANN401 - the stubs lack the offsets' attributes
+def _read_plain_offset(offset: Any) -> Reading | None:
     """Read an offset that a name tells in full; None when none does."""
     if isinstance(offset, pd.offsets.Day):
         return Reading(offset.n, "D")

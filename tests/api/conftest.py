@@ -273,7 +273,12 @@ class HastyClient(Client):
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def service_class():
+    return Service
+
+
+@pytest.fixture(scope="session")
 def key():
     return KEY
 
@@ -304,6 +309,6 @@ def client(service):
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client_class():
     return HastyClient

@@ -192,7 +192,7 @@ REFUSED = {
     "float time": (lambda: frame().assign(ds=np.arange(20.0)), None, E.UnsupportedDtypeError, ["floating-point", "int64"]),
     "bool time": (lambda: frame().assign(ds=True), None, E.UnsupportedDtypeError, ["bool"]),
     "duration time": (lambda: frame().assign(ds=lambda d: d.ds - DAYS[0]), None, E.UnsupportedDtypeError, ["timedelta64"]),
-    "words as time": (lambda: frame().assign(ds=objects("soon", "later")), None, E.UnsupportedDtypeError, ["'soon'", "2 different"]),
+    "words as time": (lambda: frame().assign(ds=objects("soon", "later")), None, E.UnsupportedDtypeError, ["'soon'", "2 different ones"]),
     "American dates": (lambda: frame().assign(ds=lambda d: d.ds.dt.strftime("%m/%d/%Y")), None, E.UnsupportedDtypeError, ["'02/26/2024'", "format="]),
     "no such day": (lambda: frame().assign(ds="2024-02-31"), None, E.UnsupportedDtypeError, ["'2024-02-31'"]),
     "mixed UTC offsets": (
