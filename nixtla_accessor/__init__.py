@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
 from nixtla_accessor import errors
 from nixtla_accessor.accessor import TimeGPTAccessor
-from nixtla_accessor.api.client import Client, connect
-from nixtla_accessor.api.schema import FinetunedModel
-from nixtla_accessor.registry import delete_finetuned_model, finetuned_model, finetuned_models
+
+if TYPE_CHECKING:
+    from nixtla_accessor.api.client import Client, connect
+    from nixtla_accessor.api.schema import FinetunedModel
+    from nixtla_accessor.registry import delete_finetuned_model, finetuned_model, finetuned_models
 
 __all__ = [
     "Client",
@@ -20,6 +25,28 @@ __all__ = [
     "finetuned_model",
     "finetuned_models",
 ]
+
+# What speaks HTTP is imported when it is first asked for, so that importing the package costs little beyond pandas.
+_IMPORTED_LATER = {
+    "Client": "nixtla_accessor.api.client",
+    "FinetunedModel": "nixtla_accessor.api.schema",
+    "connect": "nixtla_accessor.api.client",
+    "delete_finetuned_model": "nixtla_accessor.registry",
+    "finetuned_model": "nixtla_accessor.registry",
+    "finetuned_models": "nixtla_accessor.registry",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _IMPORTED_LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_IMPORTED_LATER[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def _register() -> None:

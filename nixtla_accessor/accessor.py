@@ -6,14 +6,11 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
-from nixtla_accessor.api.arguments import Timeout, check_finetune_arguments, check_forecast_arguments
-from nixtla_accessor.api.client import Client, default_client
-from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import NoModelError, UnprocessableError
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.frame import Columns, read_panel, resolve_columns, take_column
@@ -23,6 +20,11 @@ from nixtla_accessor.panel.intervals import forecast_columns, levels_to_ask
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel
 from nixtla_accessor.panel.results import forecast_frame
 from nixtla_accessor.record import Record, attach_record, read_record, view_record
+
+if TYPE_CHECKING:  # what speaks HTTP is imported where it is used, so that importing the package costs little
+    from nixtla_accessor.api.arguments import Timeout
+    from nixtla_accessor.api.client import Client
+    from nixtla_accessor.api.schema import FinetunedModel
 
 Freq = str | int | pd.offsets.BaseOffset | timedelta
 BASE_MODEL = "timegpt-1"
@@ -269,6 +271,9 @@ class TimeGPTAccessor:
         >>> df.timegpt.model_id
         'by-industry'
         """
+        from nixtla_accessor.api.arguments import check_finetune_arguments
+        from nixtla_accessor.api.client import default_client
+
         arguments = check_finetune_arguments(
             model=model,
             finetune_steps=finetune_steps,
@@ -351,6 +356,8 @@ class TimeGPTAccessor:
         >>> again.timegpt.record["freq"]
         'MS'
         """
+        from nixtla_accessor.api.client import default_client
+
         columns = resolve_columns(self._frame, *self._columns(id_col, time_col, target_col))
         client = client or default_client()
         known = _record_of(client.finetuned_model(finetuned_model_id), client.origin)
@@ -422,6 +429,9 @@ class TimeGPTAccessor:
         >>> list(ahead.columns)
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
+        from nixtla_accessor.api.arguments import check_forecast_arguments
+        from nixtla_accessor.api.client import default_client
+
         arguments = check_forecast_arguments(
             h=h,
             level=levels_to_ask(level, quantiles),

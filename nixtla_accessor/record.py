@@ -1,7 +1,7 @@
 """The record of a fine-tuned model in ``df.attrs["timegpt"]``: its only reader and writer.
 
-The record is one flat dict of JSON scalars, so it survives whatever keeps ``attrs``: query, assign, sort, copy, groupby,
-pickle and Parquet.
+The record is one flat dict of JSON scalars, so it survives whatever keeps ``attrs``: query, assign, sort, copy,
+groupby, pickle and Parquet.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The walls of the house: who may import whom, and which libraries each wing knows."""
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -82,8 +83,20 @@ def test_every_wall_stands_before_a_room():
 def test_the_public_names_are_all_and_sorted():
     public = {
         name
-        for name, value in vars(nixtla_accessor).items()
-        if not name.startswith("_") and getattr(value, "__module__", "").startswith(PACKAGE)
+        for name in dir(nixtla_accessor)
+        if not name.startswith("_") and getattr(getattr(nixtla_accessor, name), "__module__", "").startswith(PACKAGE)
     }
     assert public | {"errors"} == set(nixtla_accessor.__all__)
     assert nixtla_accessor.__all__ == sorted(nixtla_accessor.__all__)
+    with pytest.raises(AttributeError, match="conect"):
+        nixtla_accessor.conect  # noqa: B018
+
+
+def test_importing_leaves_http_for_later():
+    program = (
+        "import sys, logging, nixtla_accessor; "
+        "print([name for name in ('requests', 'pydantic.main', 'tqdm', 'fastapi') if name in sys.modules], "
+        "logging.getLogger().handlers)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout == "[] []\n"

@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         process = command("serve", "--port", str(taken.getsockname()[1]), home=tmp_path)
-        stdout, stderr = process.communicate(timeout=60)
+        _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
     assert stderr.startswith("error: Cannot listen on 127.0.0.1:")
     assert "Traceback" not in stderr

@@ -97,7 +97,7 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
         reason = f"JSON that is not the contract's {expected.__name__} ({place}: {first['msg']})"
-    return Failure(FailureKind.UNREADABLE, reason)
+    return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
 
 
 def _fields(value: object) -> dict[str, Any]:

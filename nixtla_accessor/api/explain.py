@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 
 from nixtla_accessor.api.outcome import Answer, FailureKind, Outcome
+from nixtla_accessor.api.retry import is_unanswered
 from nixtla_accessor.errors import (
     ApiError,
     AuthenticationError,
@@ -54,12 +55,6 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
         "Try later, or see to the account's plan.",
     ),
 }
-_FAILURES: dict[FailureKind, tuple[type[TimeGPTError], str]] = {
-    FailureKind.NOT_SENT: (TransportError, "could not be reached: "),
-    FailureKind.CUT: (TransportError, "gave no answer: "),
-    FailureKind.TIMED_OUT: (TransportError, "gave no answer "),
-    FailureKind.UNREADABLE: (ResponseError, "answered with "),
-}
 _SHOWN_PROBLEMS = 3
 _SHOWN_TEXT = 500  # characters
 _TEXTS = ("detail", "message", "error", "details", "msg", "title")
@@ -101,18 +96,19 @@ def error_of(
     TimeGPTError
         Its message says what happened, what the service said and what to do.
     """
+    tried = f"Tried {attempts} times." if attempts > 1 else ""
     if isinstance(outcome, Answer):
-        return _api_error(outcome, about=about, making=making, known=known)
-    kind, verb = _FAILURES[outcome.kind]
-    tried = f" Tried {attempts} times." if attempts > 1 else ""
-    advice = " Check base_url." if outcome.kind is FailureKind.UNREADABLE and not known else ""
+        return _api_error(outcome, about=about, making=making, more=[tried, known])
+    unreadable = outcome.kind is FailureKind.UNREADABLE
+    kind = ResponseError if unreadable else TransportError
+    advice = "Check base_url." if unreadable and not known else ""
     subject = where[0].upper() + where[1:] if where.startswith("the ") else where
-    error = kind(f"{subject} {verb}{outcome.reason}.{tried}{advice}{' ' if known else ''}{known}")
+    error = kind(_join([f"{subject} {outcome.reason}.", tried, advice, known]))
     error.__cause__ = outcome.cause
     return error
 
 
-def _api_error(answer: Answer, *, about: str | None, making: str | None, known: str) -> ApiError:
+def _api_error(answer: Answer, *, about: str | None, making: str | None, more: list[str]) -> ApiError:
     """Make the error of a refusal, of the status's class."""
     detail, said, request_id = _read(answer.content)
     request_id = answer.request_id or request_id
@@ -123,14 +119,9 @@ def _api_error(answer: Answer, *, about: str | None, making: str | None, known: 
         advice = _DELETE
     if answer.retry_after is not None:
         advice = f"It asks to be tried again in {answer.retry_after:g} s."
-    sentences = [
-        f"{headline} ({answer.status}){': ' if said else ''}{said}".rstrip(".") + ".",
-        advice,
-        known,
-        f"Request id: {request_id}." if request_id else "",
-    ]
+    what = f"{headline} ({answer.status}){': ' if said else ''}{said}".rstrip(".") + "."
     return kind(
-        " ".join(filter(None, sentences)),
+        _join([what, advice, *more, f"Request id: {request_id}." if request_id else ""]),
         status_code=answer.status,
         detail=detail,
         request_id=request_id,
@@ -139,10 +130,17 @@ def _api_error(answer: Answer, *, about: str | None, making: str | None, known: 
     )
 
 
+def _join(sentences: list[str]) -> str:
+    """Put sentences in a line, leaving out empty ones."""
+    return " ".join(filter(None, sentences))
+
+
 def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
     """Return the class, the headline and the advice for a status."""
     if answer.status in _KINDS:
         return _KINDS[answer.status]
+    if is_unanswered(answer):
+        return ServerError, "A gateway gave up waiting for the service", ""
     if answer.status >= 500:
         return ServerError, "The service failed", ""
     if 300 <= answer.status < 400:

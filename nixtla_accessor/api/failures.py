@@ -47,19 +47,22 @@ def failure_of(
     connecting = any(isinstance(link, NewConnectionError | ConnectTimeoutError) for link in chain)
     if isinstance(root, ssl.SSLCertVerificationError):
         reason = (
-            f"its certificate is not trusted ({root.verify_message}); where a network has an authority of its own, "
+            f"could not be reached: its certificate is not trusted ({root.verify_message}); where a network has an authority of its own, "
             "REQUESTS_CA_BUNDLE names the file"
         )
         return Failure(FailureKind.NOT_SENT, reason, root, permanent=True)
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return Failure(FailureKind.UNREADABLE, "a body that cannot be inflated", root)
+        return Failure(FailureKind.UNREADABLE, "answered with a body that cannot be inflated", root)
     if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
-        return Failure(FailureKind.NOT_SENT, f"the request cannot be made ({root})", root, permanent=True)
-    if connecting or not request_is_out:
-        return Failure(FailureKind.NOT_SENT, _reason_not_sent(error, root, host, timeout, connecting=connecting), root)
+        return Failure(FailureKind.NOT_SENT, f"could not be asked: {root}", root, permanent=True)
+    if connecting:
+        return Failure(FailureKind.NOT_SENT, f"could not be reached: {_why_not_reached(error, root, host, timeout)}", root)
+    if not request_is_out:
+        reason = "did not take the request: the connection ended while it was being sent"
+        return Failure(FailureKind.NOT_SENT, reason, root)
     if any(isinstance(link, ReadTimeoutError) for link in chain):
-        return Failure(FailureKind.TIMED_OUT, f"within {timeout[1]:g} s", root)
-    return Failure(FailureKind.CUT, "the connection ended before it was in", root)
+        return Failure(FailureKind.TIMED_OUT, f"gave no answer within {timeout[1]:g} s", root)
+    return Failure(FailureKind.CUT, "gave no answer: the connection ended before it was in", root)
 
 
 def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
@@ -70,10 +73,8 @@ def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseEx
         link = link.__cause__ or link.__context__
 
 
-def _reason_not_sent(
-    error: BaseException, root: BaseException, host: str, timeout: tuple[float, float], *, connecting: bool
-) -> str:
-    """Say why a request did not get out."""
+def _why_not_reached(error: BaseException, root: BaseException, host: str, timeout: tuple[float, float]) -> str:
+    """Say why there is no connection."""
     if isinstance(error, requests.exceptions.ProxyError):
         return f"the proxy of the environment did not connect ({root})"
     if isinstance(root, socket.gaierror):
@@ -84,6 +85,4 @@ def _reason_not_sent(
         return f"no connection within {timeout[0]:g} s"
     if isinstance(root, ssl.SSLError):
         return f"the encrypted connection failed ({root.reason or root})"
-    if connecting:
-        return f"there is no way to it ({root})"
-    return "the connection ended while the request was being sent"
+    return str(root)

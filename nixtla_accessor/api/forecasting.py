@@ -88,7 +88,7 @@ def forecast(
     output = read(answer, ForecastOutput, transport.where)
     lack = _lack(output, request)
     if lack is not None:
-        raise error_of(Failure(FailureKind.UNREADABLE, lack), transport.where)
+        raise error_of(Failure(FailureKind.UNREADABLE, f"answered with {lack}"), transport.where)
     return ForecastResult(
         mean=np.array(output.mean, dtype=np.float64),
         intervals={name: np.array(bound, dtype=np.float64) for name, bound in (output.intervals or {}).items()},

@@ -63,7 +63,7 @@ class Failure:
     kind : FailureKind
         How far the exchange came.
     reason : str
-        Why, in the words that end the sentence of its kind: "could not be reached: …", "gave no answer …".
+        What the service did instead of answering, such as "could not be reached: the connection was refused".
     cause : BaseException or None
         The library's exception, without its frames.
     permanent : bool

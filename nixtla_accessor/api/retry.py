@@ -15,7 +15,7 @@ from nixtla_accessor.api.outcome import Answer, Failure, FailureKind, Outcome
 
 _MAYBE_DONE = frozenset({408, 500, 502, 503, 520, 521, 522, 523})
 """What a service or the proxy before it answers when a request may or may not have been worked on."""
-STILL_AT_WORK = frozenset({504, 524})
+_STILL_AT_WORK = frozenset({504, 524})
 """What a proxy answers that lost its patience while the service goes on."""
 _CONFLICT, _UNSUPPORTED_ENCODING, _BAD_REQUEST, _TOO_MANY, _UNAVAILABLE = 409, 415, 400, 429, 503
 _ABOUT_ENCODING = re.compile(rb"encoding|zstd|compress|parsing the body", re.IGNORECASE)
@@ -123,7 +123,7 @@ def decide_training(outcome: Outcome, progress: Progress, pacing: Pacing, jitter
             FailureKind.TIMED_OUT: Decision(look_up=math.inf),
             FailureKind.UNREADABLE: Decision(look_up=pacing.look_up),
         }[outcome.kind]
-    if outcome.status in STILL_AT_WORK or (outcome.status == _CONFLICT and progress.maybe_done):
+    if is_unanswered(outcome) or (outcome.status == _CONFLICT and progress.maybe_done):
         return Decision(look_up=math.inf)
     if outcome.status == _TOO_MANY or (outcome.status == _UNAVAILABLE and outcome.retry_after is not None):
         return Decision(again=again)
@@ -138,7 +138,7 @@ def decide_reading(outcome: Outcome, progress: Progress, pacing: Pacing, jitter:
     if isinstance(outcome, Failure):
         hopeful = outcome.kind in (FailureKind.NOT_SENT, FailureKind.CUT) and not outcome.permanent
         return Decision(again=again) if hopeful else GIVE_UP
-    if outcome.status == _TOO_MANY or outcome.status in _MAYBE_DONE | STILL_AT_WORK:
+    if outcome.status == _TOO_MANY or outcome.status in _MAYBE_DONE | _STILL_AT_WORK:
         return Decision(again=again)
     return _without_compression(outcome, progress, pacing)
 
@@ -147,7 +147,14 @@ def may_be_done(outcome: Outcome) -> bool:
     """Whether the service may have worked on the request, or still be at it."""
     if isinstance(outcome, Failure):
         return outcome.kind is not FailureKind.NOT_SENT
-    return outcome.status in _MAYBE_DONE | STILL_AT_WORK
+    return outcome.status in _MAYBE_DONE | _STILL_AT_WORK
+
+
+def is_unanswered(outcome: Outcome) -> bool:
+    """Whether the service may be at work on the request even now, as far as anyone was told."""
+    if isinstance(outcome, Failure):
+        return outcome.kind is FailureKind.TIMED_OUT
+    return outcome.status in _STILL_AT_WORK
 
 
 def look_pause(looks: int, pacing: Pacing) -> float:

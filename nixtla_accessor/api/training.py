@@ -15,10 +15,10 @@ from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Outcome
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import (
-    STILL_AT_WORK,
     Pacing,
     Progress,
     decide_training,
+    is_unanswered,
     look_pause,
     may_be_done,
 )
@@ -212,40 +212,40 @@ class Training:
 
     def _error(self, outcome: Outcome, seen: FinetunedModelId | Outcome | None) -> TimeGPTError:
         """Make the error that says what became of the call, and what is known of the model."""
-        if not self._progress.maybe_done:
-            known = ""
-        elif seen is not None and _is_absent(seen):
-            known = f"There is no model {self._model_id!r} as yet; {self._how_to_tell()}"
-        else:
-            known = f"Whether model {self._model_id!r} was trained is not known; {self._how_to_tell()}"
         error = error_of(
             outcome,
             self._transport.where,
             attempts=self._progress.attempts,
             about=self._request.finetuned_model_id,
             making=self._model_id,
-            known=known,
+            known=self._known(outcome, seen),
         )
-        gone_silent = isinstance(outcome, Answer) and outcome.status in STILL_AT_WORK
-        if self._progress.maybe_done and (gone_silent or isinstance(error, TransportError)):
+        if self._progress.maybe_done and (is_unanswered(outcome) or isinstance(error, TransportError)):
             unknown = OutcomeUnknownError(str(error), finetuned_model_id=self._model_id)
-            unknown.__cause__ = error if gone_silent else error.__cause__
+            unknown.__cause__ = error.__cause__
             return unknown
         return error
+
+    def _known(self, outcome: Outcome, seen: FinetunedModelId | Outcome | None) -> str:
+        """Say what is known of the model, and how to attach it."""
+        attach = f"df.timegpt.use_model({self._model_id!r}) attaches it"
+        if not self._progress.maybe_done:
+            return ""
+        if is_unanswered(outcome):
+            return f"Model {self._model_id!r} may still be trained; {attach} once it is there."
+        if seen is not None and _is_absent(seen):
+            return f"There is no model {self._model_id!r} as yet; should it still appear, {attach}."
+        return f"Whether there is a model {self._model_id!r} could not be found out; {attach} if there is."
 
     def _state_when_interrupted(self) -> str:
         """Say whether the model may still be trained."""
         sent = self._sending is not None and self._sending.finished_at is not None
         if sent or self._progress.maybe_done:
-            return f"Interrupted, and model {self._model_id!r} may still be trained; {self._how_to_tell()}"
+            return (
+                f"Interrupted, and model {self._model_id!r} may still be trained; "
+                f"df.timegpt.use_model({self._model_id!r}) attaches it once it is there."
+            )
         return f"Interrupted before the service had all series, so that no model {self._model_id!r} is trained."
-
-    def _how_to_tell(self) -> str:
-        """Say how to see whether there is a model, and how to attach it."""
-        return (
-            f"nixtla_accessor.finetuned_model({self._model_id!r}) tells whether it is there, and "
-            f"df.timegpt.use_model({self._model_id!r}) attaches it."
-        )
 
     @property
     def _path(self) -> str:

@@ -235,10 +235,10 @@ class Transport:
             for piece in response.iter_content(_PIECE):
                 content += piece
                 if len(content) > LARGEST_ANSWER:
-                    failure = Failure(FailureKind.UNREADABLE, f"more than {LARGEST_ANSWER / 2**20:,.0f} MiB")
+                    failure = Failure(FailureKind.UNREADABLE, f"answered with more than {LARGEST_ANSWER / 2**20:,.0f} MiB")
                     break
                 if time.monotonic() > deadline:
-                    failure = Failure(FailureKind.TIMED_OUT, f"within {timeout[1]:g} s")
+                    failure = Failure(FailureKind.TIMED_OUT, f"gave no whole answer within {timeout[1]:g} s")
                     break
         except requests.RequestException as error:
             failure = self._failure(error, timeout, None, request_is_out=True)

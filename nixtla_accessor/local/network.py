@@ -28,14 +28,7 @@ WIDTH = 192
 HIDDEN = 256
 N_BLOCKS = 5
 WHOLE = 5  # the depth at which all of the network is open
-KNOTS = (
-    1,
-    2,
-    4,
-    8,
-    16,
-    24,
-)  # steps ahead at which the mix is given; between them its logits are interpolated in log(step)
+KNOTS = (1, 2, 4, 8, 16, 24)  # steps ahead at which the mix is given; in between its logits are, by log(step)
 _BETWEEN_KNOTS = np.stack(
     [np.interp(np.log(np.arange(1, HORIZON + 1)), np.log(KNOTS), knot) for knot in np.eye(len(KNOTS))], 1
 ).astype(np.float32)

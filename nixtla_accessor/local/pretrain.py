@@ -60,10 +60,10 @@ class Schedule:
     chunks: int = CHUNKS
     chunk_series: int = CHUNK_SERIES
 
-    def rate(self, step: int) -> float:
+    def rate(self, step: int) -> np.float64:
         """Learning rate: a linear warm-up, then half a cosine down to a hundredth."""
         cosine = 0.5 * (1 + np.cos(np.pi * step / self.steps))
-        return float(PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * (0.99 * cosine + 0.01))
+        return np.float64(PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * (0.99 * cosine + 0.01))
 
 
 class Pool:

@@ -96,7 +96,7 @@ def audit_frame(
     columns = default_columns(frame, id_col, time_col, target_col)
     problems = [astuple(problem) for problem in _problems(frame, columns, given)]
     table = pd.DataFrame(problems, columns=[field.name for field in fields(Problem)])
-    dtypes = {"series": object, "column": object, "first": object, "count": "int64", "refused": bool}
+    dtypes: dict[Hashable, Any] = {"series": object, "column": object, "first": object, "count": "int64", "refused": bool}
     return table.astype(dtypes)[["series", "column", "kind", "first", "count", "refused", "remedy"]]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from nixtla_accessor.errors import (
     DuplicateTimestampError,
@@ -16,9 +17,10 @@ from nixtla_accessor.errors import (
 )
 from nixtla_accessor.panel.frame import Panel
 from nixtla_accessor.panel.frequency import Frequency, take_sample
+from nixtla_accessor.panel.ids import ranges
 from nixtla_accessor.panel.inference import closest_reading, find_readings
 from nixtla_accessor.panel.messages import SHOWN, count, count_series, list_rows, name_series, rest
-from nixtla_accessor.panel.vocabulary import Reading
+from nixtla_accessor.panel.vocabulary import NANOSECONDS, Reading
 
 Integers = npt.NDArray[np.int64]
 
@@ -59,7 +61,7 @@ def diagnose(panel: Panel, frequency: Frequency) -> Diagnosis:
     within = codes[1:] == codes[:-1]
     repeated = np.append(False, within & (panel.ticks[order][1:] == panel.ticks[order][:-1]))
     phase = straight % stride
-    stray = phase != _usual_phases(codes, phase)[codes]
+    stray = phase != _usual_phases(codes, phase)
     if off_calendar is not None:
         stray |= off_calendar[order]
     stray &= ~repeated
@@ -94,7 +96,7 @@ def irregularity(panel: Panel, frequency: Frequency) -> InvalidFrameError:
     if found.strangers:
         return _wrong_frequency(panel, frequency, found)
     if len(found.duplicates):
-        return _duplicates(panel, found.duplicates)
+        return _duplicates(panel, frequency, found.duplicates)
     if found.missing.sum() > len(panel.ticks) or len(found.strays) > len(panel.ticks) / 2:
         far_off = _far_off(panel, frequency)
         if far_off:
@@ -105,7 +107,7 @@ def irregularity(panel: Panel, frequency: Frequency) -> InvalidFrameError:
 
 
 def _usual_phases(codes: Integers, phase: Integers) -> Integers:
-    """Find the most frequent phase of each series; of equals the first."""
+    """Give each row the most frequent phase of its series; of equals the largest."""
     order = np.lexsort((phase, codes))
     sorted_codes, sorted_phase = codes[order], phase[order]
     starts = np.flatnonzero(np.append(True, (np.diff(sorted_codes) != 0) | (np.diff(sorted_phase) != 0)))
@@ -113,12 +115,12 @@ def _usual_phases(codes: Integers, phase: Integers) -> Integers:
     best = np.lexsort((counts, sorted_codes[starts]))  # the last of each series has its largest count
     usual = np.zeros(int(codes.max()) + 1, dtype=np.int64)
     usual[sorted_codes[starts][best]] = sorted_phase[starts][best]
-    return usual
+    return np.asarray(usual[codes])
 
 
 def _find_strangers(panel: Panel, series: Integers) -> dict[int, Reading]:
     """Find the series that are regular at a frequency of their own."""
-    series = series[panel.grouping.sizes[series] >= SHOWN]
+    series = series[panel.grouping.sizes[series] >= 3]
     if not len(series):
         return {}
     strangers: dict[int, Reading] = {}
@@ -129,61 +131,81 @@ def _find_strangers(panel: Panel, series: Integers) -> dict[int, Reading]:
 
 
 def _wrong_frequency(panel: Panel, frequency: Frequency, found: Diagnosis) -> FrequencyError:
-    some = list(found.strangers.items())[:SHOWN]
-    listed = "; ".join(f"{name_series(panel, series)} is {Frequency(*reading).name!r}" for series, reading in some)
-    more = f" and {len(found.strangers) - SHOWN} more series" if len(found.strangers) > SHOWN else ""
+    own = [
+        f"{name_series(panel, series)} is {Frequency(*reading).name!r}"
+        for series, reading in list(found.strangers.items())[:SHOWN]
+    ]
+    listed = "; ".join(own) + rest(len(found.strangers))
     if len(found.natives):
+        native = name_series(panel, int(found.natives[0]))
         return FrequencyError(
-            f"The series have mixed frequencies: {name_series(panel, int(found.natives[0]))} is {frequency.name!r}, but {listed}{more}. "
+            f"The series have mixed frequencies: {native} is {frequency.name!r}, but {listed}. "
             "Fine-tune one frequency at a time, or resample to one."
         )
-    return FrequencyError(
-        f"The stamps in {panel.columns.time!r} contradict the frequency {frequency.name!r}: {listed}{more}. Give the right freq, or none."
-    )
+    return _contradiction(panel, frequency, listed)
 
 
 def _far_off(panel: Panel, frequency: Frequency) -> FrequencyError | None:
     """Say so when another frequency is much closer than the one given."""
-    long = np.flatnonzero(panel.grouping.sizes >= SHOWN)[:100]
+    long = np.flatnonzero(panel.grouping.sizes >= 3)[:100]
     reading = closest_reading(take_sample(panel, long, whole=True), panel.form) if len(long) else None
     if reading is None or Frequency(*reading) == frequency:
         return None
+    name = name_series(panel, int(long[0]))
+    return _contradiction(panel, frequency, f"{name} is close to {Frequency(*reading).name!r}")
+
+
+def _contradiction(panel: Panel, frequency: Frequency, found: str) -> FrequencyError:
     return FrequencyError(
-        f"The stamps in {panel.columns.time!r} contradict the frequency {frequency.name!r}: they are close to {Frequency(*reading).name!r}, "
-        f"first in {name_series(panel, int(long[0]))}. Give the right freq, or none."
+        f"The stamps in {panel.columns.time!r} contradict the frequency {frequency.name!r}: {found}. "
+        "Give the right freq, or none."
     )
 
 
-def _duplicates(panel: Panel, rows: Integers) -> DuplicateTimestampError:
-    keys = [panel.columns.time] if panel.columns.id is None else [panel.columns.id, panel.columns.time]
-    hint = (
-        " If the frame holds several series, say which column tells them apart: id_col=…"
-        if panel.columns.id is None
-        else ""
-    )
+def _duplicates(panel: Panel, frequency: Frequency, rows: Integers) -> DuplicateTimestampError:
+    keys = [name for name in (panel.columns.id, panel.columns.time) if name is not None]
+    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up with df.groupby({keys!r})."
+    if panel.columns.id is None:
+        remedy += " If the frame holds several series, say which column tells them apart: id_col=…"
     return DuplicateTimestampError(
-        f"{count(len(rows), 'row')} with a stamp that the series has already ({count_series(panel, rows)}): {list_rows(panel, rows)}. "
-        f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up, df.groupby({keys!r}, as_index=False).sum().{hint}"
+        f"{count(len(rows), 'row')} with a stamp that the series has already ({count_series(panel, rows)}): "
+        f"{list_rows(panel, rows)}. {remedy}{_clock_hint(panel, frequency, rows)}"
     )
 
 
 def _strays(panel: Panel, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
     return OffGridTimestampError(
-        f"{count(len(rows), 'stamp')} between two steps of the frequency {frequency.name!r} ({count_series(panel, rows)}): "
-        f"{list_rows(panel, rows)}. Move them onto it, drop them, or give another freq."
+        f"{count(len(rows), 'stamp')} between two steps of the frequency {frequency.name!r} "
+        f"({count_series(panel, rows)}): {list_rows(panel, rows)}. "
+        "Move them onto it, drop them, or give another freq."
     )
 
 
 def _gaps(panel: Panel, frequency: Frequency, found: Diagnosis) -> MissingTimestampError:
-    first = found.gaps[:SHOWN].repeat(np.minimum(found.missing[:SHOWN], SHOWN))[:SHOWN]
-    steps = np.concatenate([np.arange(1, min(number, SHOWN) + 1) for number in found.missing[:SHOWN]])[:SHOWN]
-    stamps = panel.form.show(frequency.advance(panel.ticks[first], steps, panel.form))
-    codes = panel.grouping.row_codes()
-    listed = "; ".join(
-        f"{name_series(panel, code)} lacks {stamp}" for code, stamp in zip(codes[first], stamps, strict=True)
-    )
+    first, lengths = found.gaps[:SHOWN], np.minimum(found.missing[:SHOWN], SHOWN)
+    before = first.repeat(lengths)[:SHOWN]
+    steps = ranges(np.ones_like(lengths), lengths)[:SHOWN]
+    stamps = panel.form.show(frequency.advance(panel.ticks[before], steps, panel.form))
+    codes = panel.grouping.row_codes()[before]
+    lacking = [f"{name_series(panel, code)} lacks {stamp}" for code, stamp in zip(codes, stamps, strict=True)]
     total = int(found.missing.sum())
+    freq = repr(frequency.name) if frequency.offset is None else "…"
     return MissingTimestampError(
-        f"{count(total, 'stamp')} of the frequency {frequency.name!r} missing within the series ({count_series(panel, found.gaps)}): "
-        f"{listed}{rest(total)}. Put them in with df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
+        f"{count(total, 'stamp')} of the frequency {frequency.name!r} missing within the series "
+        f"({count_series(panel, found.gaps)}): {'; '.join(lacking)}{rest(total)}. "
+        f"Put them in with df.timegpt.fill_gaps(freq={freq}, method='interpolate').{_clock_hint(panel, frequency, found.gaps)}"
+    )
+
+
+def _clock_hint(panel: Panel, frequency: Frequency, rows: Integers) -> str:
+    """Recognise local times without a zone by what happens on Sundays in spring and autumn."""
+    if frequency.family not in NANOSECONDS or panel.form.zone is not None:
+        return ""
+    stamps = pd.DatetimeIndex(panel.ticks[rows].view(f"M8[{panel.form.unit}]"))
+    nightly = (stamps.day_of_week == 6) & (stamps.hour <= 3) & stamps.month.isin([3, 4, 9, 10, 11])
+    if not nightly.all():
+        return ""
+    column = f"df[{panel.columns.time!r}].dt.tz_localize"
+    return (
+        f" This looks like a change of clocks: give the times their zone, {column}('Europe/Berlin', ambiguous='infer')."
     )

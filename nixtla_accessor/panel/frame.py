@@ -86,8 +86,8 @@ def resolve_columns(
     frame : DataFrame
         A long frame: one row for each stamp of each series.
     id_col, time_col, target_col : hashable, optional
-        The names; ``unique_id``, ``ds`` and ``y`` by default. Without an id column the frame is one series. An index of datetimes
-        without a name is the time.
+        The names; ``unique_id``, ``ds`` and ``y`` by default. Without an id column the frame is one series. An index
+        of datetimes without a name is the time.
 
     Raises
     ------
@@ -102,8 +102,8 @@ def resolve_columns(
     """
     if frame.columns.nlevels > 1:
         raise InvalidFrameError(
-            f"The columns must be flat; they are a MultiIndex of {frame.columns.nlevels} levels. Flatten them, for instance with "
-            "df.columns = ['_'.join(map(str, name)) for name in df.columns]."
+            f"The columns must be flat; they are a MultiIndex of {frame.columns.nlevels} levels. Flatten them, for "
+            "instance with df.columns = ['_'.join(map(str, name)) for name in df.columns]."
         )
     columns = default_columns(frame, id_col, time_col, target_col)
     roles = {"id": columns.id, "time": columns.time, "target": columns.target}
@@ -207,7 +207,7 @@ def index_names(frame: pd.DataFrame, columns: Columns) -> list[Hashable]:
 
 
 def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | None:
-    """Find a column or index level by name; a level of datetimes without a name may be the time, one of others the ids."""
+    """Find a column or index level by name; of levels without a name, one of datetimes is the time, another the id."""
     for source, names in (("column", frame.columns), ("index", frame.index.names)):
         numbers = [
             number

@@ -79,7 +79,7 @@ class Frequency:
 
     @property
     def wire(self) -> str:
-        """What the service is told: the contract's own name where there is one, else pandas' without a default anchor."""
+        """What the service is told: the contract's name where it has one, else pandas' without a default anchor."""
         if not self.family:
             return "MS"
         if self.family == "h" and self.count % 24 == 0:
@@ -237,15 +237,16 @@ def parse_frequency(freq: FrequencyLike) -> Frequency:
             raise InvalidArgumentError(f"freq={freq} must be a positive step of integer time.")
         return Frequency(int(freq), "")
     raise InvalidArgumentError(
-        f"freq must be a pandas alias such as 'D', an offset, a timedelta or an int; found {freq!r} ({type(freq).__name__})."
+        f"freq must be a pandas alias such as 'D', an offset, a timedelta or an int; found {freq!r}, a "
+        f"{type(freq).__name__}."
     )
 
 
 def infer_frequency(panel: Panel) -> Frequency:
     """Find the frequency that the series of a panel share.
 
-    Every series of three or more stamps may be read in several ways; the reading that fits most of them is taken, of equals the
-    plainest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
+    Every series of three or more stamps may be read in several ways; the reading that fits most of them is taken, of
+    equals the plainest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
 
     Raises
     ------
@@ -257,36 +258,30 @@ def infer_frequency(panel: Panel) -> Frequency:
     AmbiguousFrequencyWarning
         All series fit another frequency as well, which would go on differently.
     """
-    eligible = np.flatnonzero(panel.grouping.sizes >= 3)
+    sizes = panel.grouping.sizes
+    eligible = np.flatnonzero(sizes >= 3)
     if not len(eligible):
-        step = "a step" if panel.form.is_integer else "a frequency"
         raise FrequencyError(
-            f"No series has the three stamps that it takes to find {step}; the longest has {panel.grouping.sizes.max()}. "
+            f"No series has the three stamps that it takes to find a frequency; the longest has {sizes.max()}. "
             f"Give it: freq={1 if panel.form.is_integer else 'D'!r}."
         )
     some = _longest(panel, eligible)
     sample = take_sample(panel, some)
     fits = find_readings(sample, panel.form)
     reading, rivals = _plainest(fits)
-    if rivals and len(some) < len(eligible):
-        fits = find_readings(take_sample(panel, eligible), panel.form)
-        reading, rivals = _plainest(fits)
+    if rivals:  # now every series has a say, the short ones too
+        everyone = find_readings(take_sample(panel, np.flatnonzero(sizes >= 2)), panel.form)
+        reading, rivals = _plainest({name: everyone[name] for name in fits if name in {reading, *rivals}})
     if reading is None or sample.sizes[fits[reading]].sum() < FEW * len(sample.ticks):
         reading = closest_reading(sample, panel.form) or reading
     if reading is None:
-        shown = panel.form.show(sample.ticks[:4])
+        shown = ", ".join(panel.form.show(sample.ticks[:4]))
         raise FrequencyError(
-            f"The stamps in {panel.columns.time!r} have no frequency: {name_series(panel, some[0])} begins {', '.join(shown)}. "
+            f"The stamps in {panel.columns.time!r} have no frequency: {name_series(panel, some[0])} begins {shown}. "
             "Resample to a regular frequency, or number the rows of each series and use that as integer time."
         )
     if rivals:
-        names = " and ".join(repr(Frequency(*rival).name) for rival in rivals)
-        warnings.warn(
-            f"The stamps in {panel.columns.time!r} fit {Frequency(*reading).name!r}, and {names} as well; the plainer reading, "
-            f"{Frequency(*reading).name!r}, was taken. Give freq to settle it.",
-            AmbiguousFrequencyWarning,
-            stacklevel=_callers_level(),
-        )
+        _warn_of(reading, rivals, panel)
     return Frequency(*reading)
 
 
@@ -317,7 +312,7 @@ def future_stamps(frequency: Frequency, last_stamps: pd.Index | pd.Series[Any], 
 
 
 def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = False) -> Sample:
-    """Sort the stamps of some series; unless the whole is asked for, the first `ENOUGH_ROWS` of sorted series will do."""
+    """Sort the stamps of some series; of series that are sorted, the first `ENOUGH_ROWS` do unless all are wanted."""
     grouping = panel.grouping
     if grouping.blocks is not None and not whole:
         sizes = np.minimum(grouping.sizes[series], ENOUGH_ROWS)
@@ -355,10 +350,20 @@ def _plainest(fits: Fits) -> tuple[Reading | None, list[Reading]]:
     return best, rivals
 
 
+def _warn_of(reading: Reading, rivals: list[Reading], panel: Panel) -> None:
+    taken, *others = [repr(Frequency(*one).name) for one in (reading, *rivals)]
+    warnings.warn(
+        f"The stamps in {panel.columns.time!r} fit {taken}, and {' and '.join(others)} as well; the plainer reading, "
+        f"{taken}, was taken. Give freq to settle it.",
+        AmbiguousFrequencyWarning,
+        stacklevel=_callers_level(),
+    )
+
+
 def _refuse_overflow(last: int, form: TimeForm) -> None:
     if last > np.iinfo(np.int64).max:
         raise InvalidArgumentError(
-            f"The stamps asked for reach beyond what the times' unit ({form.unit or 'int64'}) can hold; ask for fewer."
+            f"The stamps asked for reach beyond what times in {form.unit or 'int64'} can hold; ask for fewer."
         )
 
 

@@ -121,7 +121,7 @@ def _fill(
     return _with_missing(values, missing, dtype)
 
 
-def _with_missing(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], dtype: Any) -> pd.Series[Any]:  # noqa: ANN401
+def _with_missing(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], dtype: object) -> pd.Series[Any]:
     """Make a column of values, in the caller's dtype where that can hold them all."""
     is_integer = pd.api.types.is_integer_dtype(dtype)
     if values.dtype.kind == "f":

@@ -92,7 +92,7 @@ def missing_ids(values: Column) -> Integers:
 
 def ranges(starts: Integers, sizes: Integers) -> Integers:
     """Concatenate the ranges of whole numbers that begin at ``starts`` and are ``sizes`` long."""
-    return np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+    return np.asarray(np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes))
 
 
 def _refuse_missing(values: Column, name: object) -> None:

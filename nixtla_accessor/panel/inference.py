@@ -122,7 +122,7 @@ def _named(family: str, anchor: str = "") -> Callable[[int], Reading]:
 
 
 def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
-    """Find the reading with the fewest stamps off it, doubled or missing, of series that none fits; None when none is close."""
+    """Find the reading with the fewest stamps off it, doubled or missing; None when none is close."""
     sample = _without_duplicates(sample)
     steps = np.diff(sample.ticks)
     steps[sample.firsts[1:] - 1] = 0

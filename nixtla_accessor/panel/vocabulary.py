@@ -6,7 +6,7 @@ import datetime as dt
 import difflib
 import re
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd

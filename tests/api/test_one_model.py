@@ -37,7 +37,7 @@ def fault_of(service, description):
             return getattr(service, name)
 
 
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(faults=FAULTS, looks=st.lists(LOOKS, max_size=4), own_id=st.booleans())
 def test_one_call_makes_one_model(service_class, client_class, key, faults, looks, own_id):
     with contextlib.ExitStack() as stack:
