@@ -8,20 +8,24 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
 from nixtla_accessor.errors import NoModelError, UnprocessableError
 from nixtla_accessor.panel.audit import audit_frame
-from nixtla_accessor.panel.frame import Columns, read_panel, resolve_columns, take_column
+from nixtla_accessor.panel.frame import TARGET_COLUMN, Columns, read_panel, resolve_columns, take_column
 from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
 from nixtla_accessor.panel.gaps import fill_gaps
-from nixtla_accessor.panel.intervals import forecast_columns, levels_to_ask
+from nixtla_accessor.panel.intervals import MODEL_COLUMN, forecast_columns, levels_to_ask
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel
 from nixtla_accessor.panel.results import forecast_frame
 from nixtla_accessor.record import Record, attach_record, read_record, view_record
 
 if TYPE_CHECKING:  # what speaks HTTP is imported where it is used, so that importing the package costs little
+    from matplotlib.axes import Axes
+
     from nixtla_accessor.api.arguments import Timeout
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.api.schema import FinetunedModel
@@ -469,6 +473,60 @@ class TimeGPTAccessor:
         if record is not None:
             attach_record(answer, replace(record, freq=packed.freq, **_column_names(packed.columns)))
         return answer
+
+    def plot(
+        self,
+        forecast: pd.DataFrame | None = None,
+        *,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        ids: Sequence[Hashable] | None = None,
+        max_series: int = 6,
+        ax: Axes | Sequence[Axes] | None = None,
+    ) -> Axes | npt.NDArray[np.object_]:
+        """Draw the frame's series: what happened, what was forecast with its intervals, and anomalies.
+
+        Parameters
+        ----------
+        forecast : DataFrame, optional
+            Forecasts of the same series, as `forecast` returns them. A frame of forecasts also plots on its own.
+        id_col, time_col, target_col : hashable, optional
+            The columns, see the class; the target may be missing where there are forecasts.
+        ids : sequence, optional
+            The series to draw. None takes the first ones.
+        max_series : int, default 6
+            How many series to draw where ids does not say.
+        ax : matplotlib Axes or sequence of Axes, optional
+            Where to draw, one for each series. None makes a figure.
+
+        Returns
+        -------
+        matplotlib Axes, or ndarray of Axes of shape (n_series,)
+            One for each series that was drawn.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed (extra ``plot``).
+        InvalidArgumentError, MissingColumnError
+            If a series or a column is not there.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> axes = load_unemployment().timegpt.plot(ids=["Construction", "Finance"])
+        >>> [panel.get_title(loc="left") for panel in axes]
+        ['Construction', 'Finance']
+        """
+        from nixtla_accessor.plotting import plot_series
+
+        id_col, time_col, target_col = self._columns(id_col, time_col, target_col)
+        if target_col is None and TARGET_COLUMN not in self._frame and MODEL_COLUMN in self._frame:
+            target_col = MODEL_COLUMN
+        columns = resolve_columns(self._frame, id_col, time_col, target_col)
+        axes = plot_series(self._frame, columns, forecast, ids=ids, max_series=max_series, ax=ax)
+        return axes[0] if len(axes) == 1 else axes
 
     def _columns(
         self, id_col: Hashable | None, time_col: Hashable | None, target_col: Hashable | None

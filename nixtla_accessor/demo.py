@@ -115,7 +115,7 @@ def _draw(history: pd.DataFrame, holdout: pd.DataFrame, forecast: pd.DataFrame, 
     except ImportError as error:
         message = 'The picture needs matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
         raise ConfigurationError(message) from error
-    from nixtla_accessor.plotting import draw_forecast
+    from nixtla_accessor.plotting import draw_forecast, draw_history, draw_holdout, style
 
     shown = history.groupby("unique_id")["y"].mean().nlargest(6).index
     figure = Figure(figsize=(12, 6), layout="constrained")
@@ -123,10 +123,13 @@ def _draw(history: pd.DataFrame, holdout: pd.DataFrame, forecast: pd.DataFrame, 
         past, happened, ahead = (
             frame[frame["unique_id"] == name].set_index("ds") for frame in (history, holdout, forecast)
         )
-        draw_forecast(axes, past["y"].iloc[-SHOWN_YEARS * SEASON_LENGTH :], ahead, happened["y"], name)
+        draw_history(axes, past["y"].iloc[-SHOWN_YEARS * SEASON_LENGTH :])
+        draw_holdout(axes, happened["y"])
+        draw_forecast(axes, ahead)
+        axes.axvline(past.index[-1], color="#9aa5b1", linewidth=0.8, linestyle=":")
+        style(axes, name)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    figure.suptitle(
-        "Unemployed in the United States by industry, thousands: the last 12 months held out", x=0.01, ha="left"
-    )
+    title = "Unemployed in the United States by industry, thousands: the last 12 months held out"
+    figure.suptitle(title, x=0.01, ha="left")
     figure.savefig(picture, dpi=150)

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, ReadTimeoutError
 
 from nixtla_accessor.api.outcome import Failure, FailureKind
 
@@ -17,7 +17,7 @@ def failure_of(
     *,
     host: str,
     timeout: tuple[float, float],
-    request_is_out: bool,
+    body_is_out: bool | None,
     outer: BaseException | None,
 ) -> Failure:
     """Classify an exception of an exchange.
@@ -30,8 +30,8 @@ def failure_of(
         Whom the request was for.
     timeout : tuple of float
         The seconds to connect and to wait that it had.
-    request_is_out : bool
-        Whether its last byte was handed to the system.
+    body_is_out : bool or None
+        Whether the last byte of the body was handed to the system; None for a request without one.
     outer : BaseException or None
         What the caller was handling; it is no part of this.
 
@@ -44,20 +44,17 @@ def failure_of(
     chain = list(_chain(error, outer))
     root = chain[-1]
     root.__traceback__ = root.__context__ = root.__cause__ = None
-    connecting = any(isinstance(link, NewConnectionError | ConnectTimeoutError) for link in chain)
-    if isinstance(root, ssl.SSLCertVerificationError):
-        reason = (
-            f"could not be reached: its certificate is not trusted ({root.verify_message}); where a network has an authority of its own, "
-            "REQUESTS_CA_BUNDLE names the file"
-        )
-        return Failure(FailureKind.NOT_SENT, reason, root, permanent=True)
+    connecting = any(isinstance(link, NewConnectionError | ConnectTimeoutError | ProxyError) for link in chain)
+    securing = isinstance(root, ssl.SSLError) and not body_is_out
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return Failure(FailureKind.UNREADABLE, "answered with a body that cannot be inflated", root)
     if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
         return Failure(FailureKind.NOT_SENT, f"could not be asked: {root}", root, permanent=True)
-    if connecting:
-        return Failure(FailureKind.NOT_SENT, f"could not be reached: {_why_not_reached(error, root, host, timeout)}", root)
-    if not request_is_out:
+    if connecting or securing:
+        reason = f"could not be reached: {_why_not_reached(error, root, host, timeout)}"
+        untrusted = isinstance(root, ssl.SSLCertVerificationError)
+        return Failure(FailureKind.NOT_SENT, reason, root, permanent=untrusted)
+    if body_is_out is False:
         reason = "did not take the request: the connection ended while it was being sent"
         return Failure(FailureKind.NOT_SENT, reason, root)
     if any(isinstance(link, ReadTimeoutError) for link in chain):
@@ -83,6 +80,11 @@ def _why_not_reached(error: BaseException, root: BaseException, host: str, timeo
         return "the connection was refused"
     if isinstance(error, requests.ConnectTimeout):
         return f"no connection within {timeout[0]:g} s"
+    if isinstance(root, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not trusted ({root.verify_message}); where a network has an authority of its own, "
+            "REQUESTS_CA_BUNDLE names the file"
+        )
     if isinstance(root, ssl.SSLError):
         return f"the encrypted connection failed ({root.reason or root})"
     return str(root)

@@ -20,9 +20,8 @@ _SILENT_FOR = 0.5  # seconds; a quick call shows nothing
 
 def someone_watches() -> bool:
     """Whether this runs in a terminal or a notebook."""
-    if "ipykernel" in sys.modules and "IPython" in sys.modules:
-        shell = sys.modules["IPython"].get_ipython()
-        return shell is not None and hasattr(shell, "kernel")
+    if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel"):
+        return True
     return sys.stderr is not None and sys.stderr.isatty()
 
 

@@ -200,8 +200,8 @@ class Transport:
                 sent_at = time.monotonic() if upload is None or upload.finished_at is None else upload.finished_at
                 return self._read(response, timeout, sent_at + timeout[1])
         except requests.RequestException as error:
-            is_out = upload is None or upload.finished_at is not None
-            return self._failure(error, timeout, outer, request_is_out=is_out)
+            body_is_out = None if upload is None else upload.finished_at is not None
+            return self._failure(error, timeout, outer, body_is_out=body_is_out)
         except OSError as error:  # so says requests of files that are not there
             raise ConfigurationError(
                 f"The certificates cannot be used: {error}. Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
@@ -235,13 +235,15 @@ class Transport:
             for piece in response.iter_content(_PIECE):
                 content += piece
                 if len(content) > LARGEST_ANSWER:
-                    failure = Failure(FailureKind.UNREADABLE, f"answered with more than {LARGEST_ANSWER / 2**20:,.0f} MiB")
+                    failure = Failure(
+                        FailureKind.UNREADABLE, f"answered with more than {LARGEST_ANSWER / 2**20:,.0f} MiB"
+                    )
                     break
                 if time.monotonic() > deadline:
                     failure = Failure(FailureKind.TIMED_OUT, f"gave no whole answer within {timeout[1]:g} s")
                     break
         except requests.RequestException as error:
-            failure = self._failure(error, timeout, None, request_is_out=True)
+            failure = self._failure(error, timeout, None, body_is_out=True)
         answer = self._answer(response, bytes(content))
         return failure if failure is not None and answer.is_success else answer
 
@@ -267,10 +269,10 @@ class Transport:
         timeout: tuple[float, float],
         outer: BaseException | None,
         *,
-        request_is_out: bool,
+        body_is_out: bool | None,
     ) -> Failure:
         """Classify an exception; a cause that quotes the key is left out."""
-        failure = failure_of(error, host=self._host, timeout=timeout, request_is_out=request_is_out, outer=outer)
+        failure = failure_of(error, host=self._host, timeout=timeout, body_is_out=body_is_out, outer=outer)
         cause = None if self._key in f"{failure.cause} {failure.cause!r}" else failure.cause
         return replace(failure, reason=self._mask(failure.reason), cause=cause)
 

@@ -112,6 +112,12 @@ def quantile_at(quantiles: Floats, level: float) -> Floats:
     -------
     ndarray, shape (...)
         Not decreasing in level.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(quantile_at(np.arange(9.0), 0.5))
+    4.0
     """
     if level in LEVELS:
         return quantiles[..., LEVELS.index(level)]

@@ -65,7 +65,25 @@ class Chunk:
 
 
 def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
-    """Draw a chunk of series of one kind; the kind too where none is given."""
+    """Draw a chunk of series of one kind.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n_series : int
+    kind : Kind, optional
+        Else drawn by the shares of KINDS.
+
+    Returns
+    -------
+    Chunk
+
+    Examples
+    --------
+    >>> chunk = generate(np.random.default_rng(0), 8, KINDS[2])
+    >>> chunk.season, chunk.values.shape
+    (Season(length=12, second=0), (8, 324))
+    """
     if kind is None:
         shares = np.array([each.share for each in KINDS])
         kind = KINDS[rng.choice(len(KINDS), p=shares / shares.sum())]

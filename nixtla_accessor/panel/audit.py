@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Generator, Hashable, Iterator
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -94,10 +94,15 @@ def audit_frame(
     """
     given = None if freq is None else parse_frequency(freq)
     columns = default_columns(frame, id_col, time_col, target_col)
-    problems = [astuple(problem) for problem in _problems(frame, columns, given)]
-    table = pd.DataFrame(problems, columns=[field.name for field in fields(Problem)])
-    dtypes: dict[Hashable, Any] = {"series": object, "column": object, "first": object, "count": "int64", "refused": bool}
-    return table.astype(dtypes)[["series", "column", "kind", "first", "count", "refused", "remedy"]]
+    problems = list(_problems(frame, columns, given))
+    names = ["series", "column", "kind", "first", "count", "refused", "remedy"]
+    dtypes = {"count": "int64", "refused": "bool", "kind": "str", "remedy": "str"}
+    return pd.DataFrame(
+        {
+            name: pd.Series([getattr(problem, name) for problem in problems], dtype=dtypes.get(name, "object"))
+            for name in names
+        }
+    )
 
 
 def _problems(frame: pd.DataFrame, columns: Columns, given: Frequency | None) -> Iterator[Problem]:

@@ -51,8 +51,11 @@ class Diagnosis:
     natives: Integers
 
 
-def diagnose(panel: Panel, frequency: Frequency) -> Diagnosis:
-    """Find every irregularity of a panel under a frequency."""
+def diagnose(panel: Panel, frequency: Frequency, *, with_strangers: bool = True) -> Diagnosis:
+    """Find every irregularity of a panel under a frequency.
+
+    Without strangers, a weekly series among daily ones is not told apart, but has six days missing in each week.
+    """
     codes = panel.grouping.row_codes()
     straight, off_calendar = frequency.straighten(panel.ticks, panel.form)
     stride = frequency.stride(panel.form)
@@ -70,7 +73,7 @@ def diagnose(panel: Panel, frequency: Frequency) -> Diagnosis:
     gap_places = np.flatnonzero(steps > 0)
 
     affected = np.unique(codes[np.concatenate((np.flatnonzero(repeated | stray), kept[gap_places]))])
-    strangers = _find_strangers(panel, affected)
+    strangers = _find_strangers(panel, affected) if with_strangers else {}
     native = np.ones(len(panel.grouping.sizes), dtype=bool)
     native[affected] = False
     strange = np.zeros(len(native), dtype=bool)

@@ -209,11 +209,7 @@ def index_names(frame: pd.DataFrame, columns: Columns) -> list[Hashable]:
 def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | None:
     """Find a column or index level by name; of levels without a name, one of datetimes is the time, another the id."""
     for source, names in (("column", frame.columns), ("index", frame.index.names)):
-        numbers = [
-            number
-            for number, known in enumerate(names)
-            if (known == name and type(known) is type(name)) or known is name
-        ]
+        numbers = [number for number, known in enumerate(names) if known == name]
         if len(numbers) > 1:
             raise DuplicateColumnError(
                 f"{name!r} is the name of {len(numbers)} columns; it must be one. Keep the first of each name: "
@@ -237,11 +233,13 @@ def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | 
 
 def _missing_column(frame: pd.DataFrame, name: Hashable, role: str) -> MissingColumnError:
     there = [*frame.columns, *(level for level in frame.index.names if level is not None)]
-    near = difflib.get_close_matches(str(name), list(map(str, there)), n=1, cutoff=0.4)
-    hint = f" The nearest name is {near[0]!r}." if near else ""
+    spellings = {str(known).casefold(): known for known in there}
+    near = difflib.get_close_matches(str(name).casefold(), spellings, n=1, cutoff=0.4)
+    hint = f" The nearest name is {spellings[near[0]]!r}." if near else ""
     shown = ", ".join(map(repr, there[:20])) + (f" and {len(there) - 20} more" if len(there) > 20 else "")
     return MissingColumnError(
-        f"The frame has no {role} column {name!r}; it has {shown or 'no columns'}.{hint} Say which one it is: {role}_col=…"
+        f"The frame has no {role} column {name!r}; it has {shown or 'no columns'}.{hint} "
+        f"Say which one it is: {role}_col=…"
     )
 
 

@@ -21,7 +21,7 @@ from nixtla_accessor.errors import (
 )
 from nixtla_accessor.panel.calendars import MONTHS_APART, Calendar
 from nixtla_accessor.panel.ids import ranges
-from nixtla_accessor.panel.inference import FEW, Fits, Sample, closest_reading, find_readings
+from nixtla_accessor.panel.inference import Fits, Sample, closest_reading, find_readings
 from nixtla_accessor.panel.messages import name_series
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, read_times
 from nixtla_accessor.panel.vocabulary import (
@@ -40,6 +40,7 @@ CONTRACT_NAMES = {"D": "D", "h": "H", "W": "W", "ME": "M"}
 
 ENOUGH_ROWS = 1_000  # of one series, to read its frequency
 SAMPLE_ROWS = 20_000  # of all series together
+FEW_ROWS = 1 / 3  # when regular series have less than this share, irregular ones are asked as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +211,8 @@ def parse_frequency(freq: FrequencyLike) -> Frequency:
     Parameters
     ----------
     freq : str, int, pandas offset, timedelta or Frequency
-        A pandas alias in old or new spelling, with its multiple and anchor; an offset; a duration, where whole days mean
-        days of the calendar; an int for integer time.
+        A pandas alias in old or new spelling, with its multiple and anchor; an offset; a duration, where whole days
+        mean days of the calendar; an int for integer time.
 
     Raises
     ------
@@ -272,7 +273,7 @@ def infer_frequency(panel: Panel) -> Frequency:
     if rivals:  # now every series has a say, the short ones too
         everyone = find_readings(take_sample(panel, np.flatnonzero(sizes >= 2)), panel.form)
         reading, rivals = _plainest({name: everyone[name] for name in fits if name in {reading, *rivals}})
-    if reading is None or sample.sizes[fits[reading]].sum() < FEW * len(sample.ticks):
+    if reading is None or sample.sizes[fits[reading]].sum() < FEW_ROWS * len(sample.ticks):
         reading = closest_reading(sample, panel.form) or reading
     if reading is None:
         shown = ", ".join(panel.form.show(sample.ticks[:4]))

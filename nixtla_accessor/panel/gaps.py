@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
 
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.diagnosis import diagnose, irregularity
@@ -15,6 +16,7 @@ from nixtla_accessor.panel.frame import Panel, index_names, read_arrays, refuse_
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, infer_frequency, parse_frequency
 
 Integers = npt.NDArray[np.int64]
+Dtype: TypeAlias = np.dtype[Any] | ExtensionDtype
 
 
 def fill_gaps(
@@ -33,7 +35,7 @@ def fill_gaps(
     frame : DataFrame
         A long frame; it stays as it is.
     freq : str, int, offset or timedelta, optional
-        The frequency; by default the one that leaves the fewest gaps.
+        The frequency of the filled series; by default the one that they share already, gaps aside.
     id_col, time_col, target_col : hashable, optional
         The columns; ``unique_id``, ``ds`` and ``y`` by default.
     method : {"ffill", "interpolate"} or number, optional
@@ -62,12 +64,15 @@ def fill_gaps(
     [1.0, 2.0, 3.0, 4.0, 5.0]
     """
     is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
-    if not (method is None or method in {"ffill", "interpolate"} or is_number):
+    if not (is_number or method is None or (isinstance(method, str) and method in {"ffill", "interpolate"})):
         raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
     columns = resolve_columns(frame, id_col, time_col, target_col)
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)
     frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
+    found = diagnose(panel, frequency, with_strangers=freq is None)
+    if found.strangers or len(found.duplicates) or len(found.strays):
+        raise irregularity(panel, frequency)
     rows, codes, ticks = _spread(panel, frequency)
 
     levels = index_names(frame, columns)
@@ -85,9 +90,6 @@ def fill_gaps(
 
 def _spread(panel: Panel, frequency: Frequency) -> tuple[Integers, Integers, Integers]:
     """Lay the rows out without gaps: for each place the frame's row (-1 where there is none), series and tick."""
-    found = diagnose(panel, frequency)
-    if found.strangers or len(found.duplicates) or len(found.strays):
-        raise irregularity(panel, frequency)
     codes = panel.grouping.row_codes()
     straight, _ = frequency.straighten(panel.ticks, panel.form)
     order = np.lexsort((straight, codes))
@@ -103,7 +105,7 @@ def _spread(panel: Panel, frequency: Frequency) -> tuple[Integers, Integers, Int
 
 
 def _fill(
-    values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], codes: Integers, method: str | float | None, dtype: Any
+    values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], codes: Integers, method: str | float | None, dtype: Dtype
 ) -> pd.Series[Any]:
     """Give the missing values their values, and the whole the caller's dtype where that can hold them."""
     places = np.arange(len(values))
@@ -121,13 +123,13 @@ def _fill(
     return _with_missing(values, missing, dtype)
 
 
-def _with_missing(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], dtype: object) -> pd.Series[Any]:
+def _with_missing(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], dtype: Dtype) -> pd.Series[Any]:
     """Make a column of values, in the caller's dtype where that can hold them all."""
     is_integer = pd.api.types.is_integer_dtype(dtype)
     if values.dtype.kind == "f":
         floats = pd.Series(np.where(missing, np.nan, values))
         return floats if is_integer or not pd.api.types.is_float_dtype(dtype) else floats.astype(dtype)
-    integers = pd.Series(pd.arrays.IntegerArray(values, missing))
+    integers: pd.Series[Any] = pd.Series(pd.arrays.IntegerArray(values, missing))
     if is_integer and not (missing.any() and isinstance(dtype, np.dtype)):
         return integers.astype(dtype)
     return integers

@@ -17,7 +17,6 @@ Flags = npt.NDArray[np.bool_]
 
 MOST_MONTH_DAYS = 8  # stamps on more different days of the month than this are no semi-month
 PLAIN_BUSINESS_DAYS = 4  # every fifth business day is a week
-FEW = 1 / 3  # the share of stamps that may be off a frequency that is still said to be close
 
 
 class Sample(NamedTuple):
@@ -122,30 +121,27 @@ def _named(family: str, anchor: str = "") -> Callable[[int], Reading]:
 
 
 def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
-    """Find the reading with the fewest stamps off it, doubled or missing; None when none is close."""
+    """Find the reading with the fewest stamps off it or missing; None when it still lacks every other stamp."""
     sample = _without_duplicates(sample)
-    steps = np.diff(sample.ticks)
-    steps[sample.firsts[1:] - 1] = 0
-    steps = steps[steps > 0]
-    if not len(steps):
+    steps = _steps(sample.ticks, sample)
+    if not (steps > 0).any():
         return None
-    usual = most_frequent(steps)
-    if form.is_integer:
-        return Reading(usual, "") if _defects(sample.ticks, sample, usual) < FEW * len(sample.ticks) else None
-    per_day = form.ticks_per_day
-    candidates: list[tuple[float, Reading]] = []
-    if usual % per_day:
-        candidates.append((_defects(sample.ticks, sample, usual), _elapsed(usual, form)))
+    usual = most_frequent(steps[steps > 0])
+    if form.is_integer or usual % form.ticks_per_day:
+        reading = Reading(usual, "") if form.is_integer else _elapsed(usual, form)
+        candidates = [(*_defects(sample.ticks, sample, usual), reading)]
     else:
         wall = form.to_wall(sample.ticks)
-        days = wall // per_day
-        hours = wall - days * per_day
-        usual_hour = hours == most_frequent(hours)
+        days = wall // form.ticks_per_day
+        hours = wall - days * form.ticks_per_day
+        at_usual_hour = hours == most_frequent(hours)
+        candidates = []
         for family in ("MS", "ME", "D", "B", "BMS", "BME"):
-            on = usual_hour & Calendar(family).contains(days.view("M8[D]"))
-            candidates.append(_closeness(family, days.view("M8[D]"), on, sample))
-    defects, reading = min(candidates, key=lambda candidate: candidate[0])
-    return reading if defects < FEW * len(sample.ticks) else None
+            on = at_usual_hour & Calendar(family).contains(days.view("M8[D]"))
+            if np.count_nonzero(on) > len(on) / 2:
+                candidates.append(_closeness(family, days, on, sample))
+    off, missing, reading = min(candidates, key=lambda candidate: candidate[0] + candidate[1])
+    return reading if 2 * off < len(sample.ticks) and missing < len(sample.ticks) else None
 
 
 def _without_duplicates(sample: Sample) -> Sample:
@@ -154,35 +150,44 @@ def _without_duplicates(sample: Sample) -> Sample:
     return Sample(sample.ticks[kept], np.add.reduceat(kept, sample.firsts, dtype=np.int64))
 
 
-def _closeness(family: str, days: npt.NDArray[np.datetime64], on: Flags, sample: Sample) -> tuple[float, Reading]:
-    """Count the defects of the stamps under the best stride of a family of days."""
-    kept = Sample(days[on].astype(np.int64), np.add.reduceat(on, sample.firsts, dtype=np.int64))
-    kept = Sample(kept.ticks, kept.sizes[kept.sizes > 0])
-    numbers = {
-        "D": lambda: kept.ticks,
-        "B": lambda: np.busday_count("1970-01-01", kept.ticks.view("M8[D]")).astype(np.int64),
-    }.get(family, lambda: kept.ticks.view("M8[D]").astype("M8[M]").astype(np.int64))()
-    steps = np.diff(numbers)
-    steps[kept.firsts[1:] - 1] = 0
-    if not (steps > 0).any():
-        return np.inf, Reading(1, family)
-    stride = most_frequent(steps[steps > 0])
-    first_day = kept.ticks.view("M8[D]")[:1]
+def _closeness(family: str, days: Integers, on: Flags, sample: Sample) -> tuple[int, int, Reading]:
+    """Count the stamps off a family of days, and those missing on its best stride."""
+    sizes = np.add.reduceat(on, sample.firsts, dtype=np.int64)
+    kept = Sample(days[on], sizes[sizes > 0])
+    numbers = _day_numbers(family, kept.ticks)
+    steps = _steps(numbers, kept)
+    stride = most_frequent(steps[steps > 0]) if (steps > 0).any() else 1
     if family == "D":
-        reading = day_reading(stride, int(weekdays(first_day)[0]))
+        reading = day_reading(stride, int(weekdays(days[on][:1].view("M8[D]"))[0]))
     elif family == "B":
         reading = Reading(stride, "B")
     else:
         reading = month_reading(stride, int(numbers[0]) % 12, family)
-    return np.count_nonzero(~on) + _defects(numbers, kept, stride), reading
+    off, missing = _defects(numbers, kept, stride)
+    return off + int(np.count_nonzero(~on)), missing, reading
 
 
-def _defects(values: Integers, sample: Sample, stride: int) -> float:
-    """Count the steps that are not a multiple of the stride or zero, and the strides that are missing."""
+def _day_numbers(family: str, days: Integers) -> Integers:
+    """Count days, business days or months up to each day."""
+    if family == "D":
+        return days
+    if family == "B":
+        return np.asarray(np.busday_count("1970-01-01", days.view("M8[D]")), dtype=np.int64)
+    return np.asarray(days.view("M8[D]").astype("M8[M]").astype(np.int64))
+
+
+def _defects(values: Integers, sample: Sample, stride: int) -> tuple[int, int]:
+    """Count the steps that are no multiple of the stride, and the strides that are missing in the others."""
+    steps = _steps(values, sample)
+    strides, rests = np.divmod(steps, stride)
+    return int(np.count_nonzero(rests)), int(np.minimum(np.maximum(strides - 1, 0), len(values))[rests == 0].sum())
+
+
+def _steps(values: Integers, sample: Sample) -> Integers:
+    """Give the step from each value to the next; 0 from one series to the next."""
     steps = np.diff(values)
-    steps[sample.firsts[1:] - 1] = stride
-    broken = (steps % stride != 0) | (steps <= 0)
-    return float(np.count_nonzero(broken) + np.sum(np.where(broken, 0, steps // stride - 1), dtype=np.float64))
+    steps[sample.firsts[1:] - 1] = 0
+    return steps
 
 
 def _elapsed(ticks: int, form: TimeForm) -> Reading:

@@ -188,8 +188,8 @@ def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, T
 def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
     """Order rows without sorting; None when they are not regular.
 
-    In a regular series a row's place follows from its stamp alone. As many rows as places, and no two in one: that is regular.
-    The second value is the first stamp of each series.
+    In a regular series a row's place follows from its stamp alone. As many rows as places, and no two in one: that
+    is regular. The second value is the first stamp of each series.
     """
     codes, sizes = panel.grouping.row_codes(), panel.grouping.sizes
     starts = np.full(len(sizes), np.iinfo(np.int64).max)

@@ -44,15 +44,16 @@ def read_target(values: Column, name: object) -> Target:
     if values.dtype == np.dtype(object):
         values = _from_objects(values, name)
     dtype = values.dtype
+    numbers: Target
     if pd.api.types.is_integer_dtype(dtype):
-        numbers: Target = _integers(values, name)
+        numbers = _integers(values, name)
     elif pd.api.types.is_float_dtype(dtype) and not _is_wide(dtype):
         numbers = _floats(values)
     else:
         raise _no_numbers(name, str(dtype))
-    view = np.ascontiguousarray(numbers).view()
-    view.flags.writeable = False
-    return view
+    numbers = numbers[:] if numbers.flags.c_contiguous else numbers.copy()
+    numbers.flags.writeable = False
+    return numbers
 
 
 def _is_wide(dtype: object) -> bool:

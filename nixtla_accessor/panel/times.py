@@ -93,16 +93,18 @@ class TimeForm:
 
     def restore(self, ticks: Ticks) -> pd.Index[Any]:
         """Write ticks as the caller writes times; shape ``(n,)``, the caller's dtype."""
+        restored: pd.Index[Any]
         if self.is_integer:
-            return pd.Index(pd.Index(ticks).astype(self.dtype))
-        if self.text is not None:
-            return pd.Index(self._write(ticks, self.text), dtype=self.dtype)
-        stamps = self._stamps(ticks)
-        if self.kind == "date":
-            return pd.Index(stamps.date, dtype=object)
-        if self.kind == "period":
-            return pd.Index(pd.PeriodIndex(stamps, freq=self.dtype.freq))
-        return pd.Index(stamps.astype(self.dtype))
+            restored = pd.Index(ticks).astype(self.dtype)
+        elif self.text is not None:
+            restored = pd.Index(self._write(ticks, self.text), dtype=self.dtype)
+        elif self.kind == "date":
+            restored = pd.Index(self._stamps(ticks).date, dtype=object)
+        elif self.kind == "period":
+            restored = pd.PeriodIndex(self._stamps(ticks), freq=self.dtype.freq)
+        else:
+            restored = self._stamps(ticks).astype(self.dtype)
+        return restored
 
     def show(self, ticks: Ticks) -> list[str]:
         """Write ticks for a message, as pandas prints them."""

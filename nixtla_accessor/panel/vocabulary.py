@@ -6,7 +6,7 @@ import datetime as dt
 import difflib
 import re
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -173,16 +173,16 @@ def _nanoseconds(count: Fraction, family: str) -> Fraction | None:
     return count * size if size else None
 
 
-def _read_plain_offset(offset: Any) -> Reading | None:
+def _read_plain_offset(offset: pd.offsets.BaseOffset) -> Reading | None:
     """Read an offset that a name tells in full; None when none does."""
     if isinstance(offset, pd.offsets.Day):
         return Reading(offset.n, "D")
     if isinstance(offset, pd.offsets.Tick):
         return elapsed_reading(offset.nanos)
-    if isinstance(offset, pd.offsets.Week) and offset.weekday is None:
+    if isinstance(offset, pd.offsets.Week) and offset.weekday is None:  # type: ignore[attr-defined]  # the stubs lack it
         return Reading(7 * offset.n, "D")
     if isinstance(offset, pd.offsets.LastWeekOfMonth):  # pandas before 3 cannot read its name back
-        return Reading(offset.n, "LWOM", WEEKDAYS[offset.weekday])
+        return Reading(offset.n, "LWOM", WEEKDAYS[offset.weekday])  # type: ignore[attr-defined]  # the stubs lack it
     if type(offset) is pd.offsets.DateOffset:
         return _read_keywords(offset)
     try:

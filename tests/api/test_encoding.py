@@ -119,4 +119,4 @@ def test_any_bytes_are_an_answer_or_a_failure(content):
     ],
 )
 def test_why_an_answer_cannot_be_read(content, reason):
-    assert decode(content, FinetunedModels).reason.startswith(reason)
+    assert decode(content, FinetunedModels).reason.startswith(f"answered with {reason}")

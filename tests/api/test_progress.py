@@ -7,6 +7,7 @@ import sys
 import termios
 import textwrap
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ def test_nothing_is_left_when_a_call_fails(service, client_class, key, capsys):
     with client_class(key, service.url, progress=True) as client, pytest.raises(ValueError, match="level"):
         client.forecast(Y, [Y.size], "D", 1, level=5)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("shell", "watched"), [(SimpleNamespace(kernel="a notebook's"), True), (None, False)])
+def test_a_notebook_is_watched(monkeypatch, shell, watched):
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert progress.someone_watches() == watched
 
 
 SCRIPT = textwrap.dedent("""

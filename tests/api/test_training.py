@@ -94,7 +94,9 @@ def test_nobody_listening(service, client):
 
 def test_always_cut_within_the_body(service, client):
     service.faults = [service.drop_within_body] * 9
-    with pytest.raises(errors.TransportError, match=r"while the request was being sent\. Tried 4 times") as caught:
+    with pytest.raises(
+        errors.TransportError, match=r"did not take the request: .* while it was being sent\. Tried 4 times"
+    ) as caught:
         client.finetune(OVERFLOWING, [OVERFLOWING.size], "D")
     assert type(caught.value) is errors.TransportError
     assert len(service.posts) == 4
@@ -165,8 +167,7 @@ def test_always_cut_ends_as_unknown(service, client):
     assert model_id == service.posts[0].json["output_model_id"]
     assert str(error) == (
         f"{service.url} gave no answer: the connection ended before it was in. Tried 4 times. There is no model "
-        f"{model_id!r} as yet; nixtla_accessor.finetuned_model({model_id!r}) tells whether it is there, and "
-        f"df.timegpt.use_model({model_id!r}) attaches it."
+        f"{model_id!r} as yet; should it still appear, df.timegpt.use_model({model_id!r}) attaches it."
     )
 
 
@@ -176,7 +177,7 @@ def test_a_failure_that_persists_is_raised_as_its_own(service, client, status):
     error = failure(client, errors.ServerError)
     assert (error.status_code, len(service.posts), service.trainings) == (status, 4, [])
     assert error.finetuned_model_id == service.posts[0].json["output_model_id"]
-    assert f"The service failed ({status}): an HTML page, 'Bad Gateway'. There is no model" in str(error)
+    assert f"The service failed ({status}): an HTML page, 'Bad Gateway'. Tried 4 times. There is no model" in str(error)
 
 
 @pytest.mark.parametrize("look", [(500, b""), (503, b""), (401, {"detail": "no"}), (200, b"<html>"), (200, b"")])
@@ -185,7 +186,9 @@ def test_no_second_request_unless_the_model_is_known_to_be_absent(service, clien
     service.look_faults = [service.says(*look)] * 999
     error = failure(client, errors.OutcomeUnknownError)
     assert len(service.posts) == 1
-    assert f"Whether model {error.finetuned_model_id!r} was trained is not known" in str(error)
+    assert f"Whether there is a model {error.finetuned_model_id!r} could not be found out; df.timegpt.use_model" in str(
+        error
+    )
 
 
 def test_a_service_that_is_down_altogether(service, client):
@@ -193,7 +196,7 @@ def test_a_service_that_is_down_altogether(service, client):
     service.look_faults = [service.says(503)] * 999
     error = failure(client, errors.ServerError)
     assert len(service.posts) == 1
-    assert "is not known" in str(error)
+    assert "could not be found out" in str(error)
     assert error.finetuned_model_id
 
 
@@ -243,8 +246,8 @@ def test_no_answer_and_no_model(service, client):
     error = failure(client, errors.OutcomeUnknownError, timeout=(5, 0.3), output_model_id="mine")
     assert error.finetuned_model_id == "mine"
     assert str(error) == (
-        f"{service.url} gave no answer within 0.3 s. There is no model 'mine' as yet; nixtla_accessor.finetuned_model"
-        "('mine') tells whether it is there, and df.timegpt.use_model('mine') attaches it."
+        f"{service.url} gave no answer within 0.3 s. Model 'mine' may still be trained; "
+        "df.timegpt.use_model('mine') attaches it once it is there."
     )
     assert len(service.posts) == 1
 
@@ -266,9 +269,12 @@ def test_a_gateways_timeout_waits_for_the_model(service, client, status):
 def test_a_gateways_timeout_ends_at_the_time_limit(service, client):
     service.faults = [service.says(504, b"<html><title>504 Gateway Time-out</title></html>")]
     error = failure(client, errors.OutcomeUnknownError, timeout=0.5)
-    assert "The service failed (504): an HTML page, '504 Gateway Time-out'." in str(error)
+    model_id = error.finetuned_model_id
+    assert str(error) == (
+        "A gateway gave up waiting for the service (504): an HTML page, '504 Gateway Time-out'. Model "
+        f"{model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it once it is there."
+    )
     assert len(service.posts) == 1
-    assert isinstance(error.__cause__, errors.ServerError)
 
 
 # an answer that cannot be read
@@ -321,7 +327,7 @@ def test_refusals_are_raised_at_once(service, client, status, kind):
     service.faults = [service.says(status, {"detail": "because"}, {"X-Request-Id": "r-1"})]
     error = failure(client, kind)
     assert (error.status_code, error.detail, error.request_id) == (status, "because", "r-1")
-    assert f"({status}): because." in str(error)
+    assert f"({status}): because. " in str(error)
     assert str(error).endswith("Request id: r-1.")
     assert len(service.requests) == 1
 
@@ -506,8 +512,7 @@ def interrupted_when(condition):
 
 
 MAY_BE_TRAINED = (
-    "Interrupted, and model 'mine' may still be trained; nixtla_accessor.finetuned_model('mine') tells whether it is "
-    "there, and df.timegpt.use_model('mine') attaches it."
+    "Interrupted, and model 'mine' may still be trained; df.timegpt.use_model('mine') attaches it once it is there."
 )
 IS_NOT_TRAINED = "Interrupted before the service had all series, so that no model 'mine' is trained."
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,19 +55,28 @@ def seasonal_naive(panel: Panel, horizon: int) -> NDArray[np.float64]:
     return np.repeat(np.stack(rows)[:, :, None], len(LEVELS), axis=2)
 
 
-def scores(panel: Panel, quantiles: NDArray[np.float64]) -> tuple[float, float, float]:
+def scores(panel: Panel, quantiles: NDArray[np.floating]) -> tuple[float, float, float]:
     """Mean MASE of the median, and the coverage of the 80% and the 95% interval."""
-    mase, inside = [], {80: [], 95: []}
+    mase, inside_80, inside_95 = [], [], []
     for train, test, row in zip(panel.train, panel.test, quantiles, strict=True):
         lag = panel.season.length if len(train) > panel.season.length else 1
         scale = np.abs(train[lag:] - train[:-lag]).mean()
-        answer = row[: len(test)]
+        level = {name: row[: len(test), i] for i, name in enumerate(LEVELS)}
         if scale > 0:
-            mase.append(np.abs(test - answer[:, LEVELS.index(0.5)]).mean() / scale)
-        for level, (low, high) in {80: (0.1, 0.9), 95: (0.025, 0.975)}.items():
-            low_value, high_value = answer[:, LEVELS.index(low)], answer[:, LEVELS.index(high)]
-            inside[level].append(((test >= low_value) & (test <= high_value)).mean())
-    return float(np.mean(mase)), float(np.mean(inside[80])), float(np.mean(inside[95]))
+            mase.append(np.abs(test - level[0.5]).mean() / scale)
+        inside_80.append(((test >= level[0.1]) & (test <= level[0.9])).mean())
+        inside_95.append(((test >= level[0.025]) & (test <= level[0.975])).mean())
+    return float(np.mean(mase)), float(np.mean(inside_80)), float(np.mean(inside_95))
+
+
+def print_row(
+    panel: Panel, what: str, quantiles: NDArray[np.floating], began: float, share: float | None = None
+) -> None:
+    """Print the scores of one answer, and the seconds since it began."""
+    mase, inside_80, inside_95 = scores(panel, quantiles)
+    moved = "" if share is None else f"{share:.2f}"
+    seconds = time.perf_counter() - began
+    print(f"{panel.name:12}{what:16}{mase:8.3f}{inside_80:8.1%}{inside_95:8.1%}{moved:>8}{seconds:9.2f}")
 
 
 def main() -> None:
@@ -83,24 +91,17 @@ def main() -> None:
     arguments = parser.parse_args()
     weights = load_weights(arguments.weights) if arguments.weights else pretrained_weights()
     seasons = {group: season_of(freq) for group, freq in (each.split("=") for each in arguments.freq)}
-    print(f"{'':12}{'':14}{'MASE':>8}{'80%':>8}{'95%':>8}{'share':>8}{'seconds':>9}")
+    print(f"{'':28}{'MASE':>8}{'80%':>8}{'95%':>8}{'share':>8}{'seconds':>9}")
     for panel in read_panels(arguments.path, seasons):
         horizon = max(len(values) for values in panel.test)
-
-        def show(
-            what: str, answer: Callable[[], tuple[NDArray[np.float64], float | None]], panel: Panel = panel
-        ) -> None:
+        began = time.perf_counter()
+        print_row(panel, "seasonal naive", seasonal_naive(panel, horizon), began)
+        began = time.perf_counter()
+        print_row(panel, "zero-shot", forecast(weights, panel.train, panel.season, horizon), began)
+        for each in arguments.tune or ["10x1", "50x5"]:
+            steps, depth = (int(number) for number in each.split("x"))
             began = time.perf_counter()
-            quantiles, share = answer()
-            seconds = time.perf_counter() - began
-            mase, inside80, inside95 = scores(panel, quantiles)
-            moved = "" if share is None else f"{share:.2f}"
-            print(f"{panel.name:12}{what:14}{mase:8.3f}{inside80:8.1%}{inside95:8.1%}{moved:>8}{seconds:9.2f}")
-
-        def tuned(
-            steps: int, depth: int, panel: Panel = panel, horizon: int = horizon
-        ) -> tuple[NDArray[np.float64], float | None]:
-            result = tune(
+            tuned = tune(
                 weights,
                 panel.train,
                 panel.season,
@@ -109,16 +110,8 @@ def main() -> None:
                 loss=arguments.loss,
                 seed=arguments.seed,
             )
-            return forecast(result.weights, panel.train, panel.season, horizon), result.share
-
-        show("seasonal naive", lambda panel=panel, horizon=horizon: (seasonal_naive(panel, horizon), None))
-        show(
-            "zero-shot",
-            lambda panel=panel, horizon=horizon: (forecast(weights, panel.train, panel.season, horizon), None),
-        )
-        for each in arguments.tune or ["10x1", "50x5"]:
-            steps, depth = (int(number) for number in each.split("x"))
-            show(f"{steps} steps d{depth}", lambda steps=steps, depth=depth: tuned(steps, depth))
+            answer = forecast(tuned.weights, panel.train, panel.season, horizon)
+            print_row(panel, f"{steps} steps d{depth}", answer, began, tuned.share)
 
 
 if __name__ == "__main__":

@@ -93,6 +93,12 @@ def test_the_first_steps_do_not_depend_on_the_horizon_and_spreads_grow_beyond_th
     assert (spread[:, 24:].min(1) >= spread[:, 23]).all()
 
 
+def test_growth_stays_finite_over_thousands_of_steps():
+    growing = [1.5 ** np.arange(40.0), -(1.3 ** np.arange(60.0)), np.arange(50.0) ** 3]
+    with np.errstate(over="raise", invalid="raise"):
+        assert np.isfinite(forecast(pretrained_weights(), growing, Season(1, 0), 3000)).all()
+
+
 def test_only_the_last_points_count():
     for freq in ("YE", "ME", "h"):
         season = season_of(freq)

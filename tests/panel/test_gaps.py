@@ -1,0 +1,150 @@
+"""One row for each missing stamp of each series, and values by the method asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nixtla_accessor import errors
+from nixtla_accessor.panel.gaps import fill_gaps
+
+
+def holed(freq="D", drop=(1, 2, 8, 11)):
+    days = pd.date_range("2024-01-31", periods=6, freq=freq)
+    frame = pd.DataFrame({"unique_id": ["b"] * 6 + ["a"] * 6, "ds": [*days, *days], "y": np.arange(12.0) ** 2})
+    frame["ds"] = pd.DatetimeIndex(frame["ds"])
+    return frame.assign(price=np.arange(12), note="kept").drop(list(drop))
+
+
+def test_missing_rows_are_added_and_nothing_else_changes(pack):
+    frame = holed()
+    frame.attrs["note"] = "kept"
+    before = frame.copy()
+    filled = fill_gaps(frame)
+    pd.testing.assert_frame_equal(frame, before)
+    assert filled.columns.tolist() == frame.columns.tolist()
+    assert filled.attrs == {"note": "kept"}
+    assert filled["unique_id"].tolist() == ["a"] * 5 + ["b"] * 6
+    assert filled["ds"].tolist() == [*pd.date_range("2024-01-31", periods=5), *pd.date_range("2024-01-31", periods=6)]
+    added = filled["note"].isna()
+    assert filled.loc[added, "ds"].dt.strftime("%m-%d").tolist() == ["02-02", "02-01", "02-02"]
+    assert filled.loc[added, ["y", "price"]].isna().all(axis=None)
+    known = filled[~added].astype(frame.dtypes)
+    expected = frame.sort_values(["unique_id", "ds"]).set_axis(known.index, axis=0)
+    pd.testing.assert_frame_equal(known, expected)
+    assert pack(filled, allow_missing=True).sizes.tolist() == [5, 6]
+
+
+@pytest.mark.parametrize(
+    ("method", "first", "second"),
+    [
+        (None, [36, 49, np.nan, 81, 100], [0, np.nan, np.nan, 9, 16, 25]),
+        ("ffill", [36, 49, 49, 81, 100], [0, 0, 0, 9, 16, 25]),
+        ("interpolate", [36, 49, 65, 81, 100], [0, 3, 6, 9, 16, 25]),
+        (0, [36, 49, 0, 81, 100], [0, 0, 0, 9, 16, 25]),
+        (-1.5, [36, 49, -1.5, 81, 100], [0, -1.5, -1.5, 9, 16, 25]),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int8", "Int64", "Float64", pd.ArrowDtype(pa.int64()), pd.ArrowDtype(pa.float64())], ids=str)
+def test_methods(method, first, second, dtype):
+    frame = holed()
+    frame["y"] = frame["y"].astype(dtype)
+    filled = fill_gaps(frame.sample(frac=1, random_state=3), method=method)
+    np.testing.assert_allclose(filled["y"].to_numpy("float64", na_value=np.nan), first + second)
+    if method != -1.5 and method != "interpolate" or "float" in str(dtype).lower() or "double" in str(dtype):
+        kept = str(dtype) if method is not None or str(dtype) not in {"int64", "int8"} else "Int64"
+        assert str(filled["y"].dtype) == kept
+
+
+def test_targets_that_were_missing_are_filled_too():
+    frame = holed(drop=(3,))
+    frame.loc[[0, 2, 6, 7, 11], "y"] = np.nan
+    assert fill_gaps(frame, method="interpolate")["y"].tolist()[2:5] == [64, 81, 100]
+    filled = fill_gaps(frame, method="ffill")["y"].to_numpy()
+    np.testing.assert_array_equal(filled, [np.nan, np.nan, 64, 81, 100, 100, np.nan, 1, 1, 1, 16, 25])
+    np.testing.assert_array_equal(
+        fill_gaps(frame, method="interpolate")["y"], [np.nan, np.nan, 64, 81, 100, np.nan, np.nan, 1, 6, 11, 16, 25]
+    )
+
+
+SHAPES = {
+    "time in the index": lambda df: df.set_index("ds"),
+    "unnamed time in the index": lambda df: df.set_index("ds").rename_axis(None),
+    "MultiIndex": lambda df: df.set_index(["unique_id", "ds"]),
+    "odd index": lambda df: df.set_axis(df.index * 2 + 5, axis=0),
+    "categories": lambda df: df.assign(unique_id=pd.Categorical(df.unique_id, ["b", "x", "a"])),
+    "Arrow": lambda df: df.convert_dtypes(dtype_backend="pyarrow"),
+    "zoned": lambda df: df.assign(ds=df.ds.dt.tz_localize("Europe/Berlin")),
+    "periods": lambda df: df.assign(ds=df.ds.dt.to_period("D")),
+    "text": lambda df: df.assign(ds=df.ds.dt.strftime("%Y-%m-%d")),
+    "integers": lambda df: df.assign(ds=(df.ds - pd.Timestamp("2024-01-01")).dt.days),
+    "one series": lambda df: df[df.unique_id == "b"].drop(columns="unique_id"),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_shape_of_the_frame_is_kept(pack, shape):
+    frame = SHAPES[shape](holed())
+    filled = fill_gaps(frame, method="interpolate")
+    assert filled.columns.tolist() == frame.columns.tolist()
+    assert filled.index.names == frame.index.names
+    if shape != "odd index":
+        assert [level.dtype for level in (filled.index.levels if filled.index.nlevels > 1 else [filled.index])] == [
+            level.dtype for level in (frame.index.levels if frame.index.nlevels > 1 else [frame.index])
+        ]
+    for column in {"unique_id", "ds"} & set(frame.columns):
+        assert filled[column].dtype == frame[column].dtype
+    packed = pack(filled)
+    assert packed.y.tolist()[-6:] == [0, 3, 6, 9, 16, 25]
+    again = fill_gaps(filled)
+    pd.testing.assert_frame_equal(again, filled)
+
+
+FREQUENCIES = ["h", "D", "W-TUE", "B", "MS", "ME", "QE-DEC", "SMS-15"]
+
+
+@settings(deadline=None, max_examples=100)
+@given(freq=st.sampled_from(FREQUENCIES), sizes=st.lists(st.integers(1, 9), min_size=1, max_size=4), data=st.data())
+def test_filling_undoes_dropping(pack, freq, sizes, data):
+    parts = []
+    for number, size in enumerate(sizes):
+        stamps = pd.date_range("2023-05-01", periods=size, freq=freq)
+        parts.append(pd.DataFrame({"unique_id": number, "ds": stamps, "y": np.arange(size) * 1.0}))
+    whole = pd.concat(parts, ignore_index=True)
+    inner = [
+        row
+        for row in range(len(whole))
+        if 0 < whole["y"][row] and row + 1 < len(whole) and whole["unique_id"][row] == whole["unique_id"][row + 1]
+    ]
+    kept = whole.drop(data.draw(st.lists(st.sampled_from(inner), unique=True)) if inner else [])
+    filled = fill_gaps(kept.sample(frac=1, random_state=0), freq=freq, method="interpolate")
+    pd.testing.assert_frame_equal(filled, whole)
+
+
+@pytest.mark.parametrize("method", ["linear", "bfill", True, [], "0"])
+def test_unknown_methods(method):
+    with pytest.raises(errors.InvalidArgumentError, match="method must be"):
+        fill_gaps(holed(), method=method)
+
+
+def test_a_given_freq_may_be_finer_than_the_series(pack):
+    weeks = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=4, freq="W-MON"), "y": [0.0, 7.0, 14.0, 21.0]})
+    filled = fill_gaps(weeks, freq="D", method="interpolate")
+    assert filled["y"].tolist() == list(range(22))
+    assert pack(filled).freq == "D"
+
+
+def test_what_is_no_gap_is_not_filled():
+    frame = holed()
+    with pytest.raises(errors.DuplicateTimestampError):
+        fill_gaps(pd.concat([frame, frame[:1]]))
+    with pytest.raises(errors.OffGridTimestampError):
+        fill_gaps(frame.assign(ds=frame["ds"].mask(frame.index == 4, frame["ds"] + pd.Timedelta("1h"))))
+    with pytest.raises(errors.FrequencyError, match="mixed"):
+        fill_gaps(pd.concat([holed(drop=()), holed("W-MON", ()).assign(unique_id="c")]))
+    with pytest.raises(errors.MissingValueError):
+        fill_gaps(frame.assign(ds=frame["ds"].mask(frame.index == 4)))

@@ -1,0 +1,123 @@
+"""Pictures: the right panels, lines, intervals and dates."""
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+
+import nixtla_accessor  # noqa: F401 - registers the accessor
+from nixtla_accessor import errors
+from nixtla_accessor.datasets import load_unemployment
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    from matplotlib import pyplot as plt
+
+    yield
+    plt.close("all")
+
+
+def frame(n_series=2, length=30):
+    stamps = pd.date_range("2024-01-01", periods=length)
+    parts = [pd.DataFrame({"unique_id": f"s{i}", "ds": stamps, "y": np.arange(length) + i}) for i in range(n_series)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def forecasts(n_series=2, h=5):
+    stamps = pd.date_range("2024-01-31", periods=h)
+    values = {"TimeGPT": np.arange(h) + 1.0, "TimeGPT-lo-80": np.arange(h) + 0.0, "TimeGPT-hi-80": np.arange(h) + 2.0}
+    parts = [pd.DataFrame({"unique_id": f"s{i}", "ds": stamps, **values}) for i in range(n_series)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def labels(axes):
+    return axes.get_legend_handles_labels()[1]
+
+
+def drawn(axes, label):
+    return next(line for line in axes.lines if line.get_label() == label)
+
+
+def test_a_panel_for_each_series_with_its_values():
+    axes = frame().sample(frac=1, random_state=0).timegpt.plot()
+    assert [panel.get_title(loc="left") for panel in axes] == ["s0", "s1"]
+    for i, panel in enumerate(axes):
+        np.testing.assert_array_equal(drawn(panel, "history").get_ydata(), np.arange(30) + i)
+
+
+def test_forecast_and_intervals():
+    axes = frame().timegpt.plot(forecasts())
+    for panel in axes:
+        assert labels(panel) == ["history", "80% interval", "forecast"]
+        np.testing.assert_array_equal(drawn(panel, "forecast").get_ydata(), np.arange(5) + 1)
+        (interval,) = panel.collections
+        corners = interval.get_paths()[0].vertices[:, 1]
+        assert (corners.min(), corners.max()) == (0, 6)
+
+
+def test_a_frame_of_forecasts_plots_on_its_own():
+    axes = forecasts().timegpt.plot()
+    assert labels(axes[0]) == ["80% interval", "forecast"]
+
+
+def test_anomalies_are_marked():
+    odd = frame().assign(TimeGPT=1.0, anomaly=lambda df: df["y"] == 7)
+    axes = odd.timegpt.plot()
+    (points,) = axes[0].collections
+    assert points.get_offsets()[:, 1].tolist() == [7]
+
+
+def test_windows_of_a_cross_validation_are_not_joined():
+    windows = forecasts().assign(cutoff=pd.Timestamp("2024-01-30"), y=1.0)
+    later = windows.assign(ds=windows["ds"] + pd.Timedelta(days=5), cutoff=pd.Timestamp("2024-02-04"))
+    axes = pd.concat([windows, later]).timegpt.plot()
+    assert [label for label in labels(axes[0]) if label == "forecast"] == ["forecast"] * 2
+
+
+def test_one_series_is_one_axes_and_may_be_given():
+    from matplotlib.figure import Figure
+
+    given = Figure().subplots()
+    assert frame().timegpt.plot(ids="s1", ax=given) is given
+    assert given.get_title(loc="left") == "s1"
+
+
+def test_many_series_say_how_many_are_not_shown():
+    axes = load_unemployment().timegpt.plot(max_series=4)
+    assert len(axes) == 4
+    assert len(axes[0].figure.axes) == 4
+    assert "4 of 14" in axes[0].figure.get_suptitle()
+
+
+def test_a_series_that_is_not_there():
+    with pytest.raises(errors.InvalidArgumentError, match="'nope'"):
+        frame().timegpt.plot(ids=["s0", "nope"])
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        lambda stamps: stamps.dt.tz_localize("Europe/Berlin"),
+        lambda stamps: stamps.dt.to_period("D"),
+        lambda stamps: stamps.dt.strftime("%Y-%m-%d"),
+        lambda stamps: stamps.dt.date,
+        lambda stamps: stamps.astype("timestamp[ns][pyarrow]"),
+        lambda stamps: (stamps - stamps.min()).dt.days,
+    ],
+    ids=["zone", "period", "text", "date", "arrow", "integer"],
+)
+def test_any_time(times):
+    df = frame()
+    df["ds"] = times(df["ds"])
+    axes = df.timegpt.plot()
+    axes[0].figure.canvas.draw()
+    np.testing.assert_array_equal(drawn(axes[1], "history").get_ydata(), np.arange(30) + 1)
+
+
+def test_without_ids_and_with_time_in_the_index():
+    df = frame(1).drop(columns="unique_id").set_index("ds")
+    axes = df.timegpt.plot()
+    assert axes.get_title(loc="left") == ""
