@@ -12,14 +12,21 @@ from typing import TypeVar
 from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Failure
-from nixtla_accessor.api.retry import Pacing, Progress, decide_reading, may_be_done
+from nixtla_accessor.api.retry import Pacing, History, decide_reading, may_be_done
 from nixtla_accessor.api.schema import WireModel
 from nixtla_accessor.api.transport import Transport, Upload
 
 _LOG = logging.getLogger(__name__)
 _GONE = 404
 
+_PROMPT = 30.0  # seconds
+
 AnswerT = TypeVar("AnswerT", bound=WireModel)
+
+
+def prompt_timeout(timeout: tuple[float, float]) -> tuple[float, float]:
+    """Return the time limits of what the service need not work on: no longer than the given, or half a minute."""
+    return min(timeout[0], _PROMPT), min(timeout[1], _PROMPT)
 
 
 def read(answer: Answer, expected: type[AnswerT], where: str) -> AnswerT:
@@ -70,25 +77,25 @@ def ask(
     ApiError, TransportError, ResponseError
         What persists.
     """
-    progress = Progress(attempts=0)
+    history = History(attempts=0)
     compress = True
     while True:
         upload = None if prepare_upload is None else prepare_upload(compress)
         outcome = transport.exchange(method, path, timeout=timeout, parameters=parameters, upload=upload)
         if isinstance(outcome, Answer) and (
-            outcome.is_success or (method == "DELETE" and outcome.status == _GONE and progress.maybe_done)
+            outcome.is_success or (method == "DELETE" and outcome.status == _GONE and history.maybe_done)
         ):
             return outcome
         compressed = upload is not None and upload.body.is_compressed
-        progress = replace(progress, attempts=progress.attempts + 1, compressed=compressed)
-        decision = decide_reading(outcome, progress, pacing, random.random())  # noqa: S311 - jitter
+        history = replace(history, attempts=history.attempts + 1, compressed=compressed)
+        decision = decide_reading(outcome, history, pacing, random.random())  # noqa: S311 - jitter
         if decision.again is None:
-            raise error_of(outcome, transport.where, attempts=progress.attempts, about=about)
+            raise error_of(outcome, transport.where, attempts=history.attempts, about=about)
         _LOG.info("%s %s: %s; again in %.1f s", method, path, outcome.summary, decision.again)
         time.sleep(decision.again)
         compress = compress and not decision.plain
-        progress = replace(
-            progress,
-            waited=progress.waited + decision.again,
-            maybe_done=progress.maybe_done or may_be_done(outcome),
+        history = replace(
+            history,
+            waited=history.waited + decision.again,
+            maybe_done=history.maybe_done or may_be_done(outcome),
         )

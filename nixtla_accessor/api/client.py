@@ -20,7 +20,7 @@ from nixtla_accessor.api.arguments import (
     check_text,
     check_timeout,
 )
-from nixtla_accessor.api.asking import ask, read
+from nixtla_accessor.api.asking import ask, prompt_timeout, read
 from nixtla_accessor.api.forecasting import ForecastResult, forecast
 from nixtla_accessor.api.outcome import Answer
 from nixtla_accessor.api.progress import ProgressDisplay
@@ -35,7 +35,7 @@ from nixtla_accessor.api.schema import (
     WireModel,
 )
 from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
-from nixtla_accessor.api.training import FinetuneResult, Training, look_timeout, model_path
+from nixtla_accessor.api.training import FinetuneResult, Training, model_path
 from nixtla_accessor.api.transport import Transport
 from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
 
@@ -359,7 +359,7 @@ class Client:
         self, method: str, path: str, *, parameters: Mapping[str, str] | None = None, about: str | None = None
     ) -> Answer:
         """Ask for what the service answers at once."""
-        timeout = look_timeout(self._settings.timeout)
+        timeout = prompt_timeout(self._settings.timeout)
         return ask(
             self._transport, method, path, pacing=self.pacing, timeout=timeout, parameters=parameters, about=about
         )

@@ -45,7 +45,7 @@ def failure_of(
     root = chain[-1]
     root.__traceback__ = root.__context__ = root.__cause__ = None
     connecting = any(isinstance(link, NewConnectionError | ConnectTimeoutError | ProxyError) for link in chain)
-    securing = isinstance(root, ssl.SSLError) and not body_is_out
+    securing = isinstance(error, requests.exceptions.SSLError) and not body_is_out
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return Failure(FailureKind.UNREADABLE, "answered with a body that cannot be inflated", root)
     if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
@@ -85,6 +85,6 @@ def _why_not_reached(error: BaseException, root: BaseException, host: str, timeo
             f"its certificate is not trusted ({root.verify_message}); where a network has an authority of its own, "
             "REQUESTS_CA_BUNDLE names the file"
         )
-    if isinstance(root, ssl.SSLError):
-        return f"the encrypted connection failed ({root.reason or root})"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"the encrypted connection failed ({root})"
     return str(root)

@@ -52,7 +52,7 @@ class Pacing:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class History:
     """How far a call is.
 
     Attributes
@@ -95,14 +95,25 @@ class Decision:
 GIVE_UP = Decision()
 
 
-def decide_training(outcome: Outcome, progress: Progress, pacing: Pacing, jitter: float) -> Decision:
+def decide_training(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
     """Decide what follows a request that must not be worked on twice.
+
+    ======================================  =============================================================
+    never sent whole                        again
+    sent, and cut; 408, 500, 502, 503       look for a while; if there is no model, again
+    sent, and no answer in time; 504        look until the time limit, never again
+    a success that cannot be read           look for a while, never again
+    429; 503 that asks to wait              again, after the wait that is asked for, if it is not too long
+    409, after one that may be done         look until the time limit: the clash is with the model itself
+    400, 415 because of the compression     again, plain
+    anything else                           give up
+    ======================================  =============================================================
 
     Parameters
     ----------
     outcome : Answer or Failure
         Of the last request; not a readable success.
-    progress : Progress
+    history : History
         How far the call is.
     pacing : Pacing
         The limits.
@@ -113,7 +124,7 @@ def decide_training(outcome: Outcome, progress: Progress, pacing: Pacing, jitter
     -------
     Decision
     """
-    again = _next_wait(outcome, progress, pacing, jitter)
+    again = _next_wait(outcome, history, pacing, jitter)
     if isinstance(outcome, Failure):
         if outcome.permanent:
             return GIVE_UP
@@ -123,24 +134,24 @@ def decide_training(outcome: Outcome, progress: Progress, pacing: Pacing, jitter
             FailureKind.TIMED_OUT: Decision(look_up=math.inf),
             FailureKind.UNREADABLE: Decision(look_up=pacing.look_up),
         }[outcome.kind]
-    if is_unanswered(outcome) or (outcome.status == _CONFLICT and progress.maybe_done):
+    if is_unanswered(outcome) or (outcome.status == _CONFLICT and history.maybe_done):
         return Decision(look_up=math.inf)
     if outcome.status == _TOO_MANY or (outcome.status == _UNAVAILABLE and outcome.retry_after is not None):
         return Decision(again=again)
     if outcome.status in _MAYBE_DONE:
         return Decision(look_up=pacing.look_up, again=again)
-    return _without_compression(outcome, progress, pacing)
+    return _without_compression(outcome, history, pacing)
 
 
-def decide_reading(outcome: Outcome, progress: Progress, pacing: Pacing, jitter: float) -> Decision:
+def decide_reading(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
     """Decide what follows a request that may be worked on twice; see `decide_training`."""
-    again = _next_wait(outcome, progress, pacing, jitter)
+    again = _next_wait(outcome, history, pacing, jitter)
     if isinstance(outcome, Failure):
         hopeful = outcome.kind in (FailureKind.NOT_SENT, FailureKind.CUT) and not outcome.permanent
         return Decision(again=again) if hopeful else GIVE_UP
     if outcome.status == _TOO_MANY or outcome.status in _MAYBE_DONE | _STILL_AT_WORK:
         return Decision(again=again)
-    return _without_compression(outcome, progress, pacing)
+    return _without_compression(outcome, history, pacing)
 
 
 def may_be_done(outcome: Outcome) -> bool:
@@ -195,24 +206,24 @@ def parse_http_date(text: str | None) -> datetime | None:
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def _next_wait(outcome: Outcome, progress: Progress, pacing: Pacing, jitter: float) -> float | None:
+def _next_wait(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> float | None:
     """Return the seconds to wait before another attempt; None if the limits allow none."""
-    wait = min(pacing.first_wait * 2.0 ** (progress.attempts - 1), pacing.longest_wait) * (1 - jitter / 2)
+    wait = min(pacing.first_wait * 2.0 ** (history.attempts - 1), pacing.longest_wait) * (1 - jitter / 2)
     if isinstance(outcome, Answer):
         if outcome.status in (_TOO_MANY, _UNAVAILABLE) and outcome.retry_after is not None:
             wait = outcome.retry_after
         if outcome.status == _TOO_MANY and _NO_CREDIT in outcome.content:
             return None
-    if progress.attempts >= pacing.most_attempts or progress.waited + wait > pacing.most_waiting:
+    if history.attempts >= pacing.most_attempts or history.waited + wait > pacing.most_waiting:
         return None
     return wait
 
 
-def _without_compression(answer: Answer, progress: Progress, pacing: Pacing) -> Decision:
+def _without_compression(answer: Answer, history: History, pacing: Pacing) -> Decision:
     """Ask again, plain, where a service refuses a compressed body for that."""
     refused = answer.status == _UNSUPPORTED_ENCODING or (
         answer.status == _BAD_REQUEST and _ABOUT_ENCODING.search(answer.content) is not None
     )
-    if refused and progress.compressed and progress.attempts < pacing.most_attempts:
+    if refused and history.compressed and history.attempts < pacing.most_attempts:
         return Decision(again=0.0, plain=True)
     return GIVE_UP

@@ -9,14 +9,14 @@ import random
 import time
 from dataclasses import dataclass, replace
 
-from nixtla_accessor.api.asking import ask, read
+from nixtla_accessor.api.asking import ask, prompt_timeout, read
 from nixtla_accessor.api.encoding import Body, decode, encode
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Outcome
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import (
     Pacing,
-    Progress,
+    History,
     decide_training,
     is_unanswered,
     look_pause,
@@ -95,9 +95,10 @@ class Training:
         self._timeout = timeout
         self._largest = largest
         self._display = display
-        self._progress = Progress(attempts=0)
+        self._history = History(attempts=0)
         self._sending: Upload | None = None
         self._sent_at = 0.0
+        self._seen: Outcome | None = None  # the last look
 
     def run(self, *, make_way: bool, overwrite: bool) -> FinetuneResult:
         """Train, and return the model.
@@ -151,7 +152,7 @@ class Training:
 
     def _ask(self, method: str) -> Answer:
         """Ask for this id's model, or for its end."""
-        timeout = look_timeout(self._timeout)
+        timeout = prompt_timeout(self._timeout)
         return ask(self._transport, method, self._path, pacing=self._pacing, timeout=timeout, about=self._model_id)
 
     def _train(self, body: Body) -> FinetuneResult:
@@ -160,24 +161,21 @@ class Training:
             outcome = self._send(body)
             if isinstance(outcome, FinetuneOutput):
                 return FinetuneResult(**outcome.model_dump())
-            progress = self._progress
-            decision = decide_training(outcome, progress, self._pacing, random.random())  # noqa: S311 - jitter
-            self._progress = replace(progress, maybe_done=progress.maybe_done or may_be_done(outcome))
+            decision = decide_training(outcome, self._history, self._pacing, random.random())  # noqa: S311 - jitter
+            if may_be_done(outcome):
+                self._history, self._seen = replace(self._history, maybe_done=True), None
             self._sending = None
-            seen: FinetunedModelId | Outcome | None = None
-            if decision.look_up is not None:
-                seen = self._look_up(decision.look_up)
-                if isinstance(seen, FinetunedModelId):
-                    return FinetuneResult(self._model_id)
-            if decision.again is None or not (seen is None or _is_absent(seen)):
-                raise self._error(outcome, seen)
+            if decision.look_up is not None and self._look_up(decision.look_up):
+                return FinetuneResult(self._model_id)
+            if decision.again is None or (decision.look_up is not None and not _is_absent(self._seen)):
+                raise self._error(outcome)
             _LOG.info("POST %s: %s; again in %.1f s", _PATH, outcome.summary, decision.again)
             self._display.waiting("waiting to try again")
             time.sleep(decision.again)
-            self._progress = replace(self._progress, waited=self._progress.waited + decision.again)
+            self._history = replace(self._history, waited=self._history.waited + decision.again)
             if decision.plain:
                 body = encode(self._request, compress=False)
-            if self._progress.maybe_done and isinstance(self._look(), FinetunedModelId):
+            if self._history.maybe_done and self._look():
                 return FinetuneResult(self._model_id)
 
     def _send(self, body: Body) -> FinetuneOutput | Outcome:
@@ -185,62 +183,63 @@ class Training:
         self._sending = self._display.follow(body, f"training {self._model_id}")
         outcome = self._transport.exchange("POST", _PATH, timeout=self._timeout, upload=self._sending)
         self._sent_at = self._sending.finished_at or time.monotonic()
-        self._progress = replace(self._progress, attempts=self._progress.attempts + 1, compressed=body.is_compressed)
+        self._history = replace(self._history, attempts=self._history.attempts + 1, compressed=body.is_compressed)
         if isinstance(outcome, Answer) and outcome.is_success:
             return decode(outcome.content, FinetuneOutput)
         return outcome
 
-    def _look_up(self, seconds: float) -> FinetunedModelId | Outcome:
-        """Look for the model for so long, infinity being the call's time limit, and return what was seen last."""
+    def _look_up(self, seconds: float) -> bool:
+        """Look for the model for so long, infinity being the call's time limit, and return whether it is there."""
         until = self._sent_at + self._timeout[1] if math.isinf(seconds) else time.monotonic() + seconds
         self._display.waiting(f"looking for {self._model_id}")
         looks = 0
-        while True:
-            seen = self._look()
+        while not self._look():
             looks += 1
             left = until - time.monotonic()
-            if isinstance(seen, FinetunedModelId) or left <= 0 or _is_final(seen):
-                return seen
+            if left <= 0 or _is_final(self._seen):
+                return False
             time.sleep(min(look_pause(looks, self._pacing), left))
+        return True
 
-    def _look(self) -> FinetunedModelId | Outcome:
-        """Look for the model once."""
-        outcome = self._transport.exchange("GET", self._path, timeout=look_timeout(self._timeout))
-        if isinstance(outcome, Answer) and outcome.is_success:
-            return decode(outcome.content, FinetunedModelId)
-        return outcome
+    def _look(self) -> bool:
+        """Look for the model once, and return whether it is there."""
+        timeout = min(self._timeout[0], _LOOK_TIMEOUT), min(self._timeout[1], _LOOK_TIMEOUT)
+        self._seen = self._transport.exchange("GET", self._path, timeout=timeout)
+        if not (isinstance(self._seen, Answer) and self._seen.is_success):
+            return False
+        model = decode(self._seen.content, FinetunedModelId)
+        return isinstance(model, FinetunedModelId)
 
-    def _error(self, outcome: Outcome, seen: FinetunedModelId | Outcome | None) -> TimeGPTError:
+    def _error(self, outcome: Outcome) -> TimeGPTError:
         """Make the error that says what became of the call, and what is known of the model."""
         error = error_of(
             outcome,
             self._transport.where,
-            attempts=self._progress.attempts,
+            attempts=self._history.attempts,
             about=self._request.finetuned_model_id,
             making=self._model_id,
-            known=self._known(outcome, seen),
+            known=self._known(outcome),
         )
-        if self._progress.maybe_done and (is_unanswered(outcome) or isinstance(error, TransportError)):
+        if self._history.maybe_done and (is_unanswered(outcome) or isinstance(error, TransportError)):
             unknown = OutcomeUnknownError(str(error), finetuned_model_id=self._model_id)
             unknown.__cause__ = error.__cause__
             return unknown
         return error
 
-    def _known(self, outcome: Outcome, seen: FinetunedModelId | Outcome | None) -> str:
+    def _known(self, outcome: Outcome) -> str:
         """Say what is known of the model, and how to attach it."""
         attach = f"df.timegpt.use_model({self._model_id!r}) attaches it"
-        if not self._progress.maybe_done:
+        if not self._history.maybe_done:
             return ""
         if is_unanswered(outcome):
             return f"Model {self._model_id!r} may still be trained; {attach} once it is there."
-        if seen is not None and _is_absent(seen):
+        if _is_absent(self._seen):
             return f"There is no model {self._model_id!r} as yet; should it still appear, {attach}."
         return f"Whether there is a model {self._model_id!r} could not be found out; {attach} if there is."
 
     def _state_when_interrupted(self) -> str:
         """Say whether the model may still be trained."""
-        sent = self._sending is not None and self._sending.finished_at is not None
-        if sent or self._progress.maybe_done:
+        if (self._sending is not None and self._sending.may_be_out) or self._history.maybe_done:
             return (
                 f"Interrupted, and model {self._model_id!r} may still be trained; "
                 f"df.timegpt.use_model({self._model_id!r}) attaches it once it is there."
@@ -257,16 +256,11 @@ def model_path(finetuned_model_id: str) -> str:
     return f"/v2/finetuned_models/{finetuned_model_id}"
 
 
-def look_timeout(timeout: tuple[float, float]) -> tuple[float, float]:
-    """Return the time limits of a request that the service answers at once."""
-    return min(timeout[0], _LOOK_TIMEOUT), min(timeout[1], _LOOK_TIMEOUT)
-
-
-def _is_absent(seen: FinetunedModelId | Outcome) -> bool:
+def _is_absent(seen: Outcome | None) -> bool:
     """Whether the service says that there is no such model, in whatever words."""
     return isinstance(seen, Answer) and seen.status == _NOT_FOUND
 
 
-def _is_final(seen: Outcome) -> bool:
+def _is_final(seen: Outcome | None) -> bool:
     """Whether another look would see the same, as with a key that may not look."""
     return isinstance(seen, Answer) and seen.status < 500 and seen.status not in _WORTH_ANOTHER_LOOK

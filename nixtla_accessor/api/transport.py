@@ -43,13 +43,15 @@ class Upload:
     ----------
     body : Body
         What is sent.
+    may_be_out : bool
+        Whether the last byte may have left.
     finished_at : float or None
-        When the last byte was handed to the system, on the monotonic clock; None before. The service cannot have the
-        whole request as long as this is None.
+        When the last byte had left, on the monotonic clock; None before.
     """
 
     def __init__(self, body: Body, on_sent: Callable[[int], None] = lambda _: None) -> None:
         self.body = body
+        self.may_be_out = False
         self.finished_at: float | None = None
         self._on_sent = on_sent
 
@@ -59,8 +61,9 @@ class Upload:
     def __iter__(self) -> Iterator[memoryview]:
         for start in range(0, len(self), _PIECE):
             piece = self.body.data[start : start + _PIECE]
+            self.may_be_out = start + _PIECE >= len(self)
             yield piece
-            if start + _PIECE >= len(self):
+            if self.may_be_out:
                 self.finished_at = time.monotonic()
             self._on_sent(len(piece))
 
@@ -133,7 +136,7 @@ class Transport:
         self._is_loopback = is_loopback(settings.base_url)
         self._session: _Session | None = _Session()
         self._process = os.getpid()
-        self._of_parents: list[_Session | None] = []
+        self._inherited: list[_Session] = []
 
     @property
     def where(self) -> str:
@@ -222,7 +225,7 @@ class Transport:
         if self._session is None:
             raise ConfigurationError("This client is closed; make another with connect() or Client().")
         if self._process != os.getpid():
-            self._of_parents.append(self._session)  # never closed here: another thread may have held its locks
+            self._inherited.append(self._session)  # never closed here: another thread may have held its locks
             self._session = _Session()
             self._process = os.getpid()
         return self._session
@@ -250,18 +253,19 @@ class Transport:
     def _answer(self, response: requests.Response, content: bytes) -> Answer:
         """Take from a response what is looked at, with the key blotted out should the service have echoed it."""
         headers = {name.lower(): self._mask(value) for name, value in response.headers.items()}
-        is_success = 200 <= response.status_code < 300
-        if not (is_success and len(self._key) < _SHORT_KEY):  # a test's "id" would blot out the answer itself
-            for form in (self._key, self._key.replace("/", "\\/")):
-                content = content.replace(form.encode(), _MASK.encode())
         now = parse_http_date(headers.get("date")) or datetime.now(UTC)
-        return Answer(
+        answer = Answer(
             status=response.status_code,
             content=content,
             retry_after=requested_wait(headers.get("retry-after"), now),
             request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
             location=headers.get("location"),
         )
+        if answer.is_success and len(self._key) < _SHORT_KEY:  # such a key could be a word of the answer itself
+            return answer
+        for form in (self._key, self._key.replace("/", "\\/")):  # as it is, and as some write it in JSON
+            content = content.replace(form.encode(), _MASK.encode())
+        return replace(answer, content=content)
 
     def _failure(
         self,

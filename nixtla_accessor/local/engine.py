@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,12 +33,13 @@ from nixtla_accessor.local.forecasting import forecast, input_size, quantile_at
 from nixtla_accessor.local.network import LEVELS, Weights, dump_weights, load_weights, pretrained_weights
 from nixtla_accessor.local.seasons import Season, season_of
 from nixtla_accessor.local.store import ModelStore
-from nixtla_accessor.local.tuning import Tuned, tune
+from nixtla_accessor.local.tuning import tune
 from nixtla_accessor.local.windows import Windows, all_windows, last_windows
 
 _NO_BASE = "None"  # what the hosted service writes for a model that started from the base model
 _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
+MOST_TRAININGS = 16  # at work and waiting; fewer than the server has threads, so that look-ups are always answered
 _LEAST_HISTORY = 4  # steps before the first window of the past
 
 
@@ -60,6 +62,10 @@ class ModelInTrainingError(ModelIdError):
     """A model of this id is being trained."""
 
 
+class BusyError(Exception):
+    """As many models are being trained, or wait for it, as the engine takes."""
+
+
 class UnknownFrequencyError(Exception):
     """The name of the frequency means nothing to the engine."""
 
@@ -77,6 +83,8 @@ class Engine:
         self.store = store
         self._lock = threading.Lock()
         self._in_training: set[str] = set()
+        self._accepted = threading.BoundedSemaphore(MOST_TRAININGS)
+        self._at_work = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._saved_weights = lru_cache(_MODELS_IN_MEMORY)(self._load_saved_weights)
 
     def finetune(self, request: FinetuneInput) -> FinetuneOutput:
@@ -97,12 +105,14 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError, ModelIdTakenError, ModelInTrainingError
             If the frequency, the model to go on from, or the new model's id cannot be used.
+        BusyError
+            If too many trainings wait already.
         """
         season = _season(request.freq)
         weights = self._weights(request.finetuned_model_id)
         model_id = request.output_model_id or str(uuid.uuid4())
         with self._reserved(model_id):
-            tuned = _tune(weights, _split(request.series), season, request)
+            tuned = self._tune(weights, _split(request.series), season, request)
             model = FinetunedModel(
                 id=model_id,
                 created_at=datetime.now(UTC).isoformat(),
@@ -113,7 +123,7 @@ class Engine:
                 model=request.model,
                 freq=request.freq,
             )
-            if not self.store.save(model, dump_weights(tuned.weights, dtype=np.float32)):
+            if not self.store.save(model, dump_weights(tuned, dtype=np.float32)):
                 raise ModelIdTakenError(model_id)
         values = len(request.series.y)
         return FinetuneOutput(
@@ -146,7 +156,7 @@ class Engine:
         weights = self._weights(request.finetuned_model_id)
         series = _split(request.series)
         if request.finetune_steps:
-            weights = _tune(weights, series, season, request).weights
+            weights = self._tune(weights, series, season, request)
         quantiles = forecast(weights, series, season, request.h).reshape(-1, len(LEVELS))
         values = len(request.series.y)
         return ForecastOutput(
@@ -190,7 +200,7 @@ class Engine:
         for chosen in rounds:
             if request.finetune_steps:
                 known = _histories(series, windows.rows(chosen).earliest())
-                tuned = _tune(weights, known, season, request).weights
+                tuned = self._tune(weights, known, season, request)
             else:
                 tuned = weights
             histories = _histories(series, windows.rows(chosen))
@@ -264,6 +274,31 @@ class Engine:
             raise UnknownModelError(model_id)
         return load_weights(tensors)
 
+    def _tune(
+        self,
+        weights: Weights,
+        series: list[npt.NDArray[np.float64]],
+        season: Season,
+        request: FinetuneInput | ForecastInput | CrossValidationInput,
+    ) -> Weights:
+        """Fine-tune when it is its turn; refuse where too many wait already."""
+        if not self._accepted.acquire(blocking=False):
+            raise BusyError
+        try:
+            with self._at_work:
+                tuned = tune(
+                    weights,
+                    series,
+                    season,
+                    steps=request.finetune_steps,
+                    depth=request.finetune_depth,
+                    loss=request.finetune_loss,
+                    seed=_seed(series),
+                )
+        finally:
+            self._accepted.release()
+        return tuned.weights
+
     @contextmanager
     def _reserved(self, model_id: str) -> Iterator[None]:
         """Keep an id from being trained twice at once."""
@@ -318,23 +353,6 @@ def _intervals(
     return {
         f"{side}-{level:.12g}": _at(quantiles, 0.5 + sign * level / 200) for level in levels for side, sign in sides
     }
-
-
-def _tune(
-    weights: Weights,
-    series: list[npt.NDArray[np.float64]],
-    season: Season,
-    request: FinetuneInput | ForecastInput | CrossValidationInput,
-) -> Tuned:
-    return tune(
-        weights,
-        series,
-        season,
-        steps=request.finetune_steps,
-        depth=request.finetune_depth,
-        loss=request.finetune_loss,
-        seed=_seed(series),
-    )
 
 
 def _seed(series: list[npt.NDArray[np.float64]]) -> int:

@@ -32,14 +32,17 @@ from nixtla_accessor.api.schema import (
     ModelParametersOutput,
 )
 from nixtla_accessor.local.engine import (
+    BusyError,
     Engine,
     ModelIdTakenError,
     ModelInTrainingError,
     UnknownFrequencyError,
     UnknownModelError,
 )
+from nixtla_accessor.local.store import DamagedModelError
 
 BASE_MODEL = "timegpt-1"
+RETRY_AFTER = 5  # seconds, for those who come when the engine is busy
 MAX_BODY_BYTES = 2**30  # of JSON, after inflating
 _CHUNK_BYTES = 2**20
 _CODECS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
@@ -262,6 +265,15 @@ def _answer_in_training(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"The model {error} is being trained: look it up in a while."}, 409)
 
 
+def _answer_busy(_request: Request, _error: Exception) -> JSONResponse:
+    detail = "The local engine trains as many models as it can, and as many wait: try again in a while."
+    return JSONResponse({"detail": detail}, 429, headers={"Retry-After": str(RETRY_AFTER)})
+
+
+def _answer_damaged(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"{error} Delete it, and fine-tune again."}, 410)
+
+
 def _answer_unknown_frequency(request: Request, error: Exception) -> JSONResponse:
     place = "query" if request.method == "GET" else "body"
     return _answer_refusal(request, _refused((place, "freq"), str(error), "unknown_freq"))
@@ -276,6 +288,8 @@ _HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     UnknownModelError: _answer_unknown_model,
     ModelIdTakenError: _answer_taken_id,
     ModelInTrainingError: _answer_in_training,
+    BusyError: _answer_busy,
+    DamagedModelError: _answer_damaged,
     UnknownFrequencyError: _answer_unknown_frequency,
     Exception: _answer_failure,
 }
@@ -296,7 +310,8 @@ def create_app(engine: Engine, api_key: str) -> FastAPI:
     FastAPI
         An ASGI application; its OpenAPI description is at ``/openapi.json``.
     """
-    app = FastAPI(title="nixtla_accessor local engine", redoc_url=None)
+    # No page of documentation: it would load its scripts from elsewhere.
+    app = FastAPI(title="nixtla_accessor local engine", docs_url=None, redoc_url=None)
     app.state.engine = engine
     app.state.api_key = api_key
     app.include_router(router)

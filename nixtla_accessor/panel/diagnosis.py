@@ -80,7 +80,7 @@ def diagnose(panel: Panel, frequency: Frequency, *, with_strangers: bool = True)
     strange[list(strangers)] = True
 
     def rows(places: Integers) -> Integers:
-        return order[places[~strange[codes[places]]]]
+        return np.asarray(order[places[~strange[codes[places]]]])
 
     own = ~strange[codes[kept[gap_places]]]
     return Diagnosis(
@@ -196,7 +196,8 @@ def _gaps(panel: Panel, frequency: Frequency, found: Diagnosis) -> MissingTimest
     return MissingTimestampError(
         f"{count(total, 'stamp')} of the frequency {frequency.name!r} missing within the series "
         f"({count_series(panel, found.gaps)}): {'; '.join(lacking)}{rest(total)}. "
-        f"Put them in with df.timegpt.fill_gaps(freq={freq}, method='interpolate').{_clock_hint(panel, frequency, found.gaps)}"
+        f"Put them in with df.timegpt.fill_gaps(freq={freq}, method='interpolate')."
+        f"{_clock_hint(panel, frequency, found.gaps)}"
     )
 
 

@@ -11,7 +11,7 @@ from nixtla_accessor.api.outcome import Answer, Failure, FailureKind
 from nixtla_accessor.api.retry import (
     Decision,
     Pacing,
-    Progress,
+    History,
     decide_reading,
     decide_training,
     look_pause,
@@ -60,7 +60,7 @@ OUTCOMES = [NOT_SENT, UNTRUSTED, CUT, TIMED_OUT, UNREADABLE, NO_CREDIT, *map(Ans
     ],
 )
 def test_what_follows_the_first_finetune_request(outcome, decision):
-    assert decide_training(outcome, Progress(attempts=1), PACING, jitter=0.0) == decision
+    assert decide_training(outcome, History(attempts=1), PACING, jitter=0.0) == decision
 
 
 @pytest.mark.parametrize(
@@ -78,12 +78,12 @@ def test_what_follows_the_first_finetune_request(outcome, decision):
     ],
 )
 def test_what_follows_the_first_of_the_other_requests(outcome, decision):
-    assert decide_reading(outcome, Progress(attempts=1), PACING, jitter=0.0) == decision
+    assert decide_reading(outcome, History(attempts=1), PACING, jitter=0.0) == decision
 
 
 def test_a_clash_after_a_lost_answer_is_the_model_of_this_call():
-    progress = Progress(attempts=2, maybe_done=True)
-    assert decide_training(Answer(409), progress, PACING, jitter=0.0) == Decision(look_up=math.inf)
+    history = History(attempts=2, maybe_done=True)
+    assert decide_training(Answer(409), history, PACING, jitter=0.0) == Decision(look_up=math.inf)
 
 
 @pytest.mark.parametrize("decide", [decide_training, decide_reading])
@@ -99,12 +99,12 @@ def test_a_clash_after_a_lost_answer_is_the_model_of_this_call():
     ],
 )
 def test_a_refused_encoding_is_sent_plain(decide, answer, compressed, decision):
-    assert decide(answer, Progress(attempts=1, compressed=compressed), PACING, jitter=0.0) == decision
+    assert decide(answer, History(attempts=1, compressed=compressed), PACING, jitter=0.0) == decision
 
 
 def test_waits_double_up_to_a_limit_and_are_jittered_downwards():
     def wait(attempts, jitter):
-        return decide_reading(NOT_SENT, Progress(attempts), Pacing(most_attempts=9), jitter).again
+        return decide_reading(NOT_SENT, History(attempts), Pacing(most_attempts=9), jitter).again
 
     assert [wait(attempts, 0.0) for attempts in range(1, 8)] == [0.5, 1, 2, 4, 8, 8, 8]
     assert [wait(attempts, 1.0) for attempts in range(1, 4)] == [0.25, 0.5, 1]
@@ -117,7 +117,7 @@ def test_pauses_between_looks_double_up_to_a_limit():
 def test_there_are_at_most_four_requests():
     for outcome in OUTCOMES:
         for decide in (decide_training, decide_reading):
-            assert decide(outcome, Progress(attempts=4, compressed=True), PACING, jitter=0.0).again is None
+            assert decide(outcome, History(attempts=4, compressed=True), PACING, jitter=0.0).again is None
 
 
 @given(
@@ -129,13 +129,13 @@ def test_there_are_at_most_four_requests():
 )
 def test_waits_never_add_up_to_more_than_a_minute(asked, waited, attempts, jitter, status):
     for decide in (decide_training, decide_reading):
-        again = decide(Answer(status, retry_after=asked), Progress(attempts, waited), PACING, jitter).again
+        again = decide(Answer(status, retry_after=asked), History(attempts, waited), PACING, jitter).again
         assert again is None or (again >= 0 and waited + again <= 60)
 
 
 def test_nothing_that_may_be_done_is_sent_again_without_a_look():
     for outcome in filter(may_be_done, OUTCOMES):
-        decision = decide_training(outcome, Progress(attempts=1), PACING, jitter=0.0)
+        decision = decide_training(outcome, History(attempts=1), PACING, jitter=0.0)
         assert decision.again is None or decision.look_up is not None
 
 

@@ -3,7 +3,9 @@
 import gzip
 import io
 import json
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from itertools import pairwise
 
 import numpy as np
@@ -185,6 +187,27 @@ class TestFinetune:
         assert statuses[0] == 200
         assert set(statuses[1:]) <= {409, 422}
         call("DELETE", "/v2/finetuned_models/at-once")
+
+    def test_more_than_it_takes_are_told_to_come_back(self, engine, call):
+        sent = body(10, 100, finetune_steps=30, finetune_depth=5)
+        with ThreadPoolExecutor(40) as pool:
+            answers = [
+                answer.result() for answer in [pool.submit(call, "POST", "/v2/finetune", sent) for _ in range(30)]
+            ]
+            assert {answer.status_code for answer in answers} == {200, 429}
+        for answer in answers:
+            if answer.status_code == 200:
+                call("DELETE", f"/v2/finetuned_models/{answer.json()['finetuned_model_id']}")
+            else:
+                assert int(answer.headers["Retry-After"]) > 0
+
+    def test_a_damaged_model_is_an_error_for_that_model_alone(self, call, model, engine_home):
+        with closing(sqlite3.connect(engine_home / "models.sqlite")) as database, database:
+            database.execute("UPDATE models SET tensors = ?, created_at = 'x' WHERE id = ?", (b"damaged", model))
+        answer = call("POST", "/v2/forecast", forecast_body(finetuned_model_id=model))
+        assert answer.status_code == 410
+        assert repr(model) in answer.json()["detail"]
+        assert call("POST", "/v2/forecast", forecast_body()).status_code == 200
 
     def test_a_deleted_model_is_gone(self, call, model):
         answer = call("DELETE", f"/v2/finetuned_models/{model}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import warnings
 
 import numpy as np
@@ -52,7 +52,9 @@ def spelled(multiple, name):
 
 
 offsets = st.tuples(st.sampled_from([*VOCABULARY, *(f"LWOM-{day}" for day in WEEKDAYS)]), st.integers(1, 7))
-starts = st.datetimes(datetime.datetime(1990, 1, 1), datetime.datetime(2040, 1, 1)).map(lambda start: start.replace(microsecond=0))
+starts = st.datetimes(datetime.datetime(1990, 1, 1), datetime.datetime(2040, 1, 1)).map(
+    lambda start: start.replace(microsecond=0)
+)
 
 
 @settings(deadline=None, max_examples=300)
@@ -135,10 +137,10 @@ def test_names_old_and_new(text):
     ("freq", "name"),
     [
         (pd.Timedelta(hours=1), "h"),
-        (datetime.timedelta(minutes=15), "15min"),
+        (dt.timedelta(minutes=15), "15min"),
         (np.timedelta64(30, "s"), "30s"),
         (pd.Timedelta(days=1), "D"),
-        (datetime.timedelta(days=7), "7D"),
+        (dt.timedelta(days=7), "7D"),
         (pd.offsets.Hour(24), "24h"),
         (pd.offsets.Day(2), "2D"),
         (pd.offsets.Week(), "7D"),
@@ -202,7 +204,7 @@ def test_other_series_settle_what_is_ambiguous(pack, plain):
 def test_one_irregular_series_does_not_hide_the_frequency(pack):
     days = pd.date_range("2024-01-01", periods=100)
     good = [series(days[:30], f"good {number}") for number in range(3)]
-    with pytest.raises(FrequencyError, match="'D' missing .*'longest' lacks 2024-01-06"):
+    with pytest.raises(FrequencyError, match=r"'D' missing .*'longest' lacks 2024-01-06"):
         pack(pd.concat([*good, series(days.delete(5), "longest")]))
 
 

@@ -49,13 +49,17 @@ def test_missing_rows_are_added_and_nothing_else_changes(pack):
         (-1.5, [36, 49, -1.5, 81, 100], [0, -1.5, -1.5, 9, 16, 25]),
     ],
 )
-@pytest.mark.parametrize("dtype", ["float64", "float32", "int64", "int8", "Int64", "Float64", pd.ArrowDtype(pa.int64()), pd.ArrowDtype(pa.float64())], ids=str)
+@pytest.mark.parametrize(
+    "dtype",
+    ["float64", "float32", "int64", "int8", "Int64", "Float64", pd.ArrowDtype(pa.int64()), pd.ArrowDtype(pa.float64())],
+    ids=str,
+)
 def test_methods(method, first, second, dtype):
     frame = holed()
     frame["y"] = frame["y"].astype(dtype)
     filled = fill_gaps(frame.sample(frac=1, random_state=3), method=method)
     np.testing.assert_allclose(filled["y"].to_numpy("float64", na_value=np.nan), first + second)
-    if method != -1.5 and method != "interpolate" or "float" in str(dtype).lower() or "double" in str(dtype):
+    if (method != -1.5 and method != "interpolate") or "float" in str(dtype).lower() or "double" in str(dtype):
         kept = str(dtype) if method is not None or str(dtype) not in {"int64", "int8"} else "Int64"
         assert str(filled["y"].dtype) == kept
 
@@ -118,7 +122,7 @@ def test_filling_undoes_dropping(pack, freq, sizes, data):
     inner = [
         row
         for row in range(len(whole))
-        if 0 < whole["y"][row] and row + 1 < len(whole) and whole["unique_id"][row] == whole["unique_id"][row + 1]
+        if whole["y"][row] > 0 and row + 1 < len(whole) and whole["unique_id"][row] == whole["unique_id"][row + 1]
     ]
     kept = whole.drop(data.draw(st.lists(st.sampled_from(inner), unique=True)) if inner else [])
     filled = fill_gaps(kept.sample(frac=1, random_state=0), freq=freq, method="interpolate")
@@ -145,6 +149,6 @@ def test_what_is_no_gap_is_not_filled():
     with pytest.raises(errors.OffGridTimestampError):
         fill_gaps(frame.assign(ds=frame["ds"].mask(frame.index == 4, frame["ds"] + pd.Timedelta("1h"))))
     with pytest.raises(errors.FrequencyError, match="mixed"):
-        fill_gaps(pd.concat([holed(drop=()), holed("W-MON", ()).assign(unique_id="c")]))
+        fill_gaps(pd.concat([holed(drop=()), holed("W-MON", ())[:6].assign(unique_id="c")]))
     with pytest.raises(errors.MissingValueError):
         fill_gaps(frame.assign(ds=frame["ds"].mask(frame.index == 4)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 
@@ -16,7 +17,23 @@ from hypothesis import strategies as st
 from nixtla_accessor.errors import AmbiguousFrequencyWarning, InvalidFrameError
 from nixtla_accessor.panel.packing import keep_last
 
-FREQUENCIES = ["15min", "h", "4h", "D", "2D", "W-SUN", "W-WED", "B", "MS", "ME", "QS-JAN", "2QS-JAN", "QE-DEC", "YS-JAN", "SMS-15"]
+FREQUENCIES = [
+    "15min",
+    "h",
+    "4h",
+    "D",
+    "2D",
+    "W-SUN",
+    "W-WED",
+    "B",
+    "MS",
+    "ME",
+    "QS-JAN",
+    "2QS-JAN",
+    "QE-DEC",
+    "YS-JAN",
+    "SMS-15",
+]
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 names = st.lists(st.text("ab01é中", min_size=1, max_size=4), min_size=1, max_size=6, unique=True)
@@ -31,7 +48,9 @@ def panels(draw, freq=None):
         size = draw(st.integers(1, 9))
         start = pd.Timestamp("2020-01-01") + pd.Timedelta(days=draw(st.integers(0, 900)))
         stamps = pd.date_range(start, periods=size, freq=freq, unit="us")
-        parts.append(pd.DataFrame({"unique_id": name, "ds": stamps, "y": draw(st.lists(finite, min_size=size, max_size=size))}))
+        parts.append(
+            pd.DataFrame({"unique_id": name, "ds": stamps, "y": draw(st.lists(finite, min_size=size, max_size=size))})
+        )
     frame = pd.concat(parts, ignore_index=True)
     order = draw(st.permutations(range(len(frame)))) if draw(st.booleans()) else range(len(frame))
     return frame.iloc[list(order)], freq
@@ -65,7 +84,7 @@ def judge(frame, freq):
         rows = sorted((row for row in frame.itertuples() if row.unique_id == name), key=lambda row: row.ds)
         if not offset.is_on_offset(rows[0].ds):
             irregular.add(name)
-        for row, following in zip(rows, rows[1:], strict=False):
+        for row, following in itertools.pairwise(rows):
             if row.ds + offset != following.ds:
                 irregular.add(name)
         y += [row.y for row in rows]

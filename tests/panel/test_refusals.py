@@ -218,7 +218,7 @@ REFUSED = {
         ["flat"],
     ),
     "empty": (lambda: frame()[:0], None, E.InvalidFrameError, ["empty"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -251,7 +251,9 @@ def test_one_column_for_two_roles(pack):
         pack(frame(), target_col="ds")
 
 
-@pytest.mark.parametrize("freq", ["foo", "", "D MS", "-1D", "0D", "W-FOO", "QS-15", "D-MON", "1.5D5", "bh", "C", "CBMS", "SMS-31", "0.5MS"])
+@pytest.mark.parametrize(
+    "freq", ["foo", "", "D MS", "-1D", "0D", "W-FOO", "QS-15", "D-MON", "1.5D5", "bh", "C", "CBMS", "SMS-31", "0.5MS"]
+)
 def test_a_name_of_no_frequency(pack, freq):
     with pytest.raises(E.InvalidArgumentError, match="freq="):
         pack(frame(), freq)
@@ -259,7 +261,17 @@ def test_a_name_of_no_frequency(pack, freq):
 
 @pytest.mark.parametrize(
     "freq",
-    [0, -1, True, 1.5, None, pd.Timedelta(0), pd.offsets.Day(-1), pd.offsets.BusinessHour(), pd.offsets.DateOffset(months=1)],
+    [
+        0,
+        -1,
+        True,
+        1.5,
+        None,
+        pd.Timedelta(0),
+        pd.offsets.Day(-1),
+        pd.offsets.BusinessHour(),
+        pd.offsets.DateOffset(months=1),
+    ],
 )
 def test_a_value_of_no_frequency(freq):
     from nixtla_accessor.panel.frequency import parse_frequency

@@ -1,0 +1,234 @@
+"""The client's side of a fine-tuning call, next to the official client's and to the encoder alone.
+
+    python -m venv peer && peer/bin/pip install nixtla==0.9.0 'pandas<3'
+    python tests/benchmarks/client_side.py peer/bin/python --rows 10_000_000
+
+Both clients fine-tune the same frame, each in a process of its own, against a server on loopback that reads the request
+and answers at once: what is timed is validating, inferring the frequency, packing, encoding and sending. The encoder
+alone is orjson and zstd on the values of the sorted frame. Added memory is the peak above what the process held before
+the call, on Linux. The third table is a small frame's call next to a bare POST of the same body.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+SHAPES = {"long": 10_000, "usual": 1_000, "short": 10}  # rows of a series
+LAYOUTS = ("sorted", "shuffled", "categorical", "integer")
+
+
+class Sink(BaseHTTPRequestHandler):
+    """Reads every request, and answers as if a model had been fine-tuned."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Swallow the body."""
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self._answer(200, {"input_tokens": 0, "output_tokens": 0, "finetune_tokens": 0, "finetuned_model_id": "sunk"})
+
+    def do_GET(self) -> None:
+        """Know no model."""
+        self._answer(404, {"detail": "Finetuned model not found"})
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, body: dict[str, object]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def serve() -> None:
+    """Run the sink; its address is the first line that it prints."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+def write_frame(path: Path, rows: int, size: int, layout: str) -> None:
+    """Write one frame: hourly series of random walks, sorted unless the layout says otherwise."""
+    import numpy as np
+    import pandas as pd
+
+    series = rows // size
+    numbers = np.repeat(np.arange(series), size)
+    hours = pd.date_range("2015-01-01", periods=size, freq="h", unit="ns")
+    frame = pd.DataFrame(
+        {
+            "unique_id": numbers if layout == "integer" else pd.Index([f"series_{n:07d}" for n in range(series)])[numbers],
+            "ds": np.tile(hours.to_numpy(), series),
+            "y": np.random.default_rng(0).normal(size=rows).cumsum(),
+        }
+    )
+    if layout == "shuffled":
+        frame = frame.sample(frac=1, random_state=0, ignore_index=True)
+    if layout == "categorical":
+        frame["unique_id"] = frame["unique_id"].astype("category")
+    frame.to_parquet(path, index=False)
+
+
+def work(client: str, path: str, address: str, repeat: int) -> None:
+    """Time one client on one frame; prints seconds, added bytes, and for ours the encoder's seconds."""
+    import pandas as pd
+
+    frame = pd.read_parquet(path)
+    finetune = official_call(frame, address) if client == "official" else our_call(frame, address)
+    added = added_memory(finetune)
+    seconds = min(timed(finetune) for _ in range(repeat))
+    encoder = min(timed(encoder_call(frame)) for _ in range(repeat)) if client == "ours" else None
+    print(json.dumps({"seconds": seconds, "added": added, "encoder": encoder}))
+
+
+def official_call(frame: object, address: str) -> Callable[[], object]:
+    """Return a call of the official client."""
+    from nixtla import NixtlaClient
+
+    client = NixtlaClient(api_key="none", base_url=address)
+    return lambda: client.finetune(frame, freq=None)
+
+
+def our_call(frame: object, address: str) -> Callable[[], object]:
+    """Return a call of this package."""
+    import nixtla_accessor
+
+    client = nixtla_accessor.connect("none", address, progress=False)
+    return lambda: nixtla_accessor.TimeGPTAccessor(frame).finetune(client=client)
+
+
+def encoder_call(frame: object) -> Callable[[], object]:
+    """Return a call of the encoder alone."""
+    import orjson
+    import pyarrow as pa
+
+    values = frame["y"].to_numpy()
+    codec = pa.Codec("zstd", 1)
+    return lambda: codec.compress(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY), asbytes=True)
+
+
+def timed(call: Callable[[], object]) -> float:
+    """Return the seconds that a call takes."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def added_memory(call: Callable[[], object]) -> int:
+    """Return the bytes that a call adds to the process at its peak; 0 where the kernel does not tell."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    except OSError:
+        call()
+        return 0
+    before = memory("VmRSS")
+    call()
+    return memory("VmHWM") - before
+
+
+def memory(field: str) -> int:
+    """Read a field of the process's memory, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(field))
+
+
+def run_worker(python: str, client: str, path: Path, address: str, repeat: int) -> dict[str, float]:
+    """Time one client in a process of its own."""
+    command = [python, __file__, "--worker", client, str(path), address, str(repeat)]
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@contextlib.contextmanager
+def sink() -> Iterator[str]:
+    """Run the sink in a process of its own."""
+    with subprocess.Popen([sys.executable, __file__, "--sink"], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.terminate()
+
+
+def compare(peer: str, address: str, rows: int, shapes: list[str], layouts: list[str], repeat: int) -> None:
+    """Print the table of both clients, frame by frame."""
+    print(f"\n{rows:,} rows, best of {repeat}\n")
+    print("| series | rows | official | ours | faster | official adds | ours adds | memory | encoder | ours / encoder |")
+    print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder:
+        for shape in shapes:
+            for layout in layouts:
+                path = Path(folder, "frame.parquet")
+                write_frame(path, rows, SHAPES[shape], layout)
+                theirs = run_worker(peer, "official", path, address, repeat)
+                ours = run_worker(sys.executable, "ours", path, address, repeat)
+                print(
+                    f"| {rows // SHAPES[shape]:,} × {SHAPES[shape]:,} | {layout} "
+                    f"| {theirs['seconds']:.2f} s | {ours['seconds']:.2f} s | {theirs['seconds'] / ours['seconds']:.1f} × "
+                    f"| {theirs['added'] / 2**20:.0f} MiB | {ours['added'] / 2**20:.0f} MiB "
+                    f"| {ours['added'] / max(theirs['added'], 1):.2f} "
+                    f"| {ours['encoder']:.2f} s | {ours['seconds'] / ours['encoder']:.2f} |",
+                    flush=True,
+                )
+
+
+def compare_small(address: str, repeat: int = 200) -> None:
+    """Print what a call on 1,000 rows costs over a bare POST of its body."""
+    import orjson
+    import pandas as pd
+    import requests
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "frame.parquet")
+        write_frame(path, 1_000, 100, "sorted")
+        frame = pd.read_parquet(path)
+    call = our_call(frame, address)
+    series = {"y": frame["y"].to_list(), "sizes": [100] * 10}
+    body = orjson.dumps({"series": series, "freq": "H", "finetune_steps": 10})
+    with requests.Session() as session:
+        call()
+        bare = sorted(timed(lambda: session.post(f"{address}/v2/finetune", data=body)) for _ in range(repeat))
+        ours = sorted(timed(call) for _ in range(repeat))
+    middle = repeat // 2
+    print("\n1,000 rows, median\n\n| bare POST | finetune | over it |\n|---:|---:|---:|")
+    over = 1e3 * (ours[middle] - bare[middle])
+    print(f"| {1e3 * bare[middle]:.2f} ms | {1e3 * ours[middle]:.2f} ms | {over:.2f} ms |")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("peer", help="the Python of an environment that has the official client")
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
+    parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
+    parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=list(LAYOUTS))
+    parser.add_argument("--repeat", type=int, default=3)
+    arguments = parser.parse_args()
+    with sink() as address:
+        for rows in arguments.rows:
+            compare(arguments.peer, address, rows, arguments.shapes, arguments.layouts, arguments.repeat)
+        compare_small(address)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--sink"]:
+        serve()
+    elif sys.argv[1:2] == ["--worker"]:
+        work(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))
+    else:
+        main()
