@@ -12,7 +12,7 @@ from typing import TypeVar
 from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Failure
-from nixtla_accessor.api.retry import Pacing, History, decide_reading, may_be_done
+from nixtla_accessor.api.retry import History, Pacing, decide_reading, may_be_done
 from nixtla_accessor.api.schema import WireModel
 from nixtla_accessor.api.transport import Transport, Upload
 

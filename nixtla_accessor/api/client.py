@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
@@ -21,6 +20,7 @@ from nixtla_accessor.api.arguments import (
     check_timeout,
 )
 from nixtla_accessor.api.asking import ask, prompt_timeout, read
+from nixtla_accessor.api.default import DefaultClient
 from nixtla_accessor.api.forecasting import ForecastResult, forecast
 from nixtla_accessor.api.outcome import Answer
 from nixtla_accessor.api.progress import ProgressDisplay
@@ -109,8 +109,6 @@ class Client:
         self._settings = settings
         self._transport = Transport(settings)
         self._model_parameters: dict[tuple[str, str], ModelParameters] = {}
-        self._former: Client | None = None
-        self._is_entered = False
 
     @property
     def settings(self) -> Settings:
@@ -334,18 +332,14 @@ class Client:
         self._transport.close()
 
     def __enter__(self) -> Self:
-        self._is_entered = True
+        _DEFAULT.hold(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        global _default  # noqa: PLW0603 - one default for a process
         self.close()
-        with _default_lock:
-            if _default is self:
-                _default = self._former
-        self._former = None
+        _DEFAULT.leave(self)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_transport"):  # as in a traceback that prints variables
@@ -377,8 +371,7 @@ class Client:
         return read(answer, expected, self._transport.where)
 
 
-_default_lock = threading.Lock()
-_default: Client | None = None
+_DEFAULT: DefaultClient[Client] = DefaultClient()
 
 
 def connect(
@@ -414,13 +407,9 @@ def connect(
     ...     client.origin
     'local'
     """
-    global _default
     api_key = conceal(api_key)
     client = Client(api_key, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)
-    with _default_lock:
-        if _default is not None and not _default._is_entered:
-            _default._former = None  # it is replaced, not nested: no chain of them builds up
-        client._former, _default = _default, client
+    _DEFAULT.connect(client)
     return client
 
 
@@ -432,11 +421,7 @@ def default_client() -> Client:
     ConfigurationError
         None is connected, and the environment has no key.
     """
-    global _default  # noqa: PLW0603 - one default for a process
-    with _default_lock:
-        if _default is None or _default.is_closed:
-            _default = Client()
-        return _default
+    return _DEFAULT.get(Client)
 
 
 def _client_from_settings(kind: type[Client], settings: Settings) -> Client:

@@ -15,8 +15,8 @@ from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Outcome
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import (
-    Pacing,
     History,
+    Pacing,
     decide_training,
     is_unanswered,
     look_pause,

@@ -10,6 +10,7 @@ import pytest
 
 from nixtla_accessor import errors
 from nixtla_accessor.api.client import Client, connect, default_client
+from nixtla_accessor.api.default import DefaultClient
 
 RNG = np.random.default_rng(0)
 Y = np.tile(np.sin(np.arange(24) * np.pi / 12), 20) + RNG.normal(scale=0.1, size=480)
@@ -198,7 +199,7 @@ def test_a_pickle_is_the_settings(client, key, monkeypatch):
 
 @pytest.fixture(autouse=True)
 def no_default(monkeypatch):
-    monkeypatch.setattr("nixtla_accessor.api.client._default", None)
+    monkeypatch.setattr("nixtla_accessor.api.client._DEFAULT", DefaultClient())
 
 
 def test_the_default_is_the_last_connected():
@@ -243,3 +244,15 @@ def test_clients_that_were_replaced_are_let_go():
         pass
     gc.collect()
     assert [reference() is not None for reference in replaced] == [False, False, False, False, True]
+
+
+def test_clients_that_are_held_come_back_over_those_that_were_only_connected():
+    with connect("k") as outer:
+        for _ in range(3):
+            connect("k")
+        with connect("k"):
+            pass
+        assert default_client() is not outer
+        default_client().close()
+    with pytest.raises(errors.ConfigurationError, match="NIXTLA_API_KEY"):
+        default_client()

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from nixtla_accessor.api.outcome import Answer, Failure, FailureKind
 from nixtla_accessor.api.retry import (
     Decision,
-    Pacing,
     History,
+    Pacing,
     decide_reading,
     decide_training,
     look_pause,

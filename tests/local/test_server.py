@@ -189,7 +189,7 @@ class TestFinetune:
         call("DELETE", "/v2/finetuned_models/at-once")
 
     def test_more_than_it_takes_are_told_to_come_back(self, engine, call):
-        sent = body(10, 100, finetune_steps=30, finetune_depth=5)
+        sent = body(1, 40, finetune_steps=300)
         with ThreadPoolExecutor(40) as pool:
             answers = [
                 answer.result() for answer in [pool.submit(call, "POST", "/v2/finetune", sent) for _ in range(30)]
