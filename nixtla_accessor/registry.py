@@ -14,8 +14,9 @@ def finetuned_models() -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row for each model, the newest last: ``id``, ``created_at`` (datetime64, UTC), ``created_by``,
-        ``base_model_id``, ``steps``, ``depth``, ``loss``, ``model``, ``freq``. Without models it has no rows.
+        One row for each model, the newest last: ``id``, ``created_at`` (datetime64, UTC), ``age`` (timedelta64, to the
+        second), ``created_by``, ``base_model_id``, ``steps``, ``depth``, ``loss``, ``model``, ``freq``. Its length is
+        how many models the account keeps, of the 50 that the hosted service allows. Without models it has no rows.
 
     Raises
     ------
@@ -27,13 +28,14 @@ def finetuned_models() -> pd.DataFrame:
     >>> import nixtla_accessor
     >>> with nixtla_accessor.connect(base_url="local"):
     ...     models = nixtla_accessor.finetuned_models()
-    >>> list(models.columns)[:2]
-    ['id', 'created_at']
+    >>> list(models.columns)[:3]
+    ['id', 'created_at', 'age']
     """
     rows = [model.model_dump() for model in default_client().finetuned_models()]
     models = pd.DataFrame(rows, columns=list(FinetunedModel.model_fields))
     created_at = pd.to_datetime(models["created_at"], utc=True, format="ISO8601", errors="coerce")
     models = models.assign(created_at=created_at).astype({"steps": "int64", "depth": "int64"})
+    models.insert(2, "age", (pd.Timestamp.now("UTC") - created_at).dt.floor("s"))
     return models.sort_values("created_at", ignore_index=True)
 
 

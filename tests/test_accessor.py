@@ -422,6 +422,7 @@ class TestConnections:
         models = nixtla_accessor.finetuned_models()
         assert df.timegpt.model_id in set(models["id"])
         assert str(models["created_at"].dtype).startswith("datetime64")
+        assert models["age"].between(pd.Timedelta(0), pd.Timedelta(hours=1)).all()
         assert nixtla_accessor.finetuned_model(df.timegpt.model_id).steps == 2
         nixtla_accessor.delete_finetuned_model(df.timegpt.model_id)
         with pytest.raises(errors.NotFoundError):
@@ -436,6 +437,8 @@ class TestConnections:
         empty = nixtla_accessor.finetuned_models()
         assert empty.empty
         assert list(empty.columns) == list(columns.index)
+        assert empty.dtypes["steps"] == columns["steps"]
+        assert empty.dtypes["age"].kind == "m"
 
 
 class TestTheAccessorItself:

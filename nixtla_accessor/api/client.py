@@ -180,6 +180,8 @@ class Client:
             The service could not be reached, or gave no answer that can be read.
         OutcomeUnknownError
             The model may still be trained; the error has its id.
+        KeyboardInterrupt
+            Its message says whether the model may still be trained, and how to attach it.
         """
         arguments = check_finetune_arguments(
             model=model,

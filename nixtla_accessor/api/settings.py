@@ -106,7 +106,7 @@ def resolve_settings(
     if address == "local":
         engine_url, engine_key = _start_local_engine()
         return Settings(engine_url.rstrip("/"), engine_key, seconds, progress, "local", max_request_bytes)
-    address, origin = _check_address(address)
+    address, origin = _check_address(address, "base_url" if base_url else "NIXTLA_BASE_URL")
     if secret is None:
         secret = conceal(os.environ.get("NIXTLA_API_KEY"))
     if secret is None:
@@ -147,9 +147,9 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def _check_address(base_url: str) -> tuple[str, str]:
+def _check_address(base_url: str, name: str) -> tuple[str, str]:
     """Return the address without its last slash, and its origin; refuse one that the key must not go to."""
-    expected = f"base_url must be an address such as {DEFAULT_BASE_URL!r}, or 'local'"
+    expected = f"{name} must be an address such as {DEFAULT_BASE_URL!r}, or 'local'"
     if not isinstance(base_url, str):
         raise InvalidArgumentError(f"{expected}; got a value of type {type(base_url).__name__}.")
     parts = _split(base_url)
@@ -160,11 +160,11 @@ def _check_address(base_url: str) -> tuple[str, str]:
     origin = url_origin(base_url)
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ConfigurationError(
-            f"base_url for {origin} must hold no user name, password, query or fragment; the key goes in api_key."
+            f"{name} for {origin} must hold no user name, password, query or fragment; the key goes in api_key."
         )
     if parts.scheme == "http" and not is_loopback(base_url):
         raise ConfigurationError(
-            f"base_url must be https, since the key would travel unprotected; got {origin!r}. "
+            f"{name} must be https, since the key would travel unprotected; got {origin!r}. "
             "Plain http is only for this machine (localhost)."
         )
     return origin + parts.path.rstrip("/"), origin

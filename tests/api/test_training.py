@@ -241,6 +241,17 @@ def test_late_answers_are_looked_up(service, client):
     assert len(service.posts) == 1
 
 
+def test_a_head_without_a_body_is_no_answer(service, client):
+    def fault(connection, request):
+        connection.answer(200, service.train(connection, request), share=0)
+        service.stopped.wait(5)
+
+    service.faults = [fault]
+    result = finetune(client, timeout=0.3)
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 1
+
+
 def test_no_answer_and_no_model(service, client):
     service.faults = [lambda *_: service.stopped.wait(5)]
     error = failure(client, errors.OutcomeUnknownError, timeout=(5, 0.3), output_model_id="mine")

@@ -8,6 +8,7 @@ import pickle
 import socket
 import ssl
 import threading
+import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -220,6 +221,18 @@ def test_connections_are_reused(service, client):
     for _ in range(20):
         client.finetune(Y, SIZES, "D", output_model_id="x", overwrite=True)
     assert service.connections == 1
+
+
+def test_a_connection_that_the_service_has_closed_is_not_used_again(service, client):
+    def fault(connection, request):
+        connection.answer(200, service.train(connection, request))
+
+    service.faults = [fault] * 3
+    for _ in range(3):
+        client.finetune(Y, SIZES, "D")
+        time.sleep(0.05)
+    assert service.connections == 3
+    assert len(service.trainings) == len(service.requests) == 3
 
 
 def open_files():
