@@ -19,7 +19,9 @@ from nixtla_accessor.panel.frame import TARGET_COLUMN, Columns, read_panel, reso
 from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.intervals import MODEL_COLUMN, forecast_columns, levels_to_ask
+from nixtla_accessor.panel.messages import count
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel
+from nixtla_accessor.panel.past import anomaly_frame, cross_validation_frame, refuse_shorter
 from nixtla_accessor.panel.results import forecast_frame
 from nixtla_accessor.record import Record, attach_record, read_record, view_record
 
@@ -444,15 +446,7 @@ class TimeGPTAccessor:
         )
         client = client or default_client()
         record = self._record_to_use(model, arguments.finetuned_model_id, client)
-        packed = self.pack(
-            freq=self.record.get("freq") if freq is None else freq,
-            id_col=id_col,
-            time_col=time_col,
-            target_col=target_col,
-            allow_missing=allow_missing,
-        )
-        if record is not None:
-            _check_frequency(record, packed)
+        packed = self._pack_for(record, freq, id_col, time_col, target_col, allow_missing=allow_missing)
         base_model = record.model if record is not None and model is None else arguments.model
         reads = client.model_parameters(base_model, packed.frequency.wire)
         steps = reads.input_size
@@ -467,12 +461,256 @@ class TimeGPTAccessor:
                 arguments.h,
                 level=arguments.level,
                 model=base_model,
-                finetuned_model_id=None if record is None else record.finetuned_model_id,
+                finetuned_model_id=_id_of(record),
             )
-        answer = forecast_frame(packed, arguments.h, forecast_columns(result.mean, result.intervals, level, quantiles))
-        if record is not None:
-            attach_record(answer, replace(record, freq=packed.freq, **_column_names(packed.columns)))
-        return answer
+        columns = forecast_columns(result.mean, result.intervals, level, quantiles)
+        return _with_record(forecast_frame(packed, arguments.h, columns), record, packed)
+
+    def cross_validation(
+        self,
+        h: int,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        n_windows: int = 1,
+        step_size: int | None = None,
+        level: Sequence[float] | None = None,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Forecast windows at the end of every series, each from what came before it.
+
+        Parameters
+        ----------
+        h : int
+            The steps of a window.
+        freq, id_col, time_col, target_col, level, model, finetuned_model_id, allow_missing, client
+            As in `forecast`.
+        n_windows : int, default 1
+            How many windows of each series; the last one ends with its series.
+        step_size : int, optional
+            Steps from one window to the next. None takes ``h``, so that windows do not overlap.
+
+        Returns
+        -------
+        DataFrame
+            ``h`` rows for each window, sorted by id, cutoff and time: id, stamp, ``cutoff`` (the last stamp that was
+            known), the target, ``TimeGPT``, and its intervals as in `forecast`. Where the attached model was tuned on
+            these rows too, it has seen them: `compare` is the fair question.
+
+        Raises
+        ------
+        InvalidFrameError
+            If a series is too short for the windows.
+        NoModelError, InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError
+            As in `forecast`.
+
+        Notes
+        -----
+        ``POST /v2/cross_validation``.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     windows = load_unemployment().timegpt.cross_validation(12, n_windows=3, model="timegpt-1")
+        >>> list(windows.columns), len(windows)
+        (['unique_id', 'ds', 'cutoff', 'y', 'TimeGPT'], 504)
+        """
+        from nixtla_accessor.api.arguments import check_cross_validation_arguments
+        from nixtla_accessor.api.client import default_client
+
+        arguments = check_cross_validation_arguments(
+            h=h,
+            n_windows=n_windows,
+            step_size=step_size,
+            level=levels_to_ask(level, None),
+            model=BASE_MODEL if model is None else model,
+            finetuned_model_id=finetuned_model_id,
+        )
+        client = client or default_client()
+        record = self._record_to_use(model, arguments.finetuned_model_id, client)
+        packed = self._pack_for(record, freq, id_col, time_col, target_col, allow_missing=allow_missing)
+        covered = arguments.h + (arguments.n_windows - 1) * arguments.step_size
+        refuse_shorter(packed, covered + 1, f"{count(arguments.n_windows, 'window')} of {count(arguments.h, 'step')}")
+        with _positions_said_as_rows(packed):
+            result = client.cross_validation(
+                packed.y,
+                packed.sizes,
+                packed.frequency.wire,
+                arguments.h,
+                n_windows=arguments.n_windows,
+                step_size=arguments.step_size,
+                level=arguments.level,
+                model=record.model if record is not None and model is None else arguments.model,
+                finetuned_model_id=_id_of(record),
+            )
+        columns = forecast_columns(result.mean, result.intervals, level, None)
+        return _with_record(cross_validation_frame(packed, arguments.h, result.positions, columns), record, packed)
+
+    def detect_anomalies(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        level: float = 99,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Find the values that lie outside the interval of their forecast.
+
+        Parameters
+        ----------
+        freq, id_col, time_col, target_col, model, finetuned_model_id, allow_missing, client
+            As in `forecast`.
+        level : float, default 99
+            The level of the interval that a usual value lies in, in percent, in [0, 100).
+
+        Returns
+        -------
+        DataFrame
+            The frame's rows that the model could look at (not the beginning of each series), sorted by id and time:
+            id, stamp, target, ``TimeGPT``, ``TimeGPT-lo-99``, ``TimeGPT-hi-99`` and ``anomaly`` (bool).
+
+        Raises
+        ------
+        NoModelError, InvalidArgumentError, InvalidFrameError
+            As in `forecast`.
+        ConfigurationError, TransportError, ApiError, ResponseError
+            As in `forecast`.
+
+        Notes
+        -----
+        ``POST /v2/anomaly_detection``.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     looked_at = load_unemployment().timegpt.detect_anomalies(model="timegpt-1")
+        >>> list(looked_at.columns)
+        ['unique_id', 'ds', 'y', 'TimeGPT', 'TimeGPT-lo-99', 'TimeGPT-hi-99', 'anomaly']
+        """
+        from nixtla_accessor.api.arguments import check_forecast_arguments
+        from nixtla_accessor.api.client import default_client
+
+        levels = levels_to_ask([level], None)
+        base = BASE_MODEL if model is None else model
+        arguments = check_forecast_arguments(h=1, level=levels, model=base, finetuned_model_id=finetuned_model_id)
+        client = client or default_client()
+        record = self._record_to_use(model, arguments.finetuned_model_id, client)
+        packed = self._pack_for(record, freq, id_col, time_col, target_col, allow_missing=allow_missing)
+        with _positions_said_as_rows(packed):
+            result = client.detect_anomalies(
+                packed.y,
+                packed.sizes,
+                packed.frequency.wire,
+                level=level,
+                model=record.model if record is not None and model is None else arguments.model,
+                finetuned_model_id=_id_of(record),
+            )
+        columns = forecast_columns(result.mean, result.intervals, [level], None)
+        answer = anomaly_frame(packed, result.sizes, {**columns, "anomaly": result.anomaly})
+        return _with_record(answer, record, packed)
+
+    def compare(
+        self,
+        h: int,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        n_windows: int = 1,
+        model: str = BASE_MODEL,
+        finetune_steps: int = 10,
+        finetune_loss: str = "default",
+        finetune_depth: int = 1,
+        level: Sequence[float] | None = None,
+        by_series: bool = False,
+        keep: bool = False,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Ask whether fine-tuning helps: on a hold-out that the tuning never sees.
+
+        The last ``n_windows`` times ``h`` steps of each series are held out; a model is tuned on the rest, and the
+        hold-out is forecast window by window with it, with the base model, and by repeating the last season.
+
+        Parameters
+        ----------
+        h : int
+            The steps of a window.
+        freq, id_col, time_col, target_col, allow_missing, client
+            As in `pack` and `finetune`.
+        n_windows : int, default 1
+            How many windows follow each other at the end of each series.
+        model, finetune_steps, finetune_loss, finetune_depth
+            How to tune, as in `finetune`.
+        level : list of float, optional
+            Levels of intervals whose coverage is measured, in percent.
+        by_series : bool, default False
+            Show each series, rather than the mean over them.
+        keep : bool, default False
+            Keep the model that was tuned; otherwise it is deleted at the end.
+
+        Returns
+        -------
+        DataFrame
+            A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``), a column for each metric: ``MASE``
+            (1 is the seasonal naive error within what was tuned on), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and
+            ``coverage-80`` (percent) for each level. Its ``attrs["comparison"]`` has the verdict, which is printed too,
+            and on how many series tuning was better and worse; with ``keep`` the model's id.
+
+        Raises
+        ------
+        InvalidFrameError
+            If a series is too short for the hold-out, or the frame cannot be packed.
+        InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError, OutcomeUnknownError
+            As in `finetune`.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     table = load_unemployment().timegpt.compare(12)  # doctest: +ELLIPSIS
+        Tuning ...
+        >>> list(table.index), list(table.columns)
+        (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'sMAPE', 'RMSE'])
+        """
+        from nixtla_accessor.api.arguments import check_cross_validation_arguments, check_finetune_arguments
+        from nixtla_accessor.api.client import default_client
+        from nixtla_accessor.comparison import compare_models
+
+        tuning = check_finetune_arguments(
+            model=model, finetune_steps=finetune_steps, finetune_loss=finetune_loss, finetune_depth=finetune_depth
+        )
+        windows = check_cross_validation_arguments(h=h, n_windows=n_windows, level=levels_to_ask(level, None))
+        client = client or default_client()
+        packed = self._pack_for(None, freq, id_col, time_col, target_col, allow_missing=allow_missing)
+        table = compare_models(
+            packed,
+            client,
+            windows.h,
+            tuning,
+            n_windows=windows.n_windows,
+            level=windows.level,
+            by_series=by_series,
+            keep=keep,
+        )
+        print(table.attrs["comparison"]["verdict"])  # noqa: T201 - the answer to the question
+        return table
 
     def plot(
         self,
@@ -543,6 +781,28 @@ class TimeGPTAccessor:
             for name, known in zip(given, recorded, strict=True)
         )
 
+    def _pack_for(
+        self,
+        record: Record | None,
+        freq: Freq | None,
+        id_col: Hashable | None,
+        time_col: Hashable | None,
+        target_col: Hashable | None,
+        *,
+        allow_missing: bool,
+    ) -> PackedSeries:
+        """Pack at the frequency of the frame's own record, and see to it that the model's is the same."""
+        packed = self.pack(
+            freq=self.record.get("freq") if freq is None else freq,
+            id_col=id_col,
+            time_col=time_col,
+            target_col=target_col,
+            allow_missing=allow_missing,
+        )
+        if record is not None:
+            _check_frequency(record, packed)
+        return packed
+
     def _record_to_use(self, model: str | None, finetuned_model_id: str | None, client: Client) -> Record | None:
         """Find the fine-tuned model to forecast with; None for the base model as it is."""
         record = read_record(self._frame)
@@ -583,6 +843,18 @@ def _record_of(model: FinetunedModel, origin: str) -> Record:
         created_at=model.created_at,
         origin=origin,
     )
+
+
+def _id_of(record: Record | None) -> str | None:
+    """Return the model to ask for; None for the base model."""
+    return None if record is None else record.finetuned_model_id
+
+
+def _with_record(answer: pd.DataFrame, record: Record | None, packed: PackedSeries) -> pd.DataFrame:
+    """Let an answer carry the record of the model that gave it."""
+    if record is not None:
+        attach_record(answer, replace(record, freq=packed.freq, **_column_names(packed.columns)))
+    return answer
 
 
 def _check_frequency(record: Record, packed: PackedSeries) -> None:

@@ -14,7 +14,7 @@ from nixtla_accessor.api.client import connect
 from nixtla_accessor.datasets import load_unemployment
 from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.panel.intervals import MODEL_COLUMN
-from nixtla_accessor.panel.metrics import mase, smape
+from nixtla_accessor.panel.scores import Values, error_units, score, score_frame
 
 SEASON_LENGTH = 12  # months
 STEPS = 50
@@ -94,18 +94,13 @@ def run_demo(folder: Path) -> None:
     print(f"\nThe picture is in {picture}.")
 
 
-def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, np.ndarray]) -> pd.DataFrame:
+def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, Values]) -> pd.DataFrame:
     """Return the mean errors over the series, a row for each way to forecast."""
-    past = [group.to_numpy(np.float64) for _, group in history.groupby("unique_id")["y"]]
+    packed = TimeGPTAccessor(history).pack()
     actual = holdout["y"].to_numpy(np.float64).reshape(-1, SEASON_LENGTH)
-    rows = {}
-    for name, values in forecasts.items():
-        pairs = list(zip(actual, values.reshape(actual.shape), past, strict=True))
-        rows[name] = {
-            "MASE": np.mean([mase(happened, said, known, SEASON_LENGTH) for happened, said, known in pairs]),
-            "sMAPE": np.mean([smape(happened, said) for happened, said, _ in pairs]),
-        }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    units = error_units(packed, SEASON_LENGTH)
+    scores = {name: score(actual, values.reshape(actual.shape), units, {}) for name, values in forecasts.items()}
+    return score_frame(packed, scores, by_series=False)[["MASE", "sMAPE"]].rename_axis(None)
 
 
 def _draw(history: pd.DataFrame, holdout: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:

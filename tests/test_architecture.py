@@ -39,7 +39,8 @@ WALLS = {
     "datasets": (set(), {"pandas"}),
     "plotting": ({"panel", "errors"}, {"pandas", "numpy", "matplotlib"}),
     "registry": ({"api", "errors"}, {"pandas"}),
-    "accessor": ({"panel", "api", "record", "errors", "plotting"}, {"pandas", "numpy", "matplotlib"}),
+    "comparison": ({"panel", "api", "errors"}, {"pandas", "numpy"}),
+    "accessor": ({"comparison", "panel", "api", "record", "errors", "plotting"}, {"pandas", "numpy", "matplotlib"}),
 }
 # Starting the engine is the one thing that the client's side wants of it.
 DOORS = {("api/settings.py", "local.embedded")}

@@ -45,6 +45,18 @@ class ForecastArguments:
     finetuned_model_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class CrossValidationArguments:
+    """The checked arguments of a cross-validation call, in plain Python types."""
+
+    h: int
+    n_windows: int
+    step_size: int
+    level: tuple[int | float, ...] | None
+    model: str
+    finetuned_model_id: str | None
+
+
 def check_finetune_arguments(
     *,
     model: object = "timegpt-1",
@@ -112,6 +124,38 @@ def check_forecast_arguments(
         level=None if level is None else _check_levels(level),
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+    )
+
+
+def check_cross_validation_arguments(
+    *,
+    h: object,
+    n_windows: object = 1,
+    step_size: object = None,
+    level: object = None,
+    model: object = "timegpt-1",
+    finetuned_model_id: object = None,
+) -> CrossValidationArguments:
+    """Check everything of a cross-validation call but the series.
+
+    Returns
+    -------
+    CrossValidationArguments
+        The same values in plain Python types; a step size of None has become the horizon.
+
+    Raises
+    ------
+    InvalidArgumentError
+        In one sentence that names the argument, what it may be and what it was.
+    """
+    forecast = check_forecast_arguments(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
+    return CrossValidationArguments(
+        h=forecast.h,
+        n_windows=check_whole_number("n_windows", n_windows, lowest=1),
+        step_size=forecast.h if step_size is None else check_whole_number("step_size", step_size, lowest=1),
+        level=forecast.level,
+        model=forecast.model,
+        finetuned_model_id=forecast.finetuned_model_id,
     )
 
 

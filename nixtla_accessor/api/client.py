@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 from uuid import uuid4
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 
 from nixtla_accessor.api.arguments import (
     Timeout,
+    check_cross_validation_arguments,
     check_finetune_arguments,
     check_forecast_arguments,
     check_model_id,
@@ -19,13 +21,16 @@ from nixtla_accessor.api.arguments import (
     check_text,
     check_timeout,
 )
-from nixtla_accessor.api.asking import ask, prompt_timeout, read
+from nixtla_accessor.api.asking import Call, ask, read
+from nixtla_accessor.api.backtesting import AnomalyResult, CrossValidationResult, cross_validate, detect_anomalies
 from nixtla_accessor.api.default import DefaultClient
 from nixtla_accessor.api.forecasting import ForecastResult, forecast
 from nixtla_accessor.api.outcome import Answer
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import (
+    AnomalyDetectionInput,
+    CrossValidationInput,
     FinetunedModel,
     FinetunedModels,
     FinetuneInput,
@@ -192,7 +197,6 @@ class Client:
             finetuned_model_id=finetuned_model_id,
             overwrite=overwrite,
         )
-        limits = check_timeout(timeout, self._settings.timeout)
         model_id = arguments.output_model_id or str(uuid4())
         request = FinetuneInput(
             series=check_series(y, sizes),
@@ -204,16 +208,9 @@ class Client:
             output_model_id=model_id,
             finetuned_model_id=arguments.finetuned_model_id,
         )
-        with ProgressDisplay(shown=self._settings.progress) as display:
-            return Training(
-                self._transport,
-                request,
-                model_id,
-                pacing=self.pacing,
-                timeout=limits,
-                largest=self._settings.max_request_bytes,
-                display=display,
-            ).run(make_way=arguments.output_model_id is not None, overwrite=arguments.overwrite)
+        with self._call(timeout) as call:
+            training = Training(call, request, model_id)
+            return training.run(make_way=arguments.output_model_id is not None, overwrite=arguments.overwrite)
 
     def forecast(
         self,
@@ -262,7 +259,6 @@ class Client:
             The service could not be reached, or gave no answer that can be read.
         """
         arguments = check_forecast_arguments(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
-        limits = check_timeout(timeout, self._settings.timeout)
         request = ForecastInput(
             series=check_series(y, sizes),
             freq=check_text("freq", freq),
@@ -271,15 +267,105 @@ class Client:
             level=None if arguments.level is None else list(arguments.level),
             finetuned_model_id=arguments.finetuned_model_id,
         )
-        with ProgressDisplay(shown=self._settings.progress) as display:
-            return forecast(
-                self._transport,
-                request,
-                pacing=self.pacing,
-                timeout=limits,
-                largest=self._settings.max_request_bytes,
-                display=display,
-            )
+        with self._call(timeout) as call:
+            return forecast(call, request)
+
+    def cross_validation(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        *,
+        n_windows: int = 1,
+        step_size: int | None = None,
+        level: Sequence[float] | None = None,
+        model: str = "timegpt-1",
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> CrossValidationResult:
+        """Forecast windows at the end of every series, each from what came before it (``POST /v2/cross_validation``).
+
+        Parameters
+        ----------
+        y, sizes, freq, level, model, finetuned_model_id, timeout
+            As of `forecast`.
+        h : int
+            The steps of a window.
+        n_windows : int
+            How many windows of each series.
+        step_size : int, optional
+            Steps from one window to the next; by default the horizon.
+
+        Returns
+        -------
+        CrossValidationResult
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        arguments = check_cross_validation_arguments(
+            h=h,
+            n_windows=n_windows,
+            step_size=step_size,
+            level=level,
+            model=model,
+            finetuned_model_id=finetuned_model_id,
+        )
+        request = CrossValidationInput(
+            series=check_series(y, sizes),
+            freq=check_text("freq", freq),
+            h=arguments.h,
+            n_windows=arguments.n_windows,
+            step_size=arguments.step_size,
+            model=arguments.model,
+            level=None if arguments.level is None else list(arguments.level),
+            finetuned_model_id=arguments.finetuned_model_id,
+        )
+        with self._call(timeout) as call:
+            return cross_validate(call, request)
+
+    def detect_anomalies(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        *,
+        level: float = 99,
+        model: str = "timegpt-1",
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> AnomalyResult:
+        """Find the values of the past that lie outside the interval of their forecast (``POST /v2/anomaly_detection``).
+
+        Parameters
+        ----------
+        y, sizes, freq, model, finetuned_model_id, timeout
+            As of `forecast`.
+        level : float
+            The level of the interval that a usual value lies in, in percent, from 0 to below 100.
+
+        Returns
+        -------
+        AnomalyResult
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        arguments = check_forecast_arguments(h=1, level=[level], model=model, finetuned_model_id=finetuned_model_id)
+        request = AnomalyDetectionInput(
+            series=check_series(y, sizes),
+            freq=check_text("freq", freq),
+            level=float(level),
+            model=arguments.model,
+            finetuned_model_id=arguments.finetuned_model_id,
+        )
+        with self._call(timeout) as call:
+            return detect_anomalies(call, request)
 
     def finetuned_models(self) -> list[FinetunedModel]:
         """List the fine-tuned models of the account (``GET /v2/finetuned_models``)."""
@@ -351,14 +437,19 @@ class Client:
     def __reduce__(self) -> tuple[Callable[..., Client], tuple[object, ...]]:
         return _client_from_settings, (type(self), self._settings)
 
+    @contextmanager
+    def _call(self, timeout: Timeout | None = None) -> Iterator[Call]:
+        """Give a call what it goes by."""
+        seconds = check_timeout(timeout, self._settings.timeout)
+        with ProgressDisplay(shown=self._settings.progress) as display:
+            yield Call(self._transport, self.pacing, seconds, self._settings.max_request_bytes, display)
+
     def _ask(
         self, method: str, path: str, *, parameters: Mapping[str, str] | None = None, about: str | None = None
     ) -> Answer:
-        """Ask for what the service answers at once."""
-        timeout = prompt_timeout(self._settings.timeout)
-        return ask(
-            self._transport, method, path, pacing=self.pacing, timeout=timeout, parameters=parameters, about=about
-        )
+        """Ask for what the service need not work on."""
+        with self._call() as call:
+            return ask(call.prompt(), method, path, parameters=parameters, about=about)
 
     def _get(
         self,

@@ -10,7 +10,13 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from nixtla_accessor.api.outcome import Failure, FailureKind
-from nixtla_accessor.api.schema import FinetuneInput, ForecastInput, WireModel
+from nixtla_accessor.api.schema import (
+    AnomalyDetectionInput,
+    CrossValidationInput,
+    FinetuneInput,
+    ForecastInput,
+    WireModel,
+)
 from nixtla_accessor.errors import InvalidArgumentError
 
 COMPRESS_ABOVE = 2**20
@@ -19,6 +25,7 @@ COMPRESS_ABOVE = 2**20
 _MIB = 2**20
 _ZSTD = pa.Codec("zstd", compression_level=1)
 
+Request = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput
 AnswerT = TypeVar("AnswerT", bound=WireModel)
 
 
@@ -43,14 +50,14 @@ class Body:
         return "Content-Encoding" in self.headers
 
 
-def encode(request: FinetuneInput | ForecastInput, *, largest: int | None = None, compress: bool = True) -> Body:
+def encode(request: Request, *, largest: int | None = None, compress: bool = True) -> Body:
     """Write a request as JSON, above 1 MiB as one zstd frame that says its content's size.
 
     Numbers keep every digit, and NaN becomes ``null``.
 
     Parameters
     ----------
-    request : FinetuneInput or ForecastInput
+    request : FinetuneInput, ForecastInput, CrossValidationInput or AnomalyDetectionInput
         Its arrays are written as they are, without a Python object for each value.
     largest : int, optional
         The most bytes of JSON that may be sent.

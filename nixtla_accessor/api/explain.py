@@ -60,7 +60,8 @@ _SHOWN_TEXT = 500  # characters
 _TEXTS = ("detail", "message", "error", "details", "msg", "title")
 _REQUEST_IDS = ("requestID", "request_id", "requestId")
 _FULL_ACCOUNT = re.compile(
-    r"(?=.*\bmodels?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)", re.IGNORECASE | re.DOTALL
+    r"(?=.*\b(fine-?tuned|saved) models?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)",
+    re.IGNORECASE | re.DOTALL,
 )
 _DELETE = "delete_finetuned_model(id) makes room, and finetuned_models() lists what there is."
 

@@ -8,14 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from nixtla_accessor.api.asking import ask, read
-from nixtla_accessor.api.encoding import encode
+from nixtla_accessor.api.asking import Call, ask_with_series
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Failure, FailureKind
-from nixtla_accessor.api.progress import ProgressDisplay
-from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import ForecastInput, ForecastOutput
-from nixtla_accessor.api.transport import Transport, Upload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,31 +35,15 @@ class ForecastResult:
     finetune_tokens: int
 
 
-def forecast(
-    transport: Transport,
-    request: ForecastInput,
-    *,
-    pacing: Pacing,
-    timeout: tuple[float, float],
-    largest: int | None,
-    display: ProgressDisplay,
-) -> ForecastResult:
+def forecast(call: Call, request: ForecastInput) -> ForecastResult:
     """Forecast every series.
 
     Parameters
     ----------
-    transport : Transport
-        To the service.
+    call : Call
+        What it goes by.
     request : ForecastInput
         What to forecast.
-    pacing : Pacing
-        How often and how fast to try again.
-    timeout : tuple of float
-        Seconds to connect, and seconds to wait for the answer once the series are sent, of each attempt.
-    largest : int or None
-        The most bytes of JSON that may be sent.
-    display : ProgressDisplay
-        Shows how far it is.
 
     Raises
     ------
@@ -72,23 +52,12 @@ def forecast(
     ApiError, TransportError, ResponseError
         There is no forecast, or none of the asked length.
     """
-
-    def prepare_upload(compress: bool) -> Upload:  # noqa: FBT001 - its only argument
-        return display.follow(encode(request, largest=largest, compress=compress), "forecasting")
-
-    answer = ask(
-        transport,
-        "POST",
-        "/v2/forecast",
-        pacing=pacing,
-        timeout=timeout,
-        prepare_upload=prepare_upload,
-        about=request.finetuned_model_id,
+    output = ask_with_series(
+        call, "/v2/forecast", request, ForecastOutput, waiting_for="forecasting", about=request.finetuned_model_id
     )
-    output = read(answer, ForecastOutput, transport.where)
     lack = _lack(output, request)
     if lack is not None:
-        raise error_of(Failure(FailureKind.UNREADABLE, f"answered with {lack}"), transport.where)
+        raise error_of(Failure(FailureKind.UNREADABLE, f"answered with {lack}"), call.transport.where)
     return ForecastResult(
         mean=np.array(output.mean, dtype=np.float64),
         intervals={name: np.array(bound, dtype=np.float64) for name, bound in (output.intervals or {}).items()},

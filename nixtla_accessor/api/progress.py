@@ -51,7 +51,7 @@ class ProgressDisplay:
 
     def follow(self, body: Body, waiting_for: str) -> Upload:
         """Return a body's upload that is shown, and after it the time waited for what is named."""
-        upload = Upload(body, lambda count: self._sent(count, upload, waiting_for))
+        upload = Upload(body, lambda upload, count: self._sent(upload, count, waiting_for))
         self._open(total=len(upload), desc="sending the series", unit="B", unit_scale=True, unit_divisor=1024)
         return upload
 
@@ -63,7 +63,7 @@ class ProgressDisplay:
             self._ticker = threading.Thread(target=self._tick, args=(self._bar,), daemon=True)
             self._ticker.start()
 
-    def _sent(self, count: int, upload: Upload, waiting_for: str) -> None:
+    def _sent(self, upload: Upload, count: int, waiting_for: str) -> None:
         """Show that so many more bytes are up."""
         if self._bar is not None:
             self._bar.update(count)

@@ -9,21 +9,19 @@ import random
 import time
 from dataclasses import dataclass, replace
 
-from nixtla_accessor.api.asking import ask, prompt_timeout, read
+from nixtla_accessor.api.asking import Call, ask, read
 from nixtla_accessor.api.encoding import Body, decode, encode
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Answer, Outcome
-from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import (
     History,
-    Pacing,
     decide_training,
     is_unanswered,
     look_pause,
     may_be_done,
 )
 from nixtla_accessor.api.schema import FinetunedModelId, FinetuneInput, FinetuneOutput
-from nixtla_accessor.api.transport import Transport, Upload
+from nixtla_accessor.api.transport import Upload
 from nixtla_accessor.errors import (
     ModelExistsError,
     NotFoundError,
@@ -61,40 +59,18 @@ class Training:
 
     Parameters
     ----------
-    transport : Transport
-        To the service.
+    call : Call
+        What it goes by; its time limit, which is for the model, starts when the series are sent.
     request : FinetuneInput
         What to train.
     model_id : str
         The id that the model gets, as in the request, so that it can be looked up.
-    pacing : Pacing
-        How often and how fast to try again and to look up.
-    timeout : tuple of float
-        Seconds to connect, and seconds to wait for the model once the series are sent: the call's time limit.
-    largest : int or None
-        The most bytes of JSON that may be sent.
-    display : ProgressDisplay
-        Shows how far it is.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        request: FinetuneInput,
-        model_id: str,
-        *,
-        pacing: Pacing,
-        timeout: tuple[float, float],
-        largest: int | None,
-        display: ProgressDisplay,
-    ) -> None:
-        self._transport = transport
+    def __init__(self, call: Call, request: FinetuneInput, model_id: str) -> None:
+        self._call = call
         self._request = request
         self._model_id = model_id
-        self._pacing = pacing
-        self._timeout = timeout
-        self._largest = largest
-        self._display = display
         self._history = History(attempts=0)
         self._sending: Upload | None = None
         self._sent_at = 0.0
@@ -121,7 +97,7 @@ class Training:
         KeyboardInterrupt
             With a message that says whether it may still be trained.
         """
-        body = encode(self._request, largest=self._largest)
+        body = encode(self._request, largest=self._call.largest)
         replaced = False
         try:
             if make_way:
@@ -137,7 +113,7 @@ class Training:
     def _make_way(self, *, overwrite: bool) -> bool:
         """See to it that no model of this id exists, and return whether one was deleted."""
         try:
-            read(self._ask("GET"), FinetunedModelId, self._transport.where)
+            read(self._ask("GET"), FinetunedModelId, self._call.transport.where)
         except NotFoundError:
             return False
         if not overwrite:
@@ -152,8 +128,7 @@ class Training:
 
     def _ask(self, method: str) -> Answer:
         """Ask for this id's model, or for its end."""
-        timeout = prompt_timeout(self._timeout)
-        return ask(self._transport, method, self._path, pacing=self._pacing, timeout=timeout, about=self._model_id)
+        return ask(self._call.prompt(), method, self._path, about=self._model_id)
 
     def _train(self, body: Body) -> FinetuneResult:
         """Send the series, until there is a model or nothing more can be done for one."""
@@ -161,7 +136,7 @@ class Training:
             outcome = self._send(body)
             if isinstance(outcome, FinetuneOutput):
                 return FinetuneResult(**outcome.model_dump())
-            decision = decide_training(outcome, self._history, self._pacing, random.random())  # noqa: S311 - jitter
+            decision = decide_training(outcome, self._history, self._call.pacing, random.random())  # noqa: S311 - jitter
             if may_be_done(outcome):
                 self._history, self._seen = replace(self._history, maybe_done=True), None
             self._sending = None
@@ -170,7 +145,7 @@ class Training:
             if decision.again is None or (decision.look_up is not None and not _is_absent(self._seen)):
                 raise self._error(outcome)
             _LOG.info("POST %s: %s; again in %.1f s", _PATH, outcome.summary, decision.again)
-            self._display.waiting("waiting to try again")
+            self._call.display.waiting("waiting to try again")
             time.sleep(decision.again)
             self._history = replace(self._history, waited=self._history.waited + decision.again)
             if decision.plain:
@@ -180,8 +155,8 @@ class Training:
 
     def _send(self, body: Body) -> FinetuneOutput | Outcome:
         """Send the series once."""
-        self._sending = self._display.follow(body, f"training {self._model_id}")
-        outcome = self._transport.exchange("POST", _PATH, timeout=self._timeout, upload=self._sending)
+        self._sending = self._call.display.follow(body, f"training {self._model_id}")
+        outcome = self._call.transport.exchange("POST", _PATH, timeout=self._call.timeout, upload=self._sending)
         self._sent_at = self._sending.finished_at or time.monotonic()
         self._history = replace(self._history, attempts=self._history.attempts + 1, compressed=body.is_compressed)
         if isinstance(outcome, Answer) and outcome.is_success:
@@ -190,21 +165,21 @@ class Training:
 
     def _look_up(self, seconds: float) -> bool:
         """Look for the model for so long, infinity being the call's time limit, and return whether it is there."""
-        until = self._sent_at + self._timeout[1] if math.isinf(seconds) else time.monotonic() + seconds
-        self._display.waiting(f"looking for {self._model_id}")
+        until = self._sent_at + self._call.timeout[1] if math.isinf(seconds) else time.monotonic() + seconds
+        self._call.display.waiting(f"looking for {self._model_id}")
         looks = 0
         while not self._look():
             looks += 1
             left = until - time.monotonic()
             if left <= 0 or _is_final(self._seen):
                 return False
-            time.sleep(min(look_pause(looks, self._pacing), left))
+            time.sleep(min(look_pause(looks, self._call.pacing), left))
         return True
 
     def _look(self) -> bool:
         """Look for the model once, and return whether it is there."""
-        timeout = min(self._timeout[0], _LOOK_TIMEOUT), min(self._timeout[1], _LOOK_TIMEOUT)
-        self._seen = self._transport.exchange("GET", self._path, timeout=timeout)
+        timeout = min(self._call.timeout[0], _LOOK_TIMEOUT), min(self._call.timeout[1], _LOOK_TIMEOUT)
+        self._seen = self._call.transport.exchange("GET", self._path, timeout=timeout)
         if not (isinstance(self._seen, Answer) and self._seen.is_success):
             return False
         model = decode(self._seen.content, FinetunedModelId)
@@ -214,7 +189,7 @@ class Training:
         """Make the error that says what became of the call, and what is known of the model."""
         error = error_of(
             outcome,
-            self._transport.where,
+            self._call.transport.where,
             attempts=self._history.attempts,
             about=self._request.finetuned_model_id,
             making=self._model_id,

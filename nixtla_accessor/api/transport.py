@@ -42,14 +42,14 @@ class Upload:
     Attributes
     ----------
     body : Body
-        What is sent.
+        What is sent; a new upload of it is needed for each request.
     may_be_out : bool
         Whether the last byte may have left.
     finished_at : float or None
         When the last byte had left, on the monotonic clock; None before.
     """
 
-    def __init__(self, body: Body, on_sent: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(self, body: Body, on_sent: Callable[[Upload, int], None] = lambda *_: None) -> None:
         self.body = body
         self.may_be_out = False
         self.finished_at: float | None = None
@@ -65,7 +65,7 @@ class Upload:
             yield piece
             if self.may_be_out:
                 self.finished_at = time.monotonic()
-            self._on_sent(len(piece))
+            self._on_sent(self, len(piece))
 
 
 class BearerAuth(AuthBase):

@@ -100,10 +100,8 @@ def irregularity(panel: Panel, frequency: Frequency) -> InvalidFrameError:
         return _wrong_frequency(panel, frequency, found)
     if len(found.duplicates):
         return _duplicates(panel, frequency, found.duplicates)
-    if found.missing.sum() > len(panel.ticks) or len(found.strays) > len(panel.ticks) / 2:
-        far_off = _far_off(panel, frequency)
-        if far_off:
-            return far_off
+    if not len(found.natives) and (other := _closer_frequency(panel, frequency)):
+        return _contradiction(panel, frequency, f"they are close to {other.name!r}")
     if len(found.strays):
         return _strays(panel, frequency, found.strays)
     return _gaps(panel, frequency, found)
@@ -148,14 +146,12 @@ def _wrong_frequency(panel: Panel, frequency: Frequency, found: Diagnosis) -> Fr
     return _contradiction(panel, frequency, listed)
 
 
-def _far_off(panel: Panel, frequency: Frequency) -> FrequencyError | None:
-    """Say so when another frequency is much closer than the one given."""
+def _closer_frequency(panel: Panel, frequency: Frequency) -> Frequency | None:
+    """Find the frequency that irregular series are close to, where it is not the one given."""
     long = np.flatnonzero(panel.grouping.sizes >= 3)[:100]
     reading = closest_reading(take_sample(panel, long, whole=True), panel.form) if len(long) else None
-    if reading is None or Frequency(*reading) == frequency:
-        return None
-    name = name_series(panel, int(long[0]))
-    return _contradiction(panel, frequency, f"{name} is close to {Frequency(*reading).name!r}")
+    closer = None if reading is None else Frequency(*reading)
+    return None if closer == frequency else closer
 
 
 def _contradiction(panel: Panel, frequency: Frequency, found: str) -> FrequencyError:

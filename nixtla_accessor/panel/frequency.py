@@ -325,9 +325,8 @@ def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = Fa
             return sample
     places = np.full(len(grouping.sizes), -1)
     places[series] = np.arange(len(series))
-    row_places = places[grouping.row_codes()]
-    rows = np.flatnonzero(row_places >= 0)
-    rows = rows[np.lexsort((panel.ticks[rows], row_places[rows]))]
+    rows = grouping.rows_of(series)
+    rows = rows[np.lexsort((panel.ticks[rows], places[grouping.row_codes()[rows]]))]
     return Sample(panel.ticks[rows], grouping.sizes[series])
 
 

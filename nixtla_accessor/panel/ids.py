@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from nixtla_accessor.panel.times import Column
 Integers = npt.NDArray[np.int64]
 
 PROBE_ROWS = 10_000  # enough rows to see whether ids stand in runs
+CHUNK_ROWS = 1 << 17  # temporaries of this length stay in the cache, and out of the peak of memory
 ROWS_PER_RUN = 4  # shorter runs than this, on average, are not worth reading run by run
 
 
@@ -49,6 +51,13 @@ class Grouping:
         order = np.argsort(self.blocks)
         return np.repeat(order, self.sizes[order])
 
+    def rows_of(self, series: Integers) -> Integers:
+        """List the rows of some series, in the order of the frame."""
+        wanted = np.zeros(len(self.sizes), dtype=bool)
+        wanted[series] = True
+        codes = self.row_codes()
+        return np.concatenate([np.flatnonzero(wanted[codes[rows]]) + rows.start for rows in slices(len(codes))])
+
 
 def single_series(n_rows: int) -> Grouping:
     """Take all rows as one series, of a frame that has no ids."""
@@ -76,8 +85,7 @@ def group_rows(values: Column, name: object) -> Grouping:
     """
     _refuse_missing(values, name)
     _refuse_mixed(values, name)
-    labels = _labels(values)
-    return _group_runs(values, labels, name) or _group_mixed(values, labels, name)
+    return _group_runs(values, name) or _group_mixed(values, name)
 
 
 def missing_ids(values: Column) -> Integers:
@@ -93,6 +101,12 @@ def missing_ids(values: Column) -> Integers:
 def ranges(starts: Integers, sizes: Integers) -> Integers:
     """Concatenate the ranges of whole numbers that begin at ``starts`` and are ``sizes`` long."""
     return np.asarray(np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes))
+
+
+def slices(length: int) -> Iterator[slice]:
+    """Cut a length into chunks that stay in the cache."""
+    for start in range(0, length, CHUNK_ROWS):
+        yield slice(start, start + CHUNK_ROWS)
 
 
 def _refuse_missing(values: Column, name: object) -> None:
@@ -122,29 +136,14 @@ def _kind_of_objects(values: Column) -> str:
     return pd.api.types.infer_dtype(values, skipna=False) if is_object else ""
 
 
-def _labels(values: Column) -> pa.Array | npt.NDArray[Any]:
-    """Bring ids to what compares fast: codes of categories, an Arrow array, or a NumPy array."""
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return np.asarray(pd.Categorical(values).codes)
-    if not isinstance(values.dtype, pd.StringDtype | pd.ArrowDtype):
-        return values.to_numpy()
-    array = pa.array(values, from_pandas=True)
-    if isinstance(array, pa.ChunkedArray):
-        if array.num_chunks != 1 and pa.types.is_string(array.type):
-            array = array.cast(pa.large_string())  # together, the chunks may need 64-bit offsets
-        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
-    if pa.types.is_dictionary(array.type):
-        return np.asarray(array.indices.to_numpy())
-    return pd.factorize(values)[0] if pa.types.is_nested(array.type) else array
-
-
-def _group_runs(values: Column, labels: pa.Array | npt.NDArray[Any], name: object) -> Grouping | None:
+def _group_runs(values: Column, name: object) -> Grouping | None:
     """Group rows that stand in runs of one id; None when some id has two runs, or runs are short."""
-    if len(_run_starts(labels[:PROBE_ROWS])) * ROWS_PER_RUN > min(len(labels), PROBE_ROWS) + ROWS_PER_RUN:
+    probe = values.iloc[:PROBE_ROWS] if isinstance(values, pd.Series) else values[:PROBE_ROWS]
+    if len(_run_starts(probe)) * ROWS_PER_RUN > len(probe) + ROWS_PER_RUN:
         return None
-    starts = _run_starts(labels)
+    starts = _run_starts(values)
     sizes = np.diff(starts, append=len(values))
-    ids = pd.Index(values.take(starts), tupleize_cols=False)
+    ids = _take(values, starts)
     keys = _sort_keys(ids)
     if _strictly_ascending(keys):
         return Grouping(ids, sizes, starts, None)
@@ -154,33 +153,85 @@ def _group_runs(values: Column, labels: pa.Array | npt.NDArray[Any], name: objec
     return Grouping(ids.take(order), sizes[order], starts[order], None)
 
 
-def _run_starts(labels: pa.Array | npt.NDArray[Any]) -> Integers:
-    """Find the first row of each run of equal labels."""
-    if isinstance(labels, pa.Array):
-        ends = pc.run_end_encode(labels, run_end_type=pa.int64()).run_ends.to_numpy()
-        return np.concatenate(([0], ends[:-1]))
-    return np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
+def _run_starts(values: Column) -> Integers:
+    """Find the first row of each run of equal ids."""
+    labels = _labels(values)
+    if isinstance(labels, np.ndarray):
+        return np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
+    starts = [
+        np.append(0, pc.run_end_encode(chunk, run_end_type=pa.int64()).run_ends.to_numpy()[:-1]) + first
+        for chunk, first in zip(labels.chunks, np.cumsum([0, *map(len, labels.chunks)]), strict=False)
+        if len(chunk)
+    ]
+    # A run that goes on in the next chunk is one run.
+    borders = [chunk[0] for chunk in starts[1:]]
+    continued = [row for row in borders if labels[int(row)] == labels[int(row) - 1]]
+    joined = np.concatenate(starts)
+    return joined[~np.isin(joined, continued)] if continued else joined
 
 
-def _group_mixed(values: Column, labels: pa.Array | npt.NDArray[Any], name: object) -> Grouping:
+def _labels(values: Column) -> pa.ChunkedArray | npt.NDArray[Any]:
+    """Bring ids to what compares fast: codes of categories, Arrow chunks, or a NumPy array."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return np.asarray(pd.Categorical(values).codes)
+    if not isinstance(values.dtype, pd.StringDtype | pd.ArrowDtype):
+        return values.to_numpy()
+    chunks = _chunks(values)
+    if pa.types.is_dictionary(chunks.type):
+        return np.asarray(chunks.combine_chunks().indices.to_numpy())
+    return pd.factorize(values)[0] if pa.types.is_nested(chunks.type) else chunks
+
+
+def _take(values: Column, rows: Integers) -> pd.Index[Any]:
+    """Take the ids of some rows, in the order of the frame.
+
+    Arrow takes from chunks by joining them first, which copies the whole column; chunk by chunk it does not.
+    """
+    if isinstance(values.dtype, pd.StringDtype | pd.ArrowDtype):
+        chunks = _chunks(values)
+        ends = np.cumsum([len(chunk) for chunk in chunks.chunks])
+        parts = np.split(rows, np.searchsorted(rows, ends[:-1]))
+        pieces = [
+            chunk.take(pa.array(part - end + len(chunk)))
+            for chunk, part, end in zip(chunks.chunks, parts, ends, strict=True)
+        ]
+        return pd.Index(pd.array(pa.chunked_array(pieces, chunks.type), dtype=values.dtype), name=values.name)
+    return pd.Index(values.take(rows), name=values.name, tupleize_cols=False)
+
+
+def _chunks(values: Column) -> pa.ChunkedArray:
+    array = pa.array(values, from_pandas=True)
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
+
+
+def _group_mixed(values: Column, name: object) -> Grouping:
     """Group rows in any order."""
-    codes = _encode(values, labels)
-    sizes = np.bincount(codes)
-    seen = np.flatnonzero(sizes)  # categories may lack rows
-    first_rows = np.empty(len(sizes), dtype=np.int64)
-    first_rows[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)
-    ids = pd.Index(values.take(first_rows[seen]), tupleize_cols=False)
+    codes, ids = _encode(values)
+    sizes = np.bincount(codes, minlength=len(ids))
+    seen = np.flatnonzero(sizes)  # categories may have no rows
+    ids = ids.take(seen)
     order = _order(_sort_keys(ids), name)
     ranks = np.empty(len(sizes), dtype=np.int32)
     ranks[seen[order]] = np.arange(len(order))
-    return Grouping(ids.take(order), sizes[seen[order]], None, ranks[codes])
+    ranked = np.empty(len(codes), dtype=np.int32)
+    for rows in slices(len(codes)):
+        ranked[rows] = ranks[codes[rows]]
+    return Grouping(ids.take(order), sizes[seen[order]], None, ranked)
 
 
-def _encode(values: Column, labels: pa.Array | npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Give each id a number, in any order, from 0."""
-    if isinstance(labels, pa.Array):
-        return np.asarray(pc.dictionary_encode(labels).indices.to_numpy())
-    return labels if isinstance(values.dtype, pd.CategoricalDtype) else pd.factorize(labels)[0]
+def _encode(values: Column) -> tuple[npt.NDArray[Any], pd.Index[Any]]:
+    """Give each id a number, in any order, from 0; and the ids that the numbers stand for."""
+    dtype: Any = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        every = pd.Categorical.from_codes(np.arange(len(dtype.categories)), dtype=dtype)
+        return pd.Categorical(values).codes, pd.Index(every, name=values.name)
+    if isinstance(dtype, pd.StringDtype):
+        encoded = _chunks(values).dictionary_encode().unify_dictionaries()
+        codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
+        texts = encoded.chunk(0).dictionary.to_numpy(zero_copy_only=False)
+        return codes, pd.Index(texts, dtype=dtype, name=values.name)
+    codes, ids = pd.factorize(values)
+    return codes, pd.Index(ids, name=values.name, tupleize_cols=False)
 
 
 def _sort_keys(ids: pd.Index[Any]) -> pd.Index[Any]:

@@ -120,8 +120,17 @@ def _named(family: str, anchor: str = "") -> Callable[[int], Reading]:
     return lambda multiple: Reading(multiple, family, anchor)
 
 
+class Closeness(NamedTuple):
+    """How near stamps are to a reading; the smaller the nearer."""
+
+    broken: int  # stamps off the reading, and steps over more than one stride
+    off: int  # of these, the stamps
+    missing: int  # strides within the steps
+    reading: Reading
+
+
 def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
-    """Find the reading with the fewest stamps off it or missing; None when it still lacks every other stamp."""
+    """Find the reading that most steps follow; None when every third stamp lies off it, or every other step breaks it."""
     sample = _without_duplicates(sample)
     steps = _steps(sample.ticks, sample)
     if not (steps > 0).any():
@@ -129,7 +138,7 @@ def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
     usual = most_frequent(steps[steps > 0])
     if form.is_integer or usual % form.ticks_per_day:
         reading = Reading(usual, "") if form.is_integer else _elapsed(usual, form)
-        candidates = [(*_defects(sample.ticks, sample, usual), reading)]
+        candidates = [_closeness(sample.ticks, sample, usual, 0, reading)]
     else:
         wall = form.to_wall(sample.ticks)
         days = wall // form.ticks_per_day
@@ -139,9 +148,10 @@ def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
         for family in ("MS", "ME", "D", "B", "BMS", "BME"):
             on = at_usual_hour & Calendar(family).contains(days.view("M8[D]"))
             if np.count_nonzero(on) > len(on) / 2:
-                candidates.append(_closeness(family, days, on, sample))
-    off, missing, reading = min(candidates, key=lambda candidate: candidate[0] + candidate[1])
-    return reading if 2 * off < len(sample.ticks) and missing < len(sample.ticks) else None
+                candidates.append(_day_closeness(family, days, on, sample))
+    best = min(candidates)
+    is_close = 3 * best.off < len(sample.ticks) and 2 * best.broken <= np.count_nonzero(steps)
+    return best.reading if is_close else None
 
 
 def _without_duplicates(sample: Sample) -> Sample:
@@ -150,21 +160,28 @@ def _without_duplicates(sample: Sample) -> Sample:
     return Sample(sample.ticks[kept], np.add.reduceat(kept, sample.firsts, dtype=np.int64))
 
 
-def _closeness(family: str, days: Integers, on: Flags, sample: Sample) -> tuple[int, int, Reading]:
-    """Count the stamps off a family of days, and those missing on its best stride."""
+def _day_closeness(family: str, days: Integers, on: Flags, sample: Sample) -> Closeness:
+    """Hold the stamps against the most frequent stride of a family of days, on which some of them are."""
     sizes = np.add.reduceat(on, sample.firsts, dtype=np.int64)
     kept = Sample(days[on], sizes[sizes > 0])
     numbers = _day_numbers(family, kept.ticks)
     steps = _steps(numbers, kept)
     stride = most_frequent(steps[steps > 0]) if (steps > 0).any() else 1
     if family == "D":
-        reading = day_reading(stride, int(weekdays(days[on][:1].view("M8[D]"))[0]))
+        reading = day_reading(stride, int(weekdays(kept.ticks[:1].view("M8[D]"))[0]))
     elif family == "B":
         reading = Reading(stride, "B")
     else:
         reading = month_reading(stride, int(numbers[0]) % 12, family)
-    off, missing = _defects(numbers, kept, stride)
-    return off + int(np.count_nonzero(~on)), missing, reading
+    return _closeness(numbers, kept, stride, int(np.count_nonzero(~on)), reading)
+
+
+def _closeness(values: Integers, sample: Sample, stride: int, off: int, reading: Reading) -> Closeness:
+    steps = _steps(values, sample)
+    strides, rests = np.divmod(steps[steps > 0], stride)
+    between = int(np.count_nonzero(rests))
+    broken = int(np.count_nonzero((strides != 1) | (rests > 0)))
+    return Closeness(off + broken, off + between, int((strides - 1).sum()), reading)
 
 
 def _day_numbers(family: str, days: Integers) -> Integers:
@@ -174,13 +191,6 @@ def _day_numbers(family: str, days: Integers) -> Integers:
     if family == "B":
         return np.asarray(np.busday_count("1970-01-01", days.view("M8[D]")), dtype=np.int64)
     return np.asarray(days.view("M8[D]").astype("M8[M]").astype(np.int64))
-
-
-def _defects(values: Integers, sample: Sample, stride: int) -> tuple[int, int]:
-    """Count the steps that are no multiple of the stride, and the strides that are missing in the others."""
-    steps = _steps(values, sample)
-    strides, rests = np.divmod(steps, stride)
-    return int(np.count_nonzero(rests)), int(np.minimum(np.maximum(strides - 1, 0), len(values))[rests == 0].sum())
 
 
 def _steps(values: Integers, sample: Sample) -> Integers:

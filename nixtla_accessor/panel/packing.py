@@ -14,11 +14,9 @@ import pandas as pd
 from nixtla_accessor.panel.diagnosis import irregularity
 from nixtla_accessor.panel.frame import Columns, Panel
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.ids import ranges
+from nixtla_accessor.panel.ids import ranges, slices
 from nixtla_accessor.panel.target import Target
 from nixtla_accessor.panel.times import Ticks, TimeForm
-
-CHUNK_ROWS = 1_000_000  # temporaries of this length stay in the cache and out of the peak
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -70,7 +68,7 @@ class PackedSeries:
     @property
     def nbytes(self) -> int:
         """The bytes that `y` and `sizes` take as JSON, before compression. Counted anew each time, by encoding them."""
-        values = (self.y[start : start + CHUNK_ROWS] for start in range(0, len(self.y), CHUNK_ROWS))
+        values = (self.y[rows] for rows in slices(len(self.y)))
         return (
             sum(len(orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY)) - 1 for part in values)
             + 1
@@ -174,11 +172,11 @@ def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, T
         return None
     in_frame_order = bool((blocks[1:] > blocks[:-1]).all())
     borders = blocks if in_frame_order else np.sort(blocks)
-    for start in range(0, len(straight) - 1, CHUNK_ROWS):
-        chunk = straight[start : start + CHUNK_ROWS + 1]
+    for rows in slices(len(straight) - 1):
+        chunk = straight[rows.start : rows.stop + 1]
         regular = chunk[1:] - chunk[:-1] == stride
-        low, high = np.searchsorted(borders, (start + 1, start + len(chunk)))
-        regular[borders[low:high] - start - 1] = True
+        low, high = np.searchsorted(borders, (rows.start + 1, rows.start + len(chunk)))
+        regular[borders[low:high] - rows.start - 1] = True
         if not regular.all():
             return None
     y = panel.y.view() if in_frame_order else panel.y[ranges(blocks, sizes)]
@@ -198,8 +196,7 @@ def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Tic
     offsets = np.cumsum(sizes) - sizes
     y = np.empty_like(panel.y)
     filled = np.zeros(len(y), dtype=bool)
-    for start in range(0, len(y), CHUNK_ROWS):
-        chunk = slice(start, start + CHUNK_ROWS)
+    for chunk in slices(len(y)):
         series = codes[chunk]
         elapsed = straight[chunk] - starts[series]
         places = elapsed // stride

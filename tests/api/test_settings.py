@@ -174,3 +174,9 @@ def test_a_pickle_of_local_settings_finds_the_engine_of_where_it_is_read():
 def test_origins():
     assert url_origin("https://X.io:443/a?b") == "https://x.io"
     assert url_origin("http://x.io:443") == "http://x.io:443"
+
+
+def test_an_address_of_the_environment_is_called_so(monkeypatch):
+    monkeypatch.setenv("NIXTLA_BASE_URL", "http://x.io")
+    with pytest.raises(ConfigurationError, match="NIXTLA_BASE_URL must be https"):
+        resolve_settings("k")

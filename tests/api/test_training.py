@@ -134,7 +134,7 @@ def test_untrained_and_cut_is_sent_again_with_the_same_id(service, client, fault
 
 
 def test_a_model_that_appears_while_it_is_looked_for(service, client):
-    service.faults = [service.drop_and_train_later(0.1)]
+    service.faults = [service.drop_and_train_later(0.03)]
     result = finetune(client)
     assert service.trainings == [result.finetuned_model_id]
     assert len(service.posts) == 1
@@ -400,9 +400,19 @@ def test_no_credit_is_not_waited_for(service, client):
     assert len(service.posts) == 1
 
 
-def test_a_full_account_is_told_what_makes_room(service, client):
-    service.faults = [service.says(400, {"detail": "Maximum of 50 finetuned models reached"})]
-    assert "delete_finetuned_model(id) makes room" in str(failure(client, errors.BadRequestError))
+@pytest.mark.parametrize(
+    ("words", "full"),
+    [
+        ("Maximum of 50 finetuned models reached", True),
+        ("You have too many saved models.", True),
+        ("Quota: at most 50 Fine-Tuned Models", True),
+        ("Finetuned model not found", False),
+        ("The limit of calls to model timegpt-1 is reached", False),
+    ],
+)
+def test_a_full_account_is_told_what_makes_room(service, client, words, full):
+    service.faults = [service.says(400, {"detail": words})]
+    assert ("delete_finetuned_model(id) makes room" in str(failure(client, errors.BadRequestError))) == full
 
 
 # the caller's own id

@@ -1,6 +1,7 @@
 """One exchange: whom the key reaches, what of the environment counts, and what survives threads and forks."""
 
 import contextlib
+import gc
 import gzip
 import http.server
 import multiprocessing
@@ -233,6 +234,23 @@ def test_a_connection_that_the_service_has_closed_is_not_used_again(service, cli
         time.sleep(0.05)
     assert service.connections == 3
     assert len(service.trainings) == len(service.requests) == 3
+
+
+def test_what_was_sent_is_let_go_at_once(client):
+    """Nothing of a call, which may be large, waits for the garbage collector."""
+    client.finetune(Y, SIZES, "D")
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        client.finetune(Y, SIZES, "D")
+        client.forecast(Y, SIZES, "D", 3)
+        gc.collect()
+        assert not [thing for thing in gc.garbage if isinstance(thing, transport.Upload)]
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
 
 
 def open_files():

@@ -31,6 +31,7 @@ class Sink(BaseHTTPRequestHandler):
     """Reads every request, and answers as if a model had been fine-tuned."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # one segment for an answer, which then waits for no acknowledgement
 
     def do_POST(self) -> None:
         """Swallow the body."""

@@ -1,0 +1,126 @@
+"""Did fine-tuning help? A hold-out that the tuning never sees, forecast in three ways."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.past import drop_last, refuse_shorter
+from nixtla_accessor.panel.scores import error_units, score, score_frame, seasonal_naive
+from nixtla_accessor.panel.seasonality import season_length
+
+if TYPE_CHECKING:
+    from nixtla_accessor.api.arguments import FinetuneArguments
+    from nixtla_accessor.api.client import Client
+
+SEASONAL_NAIVE, ZERO_SHOT, FINE_TUNED = "seasonal naive", "zero-shot", "fine-tuned"
+Values = npt.NDArray[np.float64]
+
+
+def compare_models(
+    packed: PackedSeries,
+    client: Client,
+    horizon: int,
+    tuning: FinetuneArguments,
+    *,
+    n_windows: int,
+    level: Sequence[float] | None,
+    by_series: bool,
+    keep: bool,
+) -> pd.DataFrame:
+    """Fine-tune on all but the hold-out, and measure the forecasts of it.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series, the hold-out included.
+    client : Client
+        Where to tune and to forecast.
+    horizon : int
+        The steps of a window.
+    tuning : FinetuneArguments
+        How to tune.
+    n_windows : int
+        How many windows follow each other at the end of each series.
+    level : sequence of float, optional
+        Levels of intervals whose coverage is measured, in percent.
+    by_series : bool
+        Whether to show each series.
+    keep : bool
+        Whether the model is kept, rather than deleted at the end.
+
+    Returns
+    -------
+    DataFrame
+        As `score_frame` makes it, with the verdict in its attrs.
+    """
+    held_out = horizon * n_windows
+    refuse_shorter(packed, held_out + 2, f"A comparison on {n_windows} × {horizon} steps held out")
+    wire, season = packed.frequency.wire, season_length(packed.frequency)
+    training = drop_last(packed, held_out)
+    model_id = client.finetune(training.y, training.sizes, wire, **asdict(tuning)).finetuned_model_id
+    try:
+        results = {
+            name: client.cross_validation(
+                packed.y,
+                packed.sizes,
+                wire,
+                horizon,
+                n_windows=n_windows,
+                level=level,
+                model=tuning.model,
+                finetuned_model_id=chosen,
+            )
+            for name, chosen in ((ZERO_SHOT, None), (FINE_TUNED, model_id))
+        }
+    finally:
+        if not keep:
+            with suppress(TimeGPTError):  # the figures count more than a model left behind
+                client.delete_finetuned_model(model_id)
+    shape = (len(packed.sizes), held_out)
+    ends = np.cumsum(packed.sizes)[:, None]
+    actual = np.asarray(packed.y[ends - held_out + np.arange(held_out)], dtype=np.float64)
+    units = error_units(training, season)
+    scores = {SEASONAL_NAIVE: score(actual, seasonal_naive(packed, horizon, n_windows, season), units, {})}
+    for name, result in results.items():
+        bounds = {
+            float(asked): (
+                result.intervals[f"lo-{asked:.12g}"].reshape(shape),
+                result.intervals[f"hi-{asked:.12g}"].reshape(shape),
+            )
+            for asked in level or ()
+        }
+        scores[name] = score(actual, result.mean.reshape(shape), units, bounds)
+    table = score_frame(packed, scores, by_series=by_series)
+    unchanged = np.array_equal(results[ZERO_SHOT].mean, results[FINE_TUNED].mean)
+    table.attrs["comparison"] = _verdict(scores, unchanged=unchanged) | (
+        {"finetuned_model_id": model_id} if keep else {}
+    )
+    return table
+
+
+def _verdict(scores: dict[str, dict[str, Values]], *, unchanged: bool) -> dict[str, str | int]:
+    """Say in a sentence whether tuning helped, and on how many series."""
+    before, after = scores[ZERO_SHOT]["MASE"], scores[FINE_TUNED]["MASE"]
+    measured = np.isfinite(before) & np.isfinite(after)
+    n_better, n_worse = int((after < before)[measured].sum()), int((after > before)[measured].sum())
+    n_series = int(measured.sum())
+    counts = {"n_series": n_series, "n_better": n_better, "n_worse": n_worse}
+    if unchanged or not n_series:
+        return {"verdict": "Tuning changed nothing: the forecasts are those of the base model.", **counts}
+    mean_before, mean_after = float(before[measured].mean()), float(after[measured].mean())
+    change = 100 * (mean_after / mean_before - 1) if mean_before > 0 else 0.0
+    word = "helped" if mean_after < mean_before else "did not help"
+    verdict = (
+        f"Tuning {word}: MASE {mean_before:.3f} → {mean_after:.3f} ({change:+.1f}%), better on {n_better} and worse on "
+        f"{n_worse} of {n_series} series."
+    )
+    return {"verdict": verdict, **counts}
