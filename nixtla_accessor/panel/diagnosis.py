@@ -100,8 +100,11 @@ def irregularity(panel: Panel, frequency: Frequency) -> InvalidFrameError:
         return _wrong_frequency(panel, frequency, found)
     if len(found.duplicates):
         return _duplicates(panel, frequency, found.duplicates)
-    if not len(found.natives) and (other := _closer_frequency(panel, frequency)):
-        return _contradiction(panel, frequency, f"they are close to {other.name!r}")
+    if 2 * (len(found.strays) + len(found.gaps)) > len(panel.ticks) and not len(found.natives):
+        closer = _closer_frequency(panel)
+        if closer and closer != frequency:
+            first = name_series(panel, int(panel.grouping.sizes.argmax()))
+            return _contradiction(panel, frequency, f"they are closer to {closer.name!r}, as in {first}")
     if len(found.strays):
         return _strays(panel, frequency, found.strays)
     return _gaps(panel, frequency, found)
@@ -146,12 +149,11 @@ def _wrong_frequency(panel: Panel, frequency: Frequency, found: Diagnosis) -> Fr
     return _contradiction(panel, frequency, listed)
 
 
-def _closer_frequency(panel: Panel, frequency: Frequency) -> Frequency | None:
-    """Find the frequency that irregular series are close to, where it is not the one given."""
+def _closer_frequency(panel: Panel) -> Frequency | None:
+    """Find the frequency that irregular series are near to."""
     long = np.flatnonzero(panel.grouping.sizes >= 3)[:100]
     reading = closest_reading(take_sample(panel, long, whole=True), panel.form) if len(long) else None
-    closer = None if reading is None else Frequency(*reading)
-    return None if closer == frequency else closer
+    return None if reading is None else Frequency(*reading)
 
 
 def _contradiction(panel: Panel, frequency: Frequency, found: str) -> FrequencyError:

@@ -130,7 +130,10 @@ class Closeness(NamedTuple):
 
 
 def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
-    """Find the reading that most steps follow; None when every third stamp lies off it, or every other step breaks it."""
+    """Find the reading that irregular series are nearest to; None when they are not near to any.
+
+    Two stamps of three must lie on it; and either every other step follow it, or every fifth of its stamps be there.
+    """
     sample = _without_duplicates(sample)
     steps = _steps(sample.ticks, sample)
     if not (steps > 0).any():
@@ -150,8 +153,8 @@ def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
             if np.count_nonzero(on) > len(on) / 2:
                 candidates.append(_day_closeness(family, days, on, sample))
     best = min(candidates)
-    is_close = 3 * best.off < len(sample.ticks) and 2 * best.broken <= np.count_nonzero(steps)
-    return best.reading if is_close else None
+    is_rhythm = 2 * best.broken <= np.count_nonzero(steps) or best.missing < 4 * len(sample.ticks)
+    return best.reading if 3 * best.off < len(sample.ticks) and is_rhythm else None
 
 
 def _without_duplicates(sample: Sample) -> Sample:

@@ -73,7 +73,9 @@ def write_frame(path: Path, rows: int, size: int, layout: str) -> None:
     hours = pd.date_range("2015-01-01", periods=size, freq="h", unit="ns")
     frame = pd.DataFrame(
         {
-            "unique_id": numbers if layout == "integer" else pd.Index([f"series_{n:07d}" for n in range(series)])[numbers],
+            "unique_id": numbers
+            if layout == "integer"
+            else pd.Index([f"series_{n:07d}" for n in range(series)])[numbers],
             "ds": np.tile(hours.to_numpy(), series),
             "y": np.random.default_rng(0).normal(size=rows).cumsum(),
         }
@@ -169,7 +171,9 @@ def sink() -> Iterator[str]:
 def compare(peer: str, address: str, rows: int, shapes: list[str], layouts: list[str], repeat: int) -> None:
     """Print the table of both clients, frame by frame."""
     print(f"\n{rows:,} rows, best of {repeat}\n")
-    print("| series | rows | official | ours | faster | official adds | ours adds | memory | encoder | ours / encoder |")
+    print(
+        "| series | rows | official | ours | faster | official adds | ours adds | memory | encoder | ours / encoder |"
+    )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for shape in shapes:

@@ -42,12 +42,24 @@ def objects(*values):
 
 E = errors
 REFUSED = {
-    "one gap": (lambda: frame().drop(3), None, E.MissingTimestampError, ["1 stamp ", "'a' lacks 2024-02-29", "fill_gaps(freq='D'"]),
+    "one gap": (
+        lambda: frame().drop(3),
+        None,
+        E.MissingTimestampError,
+        ["1 stamp ", "'a' lacks 2024-02-29", "fill_gaps(freq='D'"],
+    ),
     "gaps": (
         lambda: frame().drop([3, 4, 12, 15]),
         None,
         E.MissingTimestampError,
-        ["4 stamps", "2 of 2 series", "'a' lacks 2024-02-29", "'a' lacks 2024-03-01", "'b' lacks 2024-02-28", "and 1 more"],
+        [
+            "4 stamps",
+            "2 of 2 series",
+            "'a' lacks 2024-02-29",
+            "'a' lacks 2024-03-01",
+            "'b' lacks 2024-02-28",
+            "and 1 more",
+        ],
     ),
     "a gap, freq given": (lambda: frame().drop(3), "D", E.MissingTimestampError, ["'a' lacks 2024-02-29"]),
     "a gap among integers": (
@@ -75,10 +87,20 @@ REFUSED = {
         E.DuplicateTimestampError,
         ["the series", "id_col="],
     ),
-    "off the grid": (lambda: moved(4, "11h"), None, E.OffGridTimestampError, ["1 stamp ", "'a' at 2024-03-01 11:00:00", "'D'"]),
+    "off the grid": (
+        lambda: moved(4, "11h"),
+        None,
+        E.OffGridTimestampError,
+        ["1 stamp ", "'a' at 2024-03-01 11:00:00", "'D'"],
+    ),
     "the first off the grid": (lambda: moved(0, "11h"), None, E.OffGridTimestampError, ["'a' at 2024-02-26 11:00:00"]),
     "off the grid, freq given": (lambda: moved(4, "11h"), "D", E.OffGridTimestampError, ["'a' at 2024-03-01 11:00:00"]),
-    "off by a microsecond": (lambda: moved(14, "1us"), None, E.OffGridTimestampError, ["'b' at 2024-03-01 00:00:00.000001"]),
+    "off by a microsecond": (
+        lambda: moved(14, "1us"),
+        None,
+        E.OffGridTimestampError,
+        ["'b' at 2024-03-01 00:00:00.000001"],
+    ),
     "a weekend for a business day": (
         lambda: frame("B", 30).assign(ds=lambda d: d.ds.mask(d.index == 4, pd.Timestamp("2024-03-02"))),
         "B",
@@ -86,7 +108,9 @@ REFUSED = {
         ["'a' at 2024-03-02"],
     ),
     "random days of months": (
-        lambda: frame("MS").assign(ds=lambda d: d.ds + pd.to_timedelta([3, 1, 9, 14, 6, 20, 11, 2, 17, 8] * 2, unit="D")),
+        lambda: frame("MS").assign(
+            ds=lambda d: d.ds + pd.to_timedelta([3, 1, 9, 14, 6, 20, 11, 2, 17, 8] * 2, unit="D")
+        ),
         "MS",
         E.OffGridTimestampError,
         ["20 stamps", "'MS'", "'a' at 2024-03-04"],
@@ -95,7 +119,12 @@ REFUSED = {
     "a wrong side of the month": (lambda: frame("MS"), "ME", E.FrequencyError, ["contradict", "'ME'", "'MS'"]),
     "finer than the stamps": (lambda: frame(), "h", E.FrequencyError, ["contradict", "'h'", "'D'"]),
     "coarser than the stamps": (lambda: frame(), "2D", E.FrequencyError, ["contradict", "'2D'", "'D'"]),
-    "finer than the unit": (lambda: frame().assign(ds=lambda d: d.ds.dt.as_unit("s")), "5ms", E.FrequencyError, ["'5ms'"]),
+    "finer than the unit": (
+        lambda: frame().assign(ds=lambda d: d.ds.dt.as_unit("s")),
+        "5ms",
+        E.FrequencyError,
+        ["'5ms'"],
+    ),
     "mixed frequencies": (
         lambda: pd.concat([frame(), frame("W-MON", names=("c",))]),
         None,
@@ -109,7 +138,12 @@ REFUSED = {
         ["mixed", "series 'c' is 'h'", "series 'a' is 'D'"],
     ),
     "dates with an integer freq": (frame, 1, E.FrequencyError, ["freq=1", "dates"]),
-    "integers with a freq of dates": (lambda: frame().assign(ds=[*range(10)] * 2), "D", E.FrequencyError, ["'D'", "int"]),
+    "integers with a freq of dates": (
+        lambda: frame().assign(ds=[*range(10)] * 2),
+        "D",
+        E.FrequencyError,
+        ["'D'", "int"],
+    ),
     "two stamps a series": (lambda: frame(periods=2), None, E.FrequencyError, ["three stamps", "freq="]),
     "no rhythm at all": (
         lambda: frame().assign(ds=pd.to_datetime(np.cumsum(np.arange(20) ** 3 * 7919 + 13), unit="s")),
@@ -117,7 +151,12 @@ REFUSED = {
         E.FrequencyError,
         ["no frequency", "series 'a' begins"],
     ),
-    "NaN": (lambda: with_value("y", [3, 5, 6, 11], np.nan), None, E.MissingValueError, ["4 of 20", "'a' at 2024-02-29", "1 more", "allow_missing"]),
+    "NaN": (
+        lambda: with_value("y", [3, 5, 6, 11], np.nan),
+        None,
+        E.MissingValueError,
+        ["4 of 20", "'a' at 2024-02-29", "1 more", "allow_missing"],
+    ),
     "null in a nullable target": (
         lambda: frame().assign(y=pd.array([*range(9), pd.NA] * 2, dtype="Int64")),
         None,
@@ -153,7 +192,12 @@ REFUSED = {
         E.MissingValueError,
         ["series 'a' in row 0"],
     ),
-    "null ids": (lambda: with_value("unique_id", [3, 5], None), None, E.MissingValueError, ["2 of 20", "rows 3, 5", "dropna"]),
+    "null ids": (
+        lambda: with_value("unique_id", [3, 5], None),
+        None,
+        E.MissingValueError,
+        ["2 of 20", "rows 3, 5", "dropna"],
+    ),
     "NaN ids": (lambda: with_value("unique_id", [3], np.nan), None, E.MissingValueError, ["1 of 20"]),
     "null string ids": (
         lambda: frame().assign(unique_id=pd.array([None, *["a"] * 19], dtype="string")),
@@ -168,16 +212,31 @@ REFUSED = {
         ["1 of 20", "rows 19"],
     ),
     "NaN number ids": (lambda: frame().assign(unique_id=[1.0, np.nan] * 10), None, E.MissingValueError, ["10 of 20"]),
-    "ids of mixed types": (lambda: with_value("unique_id", [3], 1), None, E.UnsupportedDtypeError, ["int, str", "astype(str)"]),
+    "ids of mixed types": (
+        lambda: with_value("unique_id", [3], 1),
+        None,
+        E.UnsupportedDtypeError,
+        ["int, str", "astype(str)"],
+    ),
     "1 and 1.0": (lambda: frame().assign(unique_id=objects(1, 1.0)), None, E.UnsupportedDtypeError, ["float, int"]),
     "True and 1": (lambda: frame().assign(unique_id=objects(True, 1)), None, E.UnsupportedDtypeError, ["bool, int"]),
     "bool": (lambda: frame().assign(y=True), None, E.UnsupportedDtypeError, ["bool", "'y'"]),
-    "nullable bool": (lambda: frame().assign(y=pd.array([True] * 20, "boolean")), None, E.UnsupportedDtypeError, ["boolean"]),
+    "nullable bool": (
+        lambda: frame().assign(y=pd.array([True] * 20, "boolean")),
+        None,
+        E.UnsupportedDtypeError,
+        ["boolean"],
+    ),
     "object bool": (lambda: frame().assign(y=objects(True, False)), None, E.UnsupportedDtypeError, ["boolean"]),
     "complex": (lambda: frame().assign(y=1j), None, E.UnsupportedDtypeError, ["complex128"]),
     "text": (lambda: frame().assign(y="1.5"), None, E.UnsupportedDtypeError, ["to_numeric"]),
     "object text": (lambda: frame().assign(y=objects(1.0, "x")), None, E.UnsupportedDtypeError, ["mixed"]),
-    "category target": (lambda: frame().assign(y=lambda d: d.y.astype("category")), None, E.UnsupportedDtypeError, ["category"]),
+    "category target": (
+        lambda: frame().assign(y=lambda d: d.y.astype("category")),
+        None,
+        E.UnsupportedDtypeError,
+        ["category"],
+    ),
     "durations": (lambda: frame().assign(y=pd.Timedelta("1D")), None, E.UnsupportedDtypeError, ["timedelta"]),
     "dates as target": (lambda: frame().assign(y=lambda d: d.ds), None, E.UnsupportedDtypeError, ["datetime64"]),
     "Decimal": (lambda: frame().assign(y=objects(decimal.Decimal("1.5"))), None, E.UnsupportedDtypeError, ["decimal"]),
@@ -187,13 +246,43 @@ REFUSED = {
         E.UnsupportedDtypeError,
         ["decimal128"],
     ),
-    "uint64 beyond int64": (lambda: frame().assign(y=np.uint64(2**64 - 1)), None, E.UnsupportedDtypeError, [str(2**64 - 1)]),
-    "Python integers beyond int64": (lambda: frame().assign(y=objects(2**70)), None, E.UnsupportedDtypeError, ["object"]),
-    "float time": (lambda: frame().assign(ds=np.arange(20.0)), None, E.UnsupportedDtypeError, ["floating-point", "int64"]),
+    "uint64 beyond int64": (
+        lambda: frame().assign(y=np.uint64(2**64 - 1)),
+        None,
+        E.UnsupportedDtypeError,
+        [str(2**64 - 1)],
+    ),
+    "Python integers beyond int64": (
+        lambda: frame().assign(y=objects(2**70)),
+        None,
+        E.UnsupportedDtypeError,
+        ["object"],
+    ),
+    "float time": (
+        lambda: frame().assign(ds=np.arange(20.0)),
+        None,
+        E.UnsupportedDtypeError,
+        ["floating-point", "int64"],
+    ),
     "bool time": (lambda: frame().assign(ds=True), None, E.UnsupportedDtypeError, ["bool"]),
-    "duration time": (lambda: frame().assign(ds=lambda d: d.ds - DAYS[0]), None, E.UnsupportedDtypeError, ["timedelta64"]),
-    "words as time": (lambda: frame().assign(ds=objects("soon", "later")), None, E.UnsupportedDtypeError, ["'soon'", "2 different ones"]),
-    "American dates": (lambda: frame().assign(ds=lambda d: d.ds.dt.strftime("%m/%d/%Y")), None, E.UnsupportedDtypeError, ["'02/26/2024'", "format="]),
+    "duration time": (
+        lambda: frame().assign(ds=lambda d: d.ds - DAYS[0]),
+        None,
+        E.UnsupportedDtypeError,
+        ["timedelta64"],
+    ),
+    "words as time": (
+        lambda: frame().assign(ds=objects("soon", "later")),
+        None,
+        E.UnsupportedDtypeError,
+        ["'soon'", "2 different ones"],
+    ),
+    "American dates": (
+        lambda: frame().assign(ds=lambda d: d.ds.dt.strftime("%m/%d/%Y")),
+        None,
+        E.UnsupportedDtypeError,
+        ["'02/26/2024'", "format="],
+    ),
     "no such day": (lambda: frame().assign(ds="2024-02-31"), None, E.UnsupportedDtypeError, ["'2024-02-31'"]),
     "mixed UTC offsets": (
         lambda: frame().assign(ds=objects("2024-01-01T00:00+01:00", "2024-01-01T00:00+02:00")),
@@ -202,15 +291,37 @@ REFUSED = {
         ["more than one UTC offset", "tz_convert"],
     ),
     "mixed time zones": (
-        lambda: frame().assign(ds=objects(pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024-01-01", tz="Asia/Tokyo"))),
+        lambda: frame().assign(
+            ds=objects(pd.Timestamp("2024-01-01", tz="UTC"), pd.Timestamp("2024-01-01", tz="Asia/Tokyo"))
+        ),
         None,
         E.UnsupportedDtypeError,
         ["more than one time zone"],
     ),
-    "mixed kinds of time": (lambda: frame().assign(ds=objects(pd.Timestamp("2024-01-01"), 5)), None, E.UnsupportedDtypeError, ["mixed"]),
-    "no time": (lambda: frame().drop(columns="ds"), None, E.MissingColumnError, ["time column 'ds'", "'unique_id', 'y'", "time_col"]),
-    "no target": (lambda: frame().rename(columns={"y": "sales"}), None, E.MissingColumnError, ["target column 'y'", "'sales'"]),
-    "the target twice": (lambda: pd.concat([frame(), frame()[["y"]]], axis=1), None, E.DuplicateColumnError, ["'y'", "2 columns"]),
+    "mixed kinds of time": (
+        lambda: frame().assign(ds=objects(pd.Timestamp("2024-01-01"), 5)),
+        None,
+        E.UnsupportedDtypeError,
+        ["mixed"],
+    ),
+    "no time": (
+        lambda: frame().drop(columns="ds"),
+        None,
+        E.MissingColumnError,
+        ["time column 'ds'", "'unique_id', 'y'", "time_col"],
+    ),
+    "no target": (
+        lambda: frame().rename(columns={"y": "sales"}),
+        None,
+        E.MissingColumnError,
+        ["target column 'y'", "'sales'"],
+    ),
+    "the target twice": (
+        lambda: pd.concat([frame(), frame()[["y"]]], axis=1),
+        None,
+        E.DuplicateColumnError,
+        ["'y'", "2 columns"],
+    ),
     "columns of two levels": (
         lambda: frame().set_axis(pd.MultiIndex.from_product([["x"], ["unique_id", "ds", "y"]]), axis=1),
         None,
