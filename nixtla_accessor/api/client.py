@@ -24,7 +24,7 @@ from nixtla_accessor.api.arguments import (
 from nixtla_accessor.api.asking import Call, ask, read
 from nixtla_accessor.api.backtesting import AnomalyResult, CrossValidationResult, cross_validate, detect_anomalies
 from nixtla_accessor.api.default import DefaultClient
-from nixtla_accessor.api.forecasting import ForecastResult, forecast
+from nixtla_accessor.api.forecasting import ForecastResult, forecast_in_parts
 from nixtla_accessor.api.outcome import Answer
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import Pacing
@@ -268,7 +268,7 @@ class Client:
             finetuned_model_id=arguments.finetuned_model_id,
         )
         with self._call(timeout) as call:
-            return forecast(call, request)
+            return forecast_in_parts(call, request)
 
     def cross_validation(
         self,

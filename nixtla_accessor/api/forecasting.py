@@ -1,9 +1,10 @@
-"""One forecast call: series up, a forecast of the asked length down."""
+"""Forecast calls: series up, a forecast of the asked length down."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,12 @@ import numpy.typing as npt
 from nixtla_accessor.api.asking import Call, ask_with_series
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.outcome import Failure, FailureKind
-from nixtla_accessor.api.schema import ForecastInput, ForecastOutput
+from nixtla_accessor.api.progress import ProgressDisplay
+from nixtla_accessor.api.schema import ForecastInput, ForecastOutput, Series
+from nixtla_accessor.errors import UnprocessableError
+
+VALUES_A_PART = 1_000_000  # sent and answered, in a request of its own
+MOST_AT_ONCE = 4  # requests
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +71,68 @@ def forecast(call: Call, request: ForecastInput) -> ForecastResult:
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
     )
+
+
+def forecast_in_parts(call: Call, request: ForecastInput) -> ForecastResult:
+    """Forecast every series, very many of them in several requests at once; arguments and errors as of `forecast`."""
+    parts = _split(request)
+    if len(parts) == 1:
+        return forecast(call, request)
+    call.display.counting(len(parts), "forecasting")
+    silent = replace(call, display=ProgressDisplay(shown=False))
+    pool = ThreadPoolExecutor(min(len(parts), MOST_AT_ONCE))
+    try:
+        running = {pool.submit(forecast, silent, part): number for number, part in enumerate(parts)}
+        for done in as_completed(running):
+            try:
+                done.result()  # the first failure ends it all
+            except UnprocessableError as error:
+                before = sum(len(part.series.y) for part in parts[: running[done]])
+                error.detail = _positions_shifted(error.detail, before)
+                raise
+            call.display.advance()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    results = [done.result() for done in running]
+    return ForecastResult(
+        mean=np.concatenate([result.mean for result in results]),
+        intervals={
+            name: np.concatenate([result.intervals[name] for result in results]) for name in results[0].intervals
+        },
+        input_tokens=sum(result.input_tokens for result in results),
+        output_tokens=sum(result.output_tokens for result in results),
+        finetune_tokens=sum(result.finetune_tokens for result in results),
+    )
+
+
+def _split(request: ForecastInput) -> list[ForecastInput]:
+    """Cut a request into parts of whole series, each of about as many values up and down."""
+    sizes = request.series.sizes
+    values = np.cumsum(sizes + request.h * (1 + 2 * len(request.level or ())))
+    part_of_series = (values - 1) // VALUES_A_PART
+    first = np.unique(part_of_series, return_index=True)[1]
+    if len(first) == 1:
+        return [request]
+    y_of_parts = np.split(request.series.y, np.cumsum(sizes)[first[1:] - 1])
+    sizes_of_parts = np.split(sizes, first[1:])
+    return [
+        request.model_copy(update={"series": Series(y=y, sizes=part)})
+        for y, part in zip(y_of_parts, sizes_of_parts, strict=True)
+    ]
+
+
+def _positions_shifted(detail: object, before: int) -> object:
+    """Turn positions in a part's values into positions in all values."""
+    if not isinstance(detail, list):
+        return detail
+    shifted = []
+    for item in detail:
+        match item:
+            case {"loc": ["body", "series", "y", int(position)]}:
+                shifted.append({**item, "loc": ["body", "series", "y", position + before]})
+            case _:
+                shifted.append(item)
+    return shifted
 
 
 def _lack(output: ForecastOutput, request: ForecastInput) -> str | None:

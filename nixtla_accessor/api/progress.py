@@ -63,6 +63,15 @@ class ProgressDisplay:
             self._ticker = threading.Thread(target=self._tick, args=(self._bar,), daemon=True)
             self._ticker.start()
 
+    def counting(self, total: int, desc: str) -> None:
+        """Show how many of so many requests are answered."""
+        self._open(total=total, desc=desc, unit="request")
+
+    def advance(self) -> None:
+        """Show that one more is answered."""
+        if self._bar is not None:
+            self._bar.update()
+
     def _sent(self, upload: Upload, count: int, waiting_for: str) -> None:
         """Show that so many more bytes are up."""
         if self._bar is not None:

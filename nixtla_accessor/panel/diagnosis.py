@@ -57,17 +57,14 @@ def diagnose(panel: Panel, frequency: Frequency, *, with_strangers: bool = True)
     Without strangers, a weekly series among daily ones is not told apart, but has six days missing in each week.
     """
     codes = panel.grouping.row_codes()
-    straight, off_calendar = frequency.straighten(panel.ticks, panel.form)
+    straight, strays = frequency.straighten(panel.ticks, panel.form)
+    off = np.zeros(len(codes), dtype=bool) if strays is None else strays
     stride = frequency.stride(panel.form)
-    order = np.lexsort((straight, codes))
-    codes, straight = codes[order], straight[order]
-    within = codes[1:] == codes[:-1]
-    repeated = np.append(False, within & (panel.ticks[order][1:] == panel.ticks[order][:-1]))
+    order = np.lexsort((off, straight, codes))
+    codes, straight, off = codes[order], straight[order], off[order]
+    repeated = np.append(False, (codes[1:] == codes[:-1]) & (straight[1:] == straight[:-1])) & ~off
     phase = straight % stride
-    stray = phase != _usual_phases(codes, phase)
-    if off_calendar is not None:
-        stray |= off_calendar[order]
-    stray &= ~repeated
+    stray = (off | (phase != _usual_phases(codes, phase))) & ~repeated
     kept = np.flatnonzero(~(stray | repeated))
     steps = np.where(codes[kept][1:] == codes[kept][:-1], np.diff(straight[kept]) // stride - 1, 0)
     gap_places = np.flatnonzero(steps > 0)

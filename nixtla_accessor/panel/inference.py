@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from nixtla_accessor.panel.calendars import WEEKDAYS, Calendar, are_month_ends, days_of_month, weekdays
+from nixtla_accessor.panel.calendars import WEEKDAYS, Calendar, Days, are_month_ends, days_of_month, weekdays
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, most_frequent
 from nixtla_accessor.panel.vocabulary import Reading, day_reading, elapsed_reading, month_reading
 
@@ -16,7 +17,6 @@ Integers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 MOST_MONTH_DAYS = 8  # stamps on more different days of the month than this are no semi-month
-PLAIN_BUSINESS_DAYS = 4  # every fifth business day is a week
 
 
 class Sample(NamedTuple):
@@ -59,65 +59,103 @@ def find_readings(sample: Sample, form: TimeForm) -> Fits:
     return fits
 
 
-def _calendar_strides(
-    days: npt.NDArray[np.datetime64], sample: Sample
-) -> Iterator[tuple[Integers, Callable[[int], Reading]]]:
-    """Yield, for each family of days, the stride of each series (0 where it does not fit), and what strides are called.
+class DayView(NamedTuple):
+    """The days of a sample, taken apart."""
 
-    Where a family has anchors, strides come multiplied and the anchor is added, so that one number tells both.
-    """
-    firsts = sample.firsts
-    numbers, week_days = days_of_month(days), weekdays(days)
+    sample: Sample
+    days: Days
+    day_of_month: Integers
+    weekday: Integers
+    months: Integers  # since 1970-01
+    month_strides: Integers  # of each series, 0 where they vary
+
+
+# The strides of each series (0 where a family does not fit), and what a stride is called. Where the family has
+# anchors, strides come as 100 * stride + anchor, so that one number tells both.
+Strides = Iterator[tuple[Integers, Callable[[int], Reading]]]
+
+
+def _calendar_strides(days: Days, sample: Sample) -> Strides:
+    """Try every family of days, the plainest first."""
     months = days.astype("M8[M]").astype(np.int64)
-    month_strides = _constant_steps(months, sample)
-    first_months = months[firsts] % 12
+    strides = _constant_steps(months, sample)
+    view = DayView(sample, days, days_of_month(days), weekdays(days), months, strides)
+    yield from _month_edges(view, "MS", "ME")
+    yield from _days_of_month(view)
+    yield from _constant_days(view)
+    yield from _business_days(view, range(1, 5))
+    yield from _month_edges(view, "BMS", "BME")
+    yield from _semi_months(view)
+    yield from _weeks_of_month(view)
+    yield from _business_days(view, range(5, len(days) + 5))
 
-    def edges(family: str) -> tuple[Integers, Callable[[int], Reading]]:
-        fitting = np.where(_all_rows(Calendar(family).contains(days), sample), month_strides, 0)
-        return _with_anchor(fitting, first_months), lambda key: month_reading(*divmod(key, 100), family)
 
-    yield edges("MS")
-    yield edges("ME")
-    # Of a semi-month, every second day is the same day of each month.
-    first_numbers = numbers[firsts]
-    same_number = _constant(numbers, sample) & (first_numbers > 1) & (first_numbers < 28)
+def _month_edges(view: DayView, *families: str) -> Strides:
+    """First or last days of months, quarters and years."""
+    first_months = view.months[view.sample.firsts] % 12
+    for family in families:
+        inside = _all_rows(Calendar(family).contains(view.days), view.sample)
+        strides = np.where(inside, view.month_strides, 0)
+        yield _with_anchor(strides, first_months), partial(_month_name, family)
+
+
+def _days_of_month(view: DayView) -> Strides:
+    """Find the same day of each month; in pandas, that is every second day of a semi-month."""
+    numbers = view.day_of_month[view.sample.firsts]
+    same = _constant(view.day_of_month, view.sample) & (numbers > 1) & (numbers < 28)
+    strides = np.where(same, 2 * view.month_strides, 0)
+    yield _with_anchor(strides, numbers), lambda key: Reading(key // 100, "SMS", str(key % 100))
+
+
+def _constant_days(view: DayView) -> Strides:
+    """Find every n-th day; weeks where that is a multiple of seven."""
+    strides = _constant_steps(view.days.astype(np.int64), view.sample)
+    yield _with_anchor(strides, view.weekday[view.sample.firsts]), lambda key: day_reading(*divmod(key, 100))
+
+
+def _business_days(view: DayView, multiples: range) -> Strides:
+    """Find every n-th business day; every fifth is a week, and no multiple of it."""
+    strides = _constant_steps(_day_numbers("B", view.days.astype(np.int64)), view.sample)
+    wanted = _all_rows(view.weekday < 5, view.sample) & (strides >= multiples.start) & (strides < multiples.stop)
+    yield np.where(wanted & (strides % 5 > 0), strides, 0), lambda stride: Reading(stride, "B")
+
+
+def _semi_months(view: DayView) -> Strides:
+    """Find two days of each month: the first or last, and another."""
+    numbers = np.unique(view.day_of_month)
+    if len(numbers) > MOST_MONTH_DAYS:
+        return
+    for day in numbers[numbers < 28].tolist():
+        for family, is_second in (("SMS", view.day_of_month >= day), ("SME", are_month_ends(view.days))):
+            inside = _all_rows(Calendar(family, str(day)).contains(view.days), view.sample)
+            strides = _constant_steps(2 * view.months + is_second, view.sample)
+            name = partial(Reading, family=family, anchor=str(day))
+            yield np.where(inside & (strides % 2 == 1), strides, 0), name
+
+
+def _weeks_of_month(view: DayView) -> Strides:
+    """Find the n-th or last Friday, or another weekday, of each month."""
+    firsts = view.sample.firsts
+    same_weekday = _constant(view.weekday, view.sample)
+    week, weekday = (view.day_of_month - 1) // 7, view.weekday[firsts]
+    same_week = same_weekday & _constant(week, view.sample) & (week[firsts] < 4)
+    strides = np.where(same_week, view.month_strides, 0)
     yield (
-        _with_anchor(np.where(same_number, 2 * month_strides, 0), first_numbers),
-        lambda key: Reading(key // 100, "SMS", str(key % 100)),
+        _with_anchor(strides, 7 * week[firsts] + weekday),
+        lambda key: Reading(key // 100, "WOM", _week_name(key % 100)),
     )
-    day_steps = _constant_steps(days.astype(np.int64), sample)
-    yield _with_anchor(day_steps, week_days[firsts]), lambda key: day_reading(*divmod(key, 100))
-    business = np.where(
-        _all_rows(week_days < 5, sample), _constant_steps(np.busday_count("1970-01-01", days), sample), 0
-    )
-    yield np.where(business <= PLAIN_BUSINESS_DAYS, business, 0), lambda count: Reading(count, "B")
-    yield edges("BMS")
-    yield edges("BME")
-    kinds = np.unique(numbers)
-    if len(kinds) <= MOST_MONTH_DAYS:
-        for day in kinds[kinds < 28].tolist():
-            for family, later in (("SMS", numbers >= day), ("SME", are_month_ends(days))):
-                inside = _all_rows(Calendar(family, str(day)).contains(days), sample)
-                strides = _constant_steps(2 * months + later, sample)
-                yield np.where(inside & (strides % 2 == 1), strides, 0), _named(family, str(day))
-    same_day = _constant(week_days, sample)
-    weeks = (numbers - 1) // 7
-    same_week = np.where(same_day & _constant(weeks, sample) & (weeks[firsts] < 4), month_strides, 0)
-    week_names = 7 * weeks[firsts] + week_days[firsts]
-    yield (
-        _with_anchor(same_week, week_names),
-        lambda key: Reading(key // 100, "WOM", f"{key % 100 // 7 + 1}{WEEKDAYS[key % 100 % 7]}"),
-    )
-    last_week = np.where(same_day & _all_rows(days_of_month(days + 7) <= 7, sample), month_strides, 0)
-    yield _with_anchor(last_week, week_days[firsts]), lambda key: Reading(key // 100, "LWOM", WEEKDAYS[key % 100])
-    yield (
-        np.where((business > PLAIN_BUSINESS_DAYS) & (business % 5 > 0), business, 0),
-        lambda count: Reading(count, "B"),
-    )
+    is_last = same_weekday & _all_rows(days_of_month(view.days + 7) <= 7, view.sample)
+    strides = np.where(is_last, view.month_strides, 0)
+    yield _with_anchor(strides, weekday), lambda key: Reading(key // 100, "LWOM", WEEKDAYS[key % 100])
 
 
-def _named(family: str, anchor: str = "") -> Callable[[int], Reading]:
-    return lambda multiple: Reading(multiple, family, anchor)
+def _month_name(family: str, key: int) -> Reading:
+    return month_reading(*divmod(key, 100), family)
+
+
+def _week_name(number: int) -> str:
+    week, weekday = divmod(number, 7)
+    return f"{week + 1}{WEEKDAYS[weekday]}"
 
 
 class Closeness(NamedTuple):
@@ -139,20 +177,19 @@ def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
     if not (steps > 0).any():
         return None
     usual = most_frequent(steps[steps > 0])
-    if form.is_integer or usual % form.ticks_per_day:
-        reading = Reading(usual, "") if form.is_integer else _elapsed(usual, form)
-        candidates = [_closeness(sample.ticks, sample, usual, 0, reading)]
-    else:
+    candidates = []
+    if not form.is_integer and usual % form.ticks_per_day == 0:
         wall = form.to_wall(sample.ticks)
         days = wall // form.ticks_per_day
         hours = wall - days * form.ticks_per_day
         at_usual_hour = hours == most_frequent(hours)
-        candidates = []
         for family in ("MS", "ME", "D", "B", "BMS", "BME"):
             on = at_usual_hour & Calendar(family).contains(days.view("M8[D]"))
             if np.count_nonzero(on) > len(on) / 2:
                 candidates.append(_day_closeness(family, days, on, sample))
-    best = min(candidates)
+    reading = Reading(usual, "") if form.is_integer else _elapsed(usual, form)
+    candidates.append(_closeness(sample.ticks, sample, usual, 0, reading))
+    best = min(candidates, key=lambda candidate: candidate[:3])
     is_rhythm = 2 * best.broken <= np.count_nonzero(steps) or best.missing < 4 * len(sample.ticks)
     return best.reading if 3 * best.off < len(sample.ticks) and is_rhythm else None
 

@@ -269,7 +269,7 @@ class HastyClient(Client):
     """A client whose waits are short enough for a test."""
 
     pacing = Pacing(
-        most_waiting=2.0, first_wait=0.01, longest_wait=0.04, look_up=0.1, first_look=0.02, longest_look=0.05
+        most_waiting=6.0, first_wait=0.01, longest_wait=0.04, look_up=0.1, first_look=0.02, longest_look=0.05
     )
 
 

@@ -184,7 +184,8 @@ def compare(peer: str, address: str, rows: int, shapes: list[str], layouts: list
                 ours = run_worker(sys.executable, "ours", path, address, repeat)
                 print(
                     f"| {rows // SHAPES[shape]:,} × {SHAPES[shape]:,} | {layout} "
-                    f"| {theirs['seconds']:.2f} s | {ours['seconds']:.2f} s | {theirs['seconds'] / ours['seconds']:.1f} × "
+                    f"| {theirs['seconds']:.2f} s | {ours['seconds']:.2f} s "
+                    f"| {theirs['seconds'] / ours['seconds']:.1f} × "
                     f"| {theirs['added'] / 2**20:.0f} MiB | {ours['added'] / 2**20:.0f} MiB "
                     f"| {ours['added'] / max(theirs['added'], 1):.2f} "
                     f"| {ours['encoder']:.2f} s | {ours['seconds'] / ours['encoder']:.2f} |",

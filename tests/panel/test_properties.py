@@ -92,7 +92,7 @@ def judge(frame, freq):
     return y, sizes, irregular
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=150)
 @given(panel=spoiled_panels())
 def test_packed_right_or_refused_with_a_name(pack, panel):
     frame, freq = panel
@@ -117,7 +117,7 @@ BACKENDS = {
 }
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(panel=panels(), data=st.data())
 def test_permutation_and_back_end_do_not_matter(pack, panel, data):
     frame, freq = panel
@@ -132,7 +132,7 @@ def test_permutation_and_back_end_do_not_matter(pack, panel, data):
     assert again.ids.astype(object).tolist() == packed.ids.astype(object).tolist()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(panel=panels())
 def test_unpacking_gives_the_sorted_input_back(pack, panel):
     frame, freq = panel

@@ -407,3 +407,26 @@ def test_missing_values_are_sent_when_allowed(pack):
     pd.testing.assert_frame_equal(packed.to_frame(), integers)
     with pytest.raises(E.NonFiniteValueError):
         pack(with_value("y", [3], np.inf), allow_missing=True)
+
+
+def test_local_times_without_a_zone_get_a_hint(pack):
+    """Berlin's clocks lack an hour in March, and show one twice in October."""
+    local = pd.date_range("2024-03-30", periods=72, freq="h", tz="Europe/Berlin").tz_localize(None)
+    with pytest.raises(E.MissingTimestampError, match=r"lacks 2024-03-31 02:00:00\. .*change of clocks.*tz_localize"):
+        pack(pd.DataFrame({"ds": local, "y": 1.0}))
+    local = pd.date_range("2024-10-26", periods=72, freq="h", tz="Europe/Berlin").tz_localize(None)
+    with pytest.raises(E.DuplicateTimestampError, match=r"at 2024-10-27 02:00:00\. .*change of clocks"):
+        pack(pd.DataFrame({"ds": local, "y": 1.0}), "h")
+    with pytest.raises(E.MissingTimestampError) as caught:
+        pack(frame("h").drop(4))
+    assert "clocks" not in str(caught.value)
+
+
+def test_a_time_of_day_that_the_clock_shows_twice(pack):
+    """Half past two came twice in Berlin's night of October 27th."""
+    wall = pd.date_range("2024-10-25 02:30", periods=6, freq="D")
+    stamps = wall.tz_localize("Europe/Berlin", ambiguous=np.ones(6, dtype=bool))
+    twice = stamps.insert(3, stamps[2] + pd.Timedelta("1h"))
+    assert twice[2].strftime("%H:%M") == twice[3].strftime("%H:%M")
+    with pytest.raises(E.DuplicateTimestampError, match="1 row "):
+        pack(pd.DataFrame({"ds": twice, "y": 1.0}), "D")
