@@ -361,9 +361,9 @@ def _warn_of(reading: Reading, rivals: list[Reading], panel: Panel) -> None:
 
 
 def _refuse_overflow(last: int, form: TimeForm) -> None:
-    if last > np.iinfo(np.int64).max:
+    if last > form.last_tick:
         raise InvalidArgumentError(
-            f"The stamps asked for reach beyond what times in {form.unit or 'int64'} can hold; ask for fewer."
+            f"The stamps asked for reach beyond what times in {form.unit or form.dtype} can hold; ask for fewer."
         )
 
 

@@ -14,6 +14,7 @@ from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.diagnosis import diagnose, irregularity
 from nixtla_accessor.panel.frame import Panel, index_names, read_arrays, refuse_missing_times, resolve_columns
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, infer_frequency, parse_frequency
+from nixtla_accessor.panel.times import as_column
 
 Integers = npt.NDArray[np.int64]
 Dtype: TypeAlias = np.dtype[Any] | ExtensionDtype
@@ -79,8 +80,8 @@ def fill_gaps(
     flat = frame.reset_index(names=levels) if levels else frame.reset_index(drop=True)
     filled = flat.reindex(rows).reset_index(drop=True)
     if columns.id is not None:
-        filled[columns.id] = panel.grouping.ids.take(codes)
-    filled[columns.time] = panel.form.restore(ticks)
+        filled[columns.id] = as_column(panel.grouping.ids.take(codes))
+    filled[columns.time] = as_column(panel.form.restore(ticks))
     values = np.append(panel.y, 0)[rows]
     missing = (rows < 0) | np.isnan(values)
     filled[columns.target] = _fill(values, missing, codes, method, panel.target_dtype)

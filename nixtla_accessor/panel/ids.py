@@ -85,6 +85,8 @@ def group_rows(values: Column, name: object) -> Grouping:
     """
     _refuse_missing(values, name)
     _refuse_mixed(values, name)
+    if values.dtype == np.float16:  # which no Index holds
+        values = values.astype(np.float32)
     return _group_runs(values, name) or _group_mixed(values, name)
 
 
@@ -120,6 +122,11 @@ def _refuse_missing(values: Column, name: object) -> None:
 
 
 def _refuse_mixed(values: Column, name: object) -> None:
+    if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
+        raise UnsupportedDtypeError(
+            f"The ids in {name!r} are nested values ({values.dtype}), which have no order. Make them text: "
+            f"df[{name!r}] = df[{name!r}].astype(str)."
+        )
     if not _kind_of_objects(values).startswith("mixed"):
         return
     types = sorted({type(value).__name__ for value in values})
@@ -179,7 +186,7 @@ def _labels(values: Column) -> pa.ChunkedArray | npt.NDArray[Any]:
     chunks = _chunks(values)
     if pa.types.is_dictionary(chunks.type):
         return np.asarray(chunks.combine_chunks().indices.to_numpy())
-    return pd.factorize(values)[0] if pa.types.is_nested(chunks.type) else chunks
+    return chunks
 
 
 def _take(values: Column, rows: Integers) -> pd.Index[Any]:
@@ -196,7 +203,7 @@ def _take(values: Column, rows: Integers) -> pd.Index[Any]:
             for chunk, part, end in zip(chunks.chunks, parts, ends, strict=True)
         ]
         return pd.Index(pd.array(pa.chunked_array(pieces, chunks.type), dtype=values.dtype), name=values.name)
-    return pd.Index(values.take(rows), name=values.name, tupleize_cols=False)
+    return pd.Index(values.take(rows), dtype=values.dtype, name=values.name, tupleize_cols=False)
 
 
 def _chunks(values: Column) -> pa.ChunkedArray:
@@ -231,7 +238,7 @@ def _encode(values: Column) -> tuple[npt.NDArray[Any], pd.Index[Any]]:
         texts = encoded.chunk(0).dictionary.to_numpy(zero_copy_only=False)
         return codes, pd.Index(texts, dtype=dtype, name=values.name)
     codes, ids = pd.factorize(values)
-    return codes, pd.Index(ids, name=values.name, tupleize_cols=False)
+    return codes, pd.Index(ids, dtype=dtype, name=values.name, tupleize_cols=False)
 
 
 def _sort_keys(ids: pd.Index[Any]) -> pd.Index[Any]:

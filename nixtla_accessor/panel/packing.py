@@ -16,7 +16,7 @@ from nixtla_accessor.panel.frame import Columns, Panel
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.ids import ranges, slices
 from nixtla_accessor.panel.target import Target
-from nixtla_accessor.panel.times import Ticks, TimeForm
+from nixtla_accessor.panel.times import Ticks, TimeForm, as_column
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -115,8 +115,10 @@ class PackedSeries:
         """Unpack into a tidy, sorted frame with the caller's column names and dtypes."""
         steps = np.arange(len(self.y)) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
         ticks = self.frequency.advance(self.start_ticks.repeat(self.sizes), steps, self.form)
-        columns: dict[Any, Any] = {} if self.columns.id is None else {self.columns.id: self.ids.repeat(self.sizes)}
-        columns[self.columns.time] = self.form.restore(ticks)
+        columns: dict[Any, Any] = {}
+        if self.columns.id is not None:
+            columns[self.columns.id] = as_column(self.ids.repeat(self.sizes))
+        columns[self.columns.time] = as_column(self.form.restore(ticks))
         columns[self.columns.target] = pd.Series(self.y).astype(self.target_dtype)
         return pd.DataFrame(columns)
 

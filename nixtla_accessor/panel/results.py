@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.times import as_column
 
 
 def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
@@ -31,6 +32,9 @@ def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt
     """
     ticks = packed.last_ticks.repeat(horizon)
     steps = np.tile(np.arange(1, horizon + 1), len(packed.sizes))
-    frame: dict[Any, Any] = {} if packed.columns.id is None else {packed.columns.id: packed.ids.repeat(horizon)}
-    frame[packed.columns.time] = packed.form.restore(packed.frequency.advance(ticks, steps, packed.form))
+    stamps = packed.form.restore(packed.frequency.advance(ticks, steps, packed.form))
+    frame: dict[Any, Any] = {}
+    if packed.columns.id is not None:
+        frame[packed.columns.id] = as_column(packed.ids.repeat(horizon))
+    frame[packed.columns.time] = as_column(stamps)
     return pd.DataFrame(frame | dict(columns))

@@ -62,6 +62,13 @@ class TimeForm:
         """How many ticks a day has."""
         return SECONDS_PER_DAY * TICKS_PER_SECOND[self.unit]
 
+    @property
+    def last_tick(self) -> int:
+        """The largest tick that the caller's dtype can hold."""
+        if not self.is_integer:
+            return int(np.iinfo(np.int64).max)
+        return min(int(np.iinfo(getattr(self.dtype, "numpy_dtype", self.dtype)).max), int(np.iinfo(np.int64).max))
+
     def to_wall(self, ticks: Ticks) -> Ticks:
         """Turn instants into what the clock on the wall shows.
 
@@ -120,6 +127,11 @@ class TimeForm:
         if form.compact:
             texts = [text.replace("-", "").replace(":", "") for text in texts]
         return [text.replace("T", form.separator) + form.suffix for text in texts]
+
+
+def as_column(values: pd.Index[Any]) -> pd.Series[Any]:
+    """Make a column of ids or times for a new frame; objects stay the objects that they are."""
+    return pd.Series(values.array, dtype=values.dtype)
 
 
 def most_frequent(values: npt.NDArray[np.int64]) -> int:
@@ -225,15 +237,19 @@ def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         return _read_integers(values.astype("Int64"), name)
     if found not in {"date", "datetime", "datetime64"}:
         raise _no_times(name, f"an object column of {found} values")
+    if found == "date":
+        dates = values.to_numpy(dtype=object, copy=True)
+        dates[np.asarray(values.isna())] = None
+        ticks = dates.astype("M8[D]").astype("M8[s]").view(np.int64)
+        return ticks, TimeForm("date", np.dtype(object), unit="s")
     try:
         stamps = pd.DatetimeIndex(pd.to_datetime(values))
     except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} have more than one time zone. Bring them to one: "
+            f"The times in {name!r} cannot be brought to one time zone ({error}). Bring them to one: "
             f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
         ) from error
-    kind: Literal["date", "stamp"] = "date" if found == "date" else "stamp"
-    return np.asarray(stamps.asi8), TimeForm(kind, np.dtype(object), unit=stamps.unit, zone=stamps.tz)
+    return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
 
 
 def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import datetime as dt
 import pickle
+import uuid
 
 import numpy as np
 import pandas as pd
@@ -97,6 +99,7 @@ SHAPES = {
     "ISO strings, Z": lambda df: df.assign(ds=df.ds.dt.strftime("%Y-%m-%d %H:%M:%SZ")),
     "category times": lambda df: df.assign(ds=df.ds.astype("category")),
     "other time of day": lambda df: df.assign(ds=df.ds + pd.Timedelta("9h30min")),
+    "datetimes": lambda df: df.assign(ds=object_column(stamp.to_pydatetime() for stamp in df.ds)),
     "extra columns": lambda df: df.assign(price=1.0, note="text", when=pd.Timestamp("2020-01-01"), nothing=None),
     "nullable target": lambda df: df.assign(y=df.y.astype("Float64")),
     "arrow target": lambda df: df.assign(y=df.y.astype(pd.ArrowDtype(pa.float64()))),
@@ -150,7 +153,7 @@ def test_results_have_the_callers_names_and_dtypes(pack, shape):
         return
     assert forecast["ds"].dtype == rows["ds"].dtype
     last = rows["ds"].groupby(rows["unique_id"].astype(object)).max()
-    if shape == "Timestamps":
+    if shape in {"Timestamps", "datetimes"}:
         last = pd.to_datetime(last)
     for name, first in zip(forecast["unique_id"][::2], forecast["ds"][::2], strict=True):
         assert type(first) is type(last[name])
@@ -168,3 +171,72 @@ def test_unpacking_gives_the_sorted_input_back(pack, shape):
     assert again.sizes.tolist() == packed.sizes.tolist()
     assert packed.to_frame()["y"].dtype == frame["y"].dtype
     assert list(again.starts) == list(packed.starts)
+
+
+IDS = {
+    "negative": (-5, -1),
+    "floats": (1.5, 2.5),
+    "flags": (False, True),
+    "bytes": (b"a", b"b"),
+    "tuples": (("a", 2), ("b", 1)),
+    "dates": (dt.date(2020, 1, 1), dt.date(2020, 1, 2)),
+    "Timestamps": (pd.Timestamp("2020-01-01"), pd.Timestamp("2020-01-02")),
+    "UUIDs": (uuid.UUID(int=3), uuid.UUID(int=5)),
+    "Unicode": ("é", "😀"),
+    "empty text": ("", "a"),
+    "beyond int64": (5, 2**64 - 1),
+}
+
+
+@pytest.mark.parametrize("kind", IDS)
+@pytest.mark.parametrize("as_objects", [True, False])
+def test_ids_of_any_type_that_has_an_order(pack, kind, as_objects):
+    first, second = IDS[kind]
+    frame = base().query("unique_id in ['a', 'b']")
+    ids = object_column(second if name == "a" else first for name in frame["unique_id"])
+    frame = frame.assign(unique_id=(ids if as_objects else ids.infer_objects()).to_numpy())
+    if as_objects:
+        frame["unique_id"] = ids.set_axis(frame.index)
+    for rows in (frame, frame.sample(frac=1, random_state=4)):
+        packed = pack(rows)
+        assert packed.sizes.tolist() == [9, 12]
+        assert list(packed.ids) == [first, second]
+        assert packed.ids.dtype == rows["unique_id"].dtype
+        assert forecast_frame(packed, 1, {})["unique_id"].tolist() == [first, second]
+
+
+def test_a_frame_without_ids_has_results_without_ids(pack):
+    frame = base()[:9].drop(columns="unique_id")
+    packed = pack(frame)
+    assert forecast_frame(packed, 2, {"TimeGPT": np.zeros(2)}).columns.tolist() == ["ds", "TimeGPT"]
+    assert packed.to_frame().columns.tolist() == ["ds", "y"]
+    assert packed.locate(3) == (None, frame["ds"][3], frame["y"][3])
+
+
+def test_columns_come_first_then_index_levels(pack):
+    frame = base()
+    both = frame.set_index(["unique_id", "ds"], drop=False)
+    assert pack(both).y.tolist() == pack(frame).y.tolist()
+
+
+@pytest.mark.parametrize(
+    "names", [(0, 1, 2), (("x", 1), ("x", 2), ("x", 3)), ("id", "time", "value"), (1.5, b"t", None)]
+)
+def test_columns_of_any_name(pack, names):
+    frame = base().set_axis(pd.Index(names, dtype=object, tupleize_cols=False), axis=1)
+    if None in names:
+        frame = frame.rename(columns={None: "y"})
+        names = (*names[:2], "y")
+    packed = pack(frame, id_col=names[0], time_col=names[1], target_col=names[2])
+    assert packed.y.tolist() == pack(base()).y.tolist()
+    assert packed.to_frame().columns.tolist() == list(names)
+
+
+def test_a_view_is_packed_without_a_copy_and_cannot_be_written(pack):
+    frame = base().sort_values(["unique_id", "ds"], ignore_index=True)
+    packed = pack(frame)
+    assert np.shares_memory(packed.y, frame["y"].to_numpy())
+    with pytest.raises(ValueError, match="read-only"):
+        packed.y[0] = 1.0
+    assert repr(packed) == "PackedSeries(4 series, 34 rows, freq='D')"
+    assert pickle.loads(pickle.dumps(packed)).y.tolist() == packed.y.tolist()
