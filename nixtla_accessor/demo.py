@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,36 +11,37 @@ from tqdm import tqdm
 
 from nixtla_accessor.accessor import BASE_MODEL, TimeGPTAccessor
 from nixtla_accessor.api.client import connect
-from nixtla_accessor.datasets import load_unemployment
+from nixtla_accessor.datasets import load_weather
 from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.panel.intervals import MODEL_COLUMN
-from nixtla_accessor.panel.scores import Values, error_units, score, score_frame
+from nixtla_accessor.panel.scores import error_units, score, score_frame
 
-SEASON_LENGTH = 12  # months
+SEASON_LENGTH = 7  # days
 STEPS = 50
-DEPTH = 3
+DEPTH = 5
 LEVELS = [80, 95]
 MODEL_ID = "demo"
 PICTURE = "forecast.png"
-SHOWN_YEARS = 5
+SHOWN_DAYS = 42
 
 
 class _Stages:
     """A progress bar that says what the demo is at."""
 
-    names = ("starting the engine", "fine-tuning", "forecasting", "measuring", "drawing", "done")
+    names = ("starting the engine", "fine-tuning", "forecasting", "drawing", "done")
 
     def __enter__(self) -> Self:
         self._bar = tqdm(total=len(self.names) - 1, bar_format="{percentage:3.0f}% |{bar:24}| {desc}")
+        self.enter(0)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
 
-    def enter(self, name: str) -> None:
+    def enter(self, stage: int) -> None:
         """Say which stage begins."""
-        self._bar.set_description_str(name, refresh=False)
-        self._bar.n = self.names.index(name)
+        self._bar.set_description_str(self.names[stage], refresh=False)
+        self._bar.n = stage
         self._bar.refresh()
 
 
@@ -57,74 +58,73 @@ def run_demo(folder: Path) -> None:
     ConfigurationError
         If the extras ``local`` or ``plot`` are not installed.
     """
-    panel = load_unemployment()
-    cutoff = panel["ds"].drop_duplicates().nlargest(SEASON_LENGTH + 1).iloc[-1]
+    panel = load_weather()
+    cutoff = panel["ds"].max() - pd.Timedelta(days=SEASON_LENGTH)
     history, holdout = panel[panel["ds"] <= cutoff], panel[panel["ds"] > cutoff]
     with _Stages() as stages:
-        stages.enter("starting the engine")
         with connect(base_url="local", progress=False):
-            stages.enter("fine-tuning")
+            stages.enter(1)
             tuned = TimeGPTAccessor(history).finetune(
                 finetune_steps=STEPS, finetune_depth=DEPTH, output_model_id=MODEL_ID, overwrite=True
             )
-            stages.enter("forecasting")
+            stages.enter(2)
             zero_shot = TimeGPTAccessor(history).forecast(SEASON_LENGTH, model=BASE_MODEL)
             forecast = TimeGPTAccessor(tuned).forecast(SEASON_LENGTH, level=LEVELS)
-            stages.enter("measuring")
-        forecasts = {
-            "seasonal naive": history.groupby("unique_id")["y"].tail(SEASON_LENGTH).to_numpy(np.float64),
-            "zero-shot": zero_shot[MODEL_COLUMN].to_numpy(),
-            "fine-tuned": forecast[MODEL_COLUMN].to_numpy(),
-        }
-        errors = _errors(history, holdout, forecasts)
-        stages.enter("drawing")
+        stages.enter(3)
         picture = folder / PICTURE
-        _draw(history, holdout, forecast, picture)
-        stages.enter("done")
+        _draw(panel, forecast, picture)
+        stages.enter(4)
+    last_season = history.groupby("unique_id")["y"].tail(SEASON_LENGTH)
+    forecasts = {
+        "seasonal naive": last_season,
+        "zero-shot": zero_shot[MODEL_COLUMN],
+        "fine-tuned": forecast[MODEL_COLUMN],
+    }
+    first, last, n_series = holdout["ds"].min(), holdout["ds"].max(), panel["unique_id"].nunique()
     print(
-        f"\nUnemployed persons in the United States by industry, monthly ({panel['unique_id'].nunique()} series; U.S. "
-        f"Bureau of Labor Statistics, public domain).\nThe last {SEASON_LENGTH} months, "
-        f"{holdout['ds'].min():%B %Y} to {holdout['ds'].max():%B %Y}, were held out.\n"
+        f"\nThe weather of New York and Seattle, daily: {n_series} series, {len(panel):,} values (U.S. NOAA, public "
+        f"domain).\nThe last week, {first:%d} to {last:%d %B %Y}, was held out.\n"
     )
-    print(errors.to_string(float_format="{:.3f}".format))
-    print("\nMASE: 1 is the error of repeating last year's value in the years before; sMAPE in percent.")
+    print(_errors(history, holdout, forecasts).to_string(float_format="{:.3f}".format))
+    print("\nMASE: 1 is the error of repeating last week's value, in the years before. sMAPE in percent.")
+    if forecast[MODEL_COLUMN].equals(zero_shot[MODEL_COLUMN]):
+        print("Tuning found no gain on a hold-out of its own, so the base model was kept.")
     print(f"\nmodel id: {tuned.timegpt.model_id}\ndf.attrs['timegpt']:")
     for name, value in tuned.timegpt.record.items():
         print(f"  {name:<20} {value}")
     print(f"\nThe picture is in {picture}.")
 
 
-def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, Values]) -> pd.DataFrame:
+def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, pd.Series[Any]]) -> pd.DataFrame:
     """Return the mean errors over the series, a row for each way to forecast."""
     packed = TimeGPTAccessor(history).pack()
-    actual = holdout["y"].to_numpy(np.float64).reshape(-1, SEASON_LENGTH)
     units = error_units(packed, SEASON_LENGTH)
-    scores = {name: score(actual, values.reshape(actual.shape), units, {}) for name, values in forecasts.items()}
+    actual = np.asarray(holdout["y"], np.float64).reshape(-1, SEASON_LENGTH)
+    scores = {
+        name: score(actual, np.asarray(values, np.float64).reshape(actual.shape), units, {})
+        for name, values in forecasts.items()
+    }
     return score_frame(packed, scores, by_series=False)[["MASE", "sMAPE"]].rename_axis(None)
 
 
-def _draw(history: pd.DataFrame, holdout: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
-    """Draw the largest series, six of them."""
+def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
+    """Draw every series, the last weeks."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
         message = 'The picture needs matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
         raise ConfigurationError(message) from error
-    from nixtla_accessor.plotting import draw_forecast, draw_history, draw_holdout, style
+    from nixtla_accessor.plotting import concise_dates, draw_forecast, draw_until_forecast, style
 
-    shown = history.groupby("unique_id")["y"].mean().nlargest(6).index
-    figure = Figure(figsize=(12, 6), layout="constrained")
-    for axes, name in zip(figure.subplots(2, 3, sharex=True).flat, shown, strict=True):
-        past, happened, ahead = (
-            frame[frame["unique_id"] == name].set_index("ds") for frame in (history, holdout, forecast)
-        )
-        draw_history(axes, past["y"].iloc[-SHOWN_YEARS * SEASON_LENGTH :])
-        draw_holdout(axes, happened["y"])
+    figure = Figure(figsize=(14, 6), layout="constrained")
+    names = panel["unique_id"].unique()
+    for axes, name in zip(figure.subplots(2, 4, sharex=True).flat, names, strict=True):
+        actual, ahead = (frame[frame["unique_id"] == name].set_index("ds") for frame in (panel, forecast))
+        draw_until_forecast(axes, actual["y"], ahead.index[0], SHOWN_DAYS)
         draw_forecast(axes, ahead)
-        axes.axvline(past.index[-1], color="#9aa5b1", linewidth=0.8, linestyle=":")
         style(axes, name)
+        concise_dates(axes)
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
-    title = "Unemployed in the United States by industry, thousands: the last 12 months held out"
-    figure.suptitle(title, x=0.01, ha="left")
+    figure.suptitle("The weather of New York and Seattle, daily: the last week held out", x=0.01, ha="left")
     figure.savefig(picture, dpi=150)

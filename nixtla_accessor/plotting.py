@@ -77,10 +77,15 @@ def draw_history(axes: Axes, history: pd.Series[Any], label: str = "history") ->
     axes.plot(history.index, history, color=_ACTUAL, linewidth=1.1, label=label)
 
 
-def draw_holdout(axes: Axes, holdout: pd.Series[Any]) -> None:
-    """Draw what happened and was not known, indexed by time."""
-    style = (0, (2, 1.5))
-    axes.plot(holdout.index, holdout, color=_ACTUAL, linewidth=1.1, linestyle=style, label="what happened")
+def draw_until_forecast(axes: Axes, actual: pd.Series[Any], start: Any, steps: int) -> None:  # noqa: ANN401 - any time
+    """Draw the last steps known before a forecast starts, and, dashed, what happened from then on."""
+    known, happened = actual[actual.index < start].iloc[-steps:], actual[actual.index >= start]
+    draw_history(axes, known)
+    if len(known):
+        axes.axvline(known.index[-1], color=_EDGE, linewidth=0.8, linestyle=":")
+    if len(happened):
+        dashes = (0, (2, 1.5))
+        axes.plot(happened.index, happened, color=_ACTUAL, linewidth=1.1, linestyle=dashes, label="what happened")
 
 
 def draw_forecast(axes: Axes, forecast: pd.DataFrame) -> None:
@@ -103,14 +108,24 @@ def style(axes: Axes, title: str) -> None:
     axes.set_axisbelow(True)
 
 
+def concise_dates(axes: Axes) -> None:
+    """Write dates short, and few of them; axes of other values stay as they are."""
+    from matplotlib import dates
+
+    if isinstance(axes.xaxis.get_major_locator(), dates.AutoDateLocator):
+        locator = dates.AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call] # not typed there
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+
+
 def _draw(axes: Axes, known: pd.DataFrame | None, ahead: pd.DataFrame | None, columns: Columns, title: str) -> None:
     """Draw one series."""
     if known is not None and columns.target != MODEL_COLUMN:
-        history = known.drop_duplicates(columns.time).set_index(columns.time)[columns.target]
-        if ahead is not None:
-            history = history.iloc[-max(4 * len(ahead), _LEAST_HISTORY) :]
-            axes.axvline(history.index[-1], color=_EDGE, linewidth=0.8, linestyle=":")
-        draw_history(axes, history)
+        actual = known.drop_duplicates(columns.time).set_index(columns.time)[columns.target]
+        if ahead is None:
+            draw_history(axes, actual)
+        else:
+            draw_until_forecast(axes, actual, ahead[columns.time].min(), max(4 * len(ahead), _LEAST_HISTORY))
     for frame in (known, ahead):
         if frame is None or MODEL_COLUMN not in frame:
             continue
@@ -191,13 +206,8 @@ def _new_axes(count: int) -> npt.NDArray[np.object_]:
 
 def _finish(axes: npt.NDArray[np.object_], shown: int, total: int) -> None:
     """Give the figure one legend, readable dates, and say what is not shown."""
-    from matplotlib import dates
-
     for panel in axes:
-        if isinstance(panel.xaxis.get_major_locator(), dates.AutoDateLocator):
-            locator = dates.AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call] # not typed there
-            panel.xaxis.set_major_locator(locator)
-            panel.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        concise_dates(panel)
     entries = {
         label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }

@@ -121,3 +121,11 @@ def test_without_ids_and_with_time_in_the_index():
     df = frame(1).drop(columns="unique_id").set_index("ds")
     axes = df.timegpt.plot()
     assert axes.get_title(loc="left") == ""
+
+
+def test_what_happened_during_the_forecast_is_dashed():
+    known = frame(length=33)
+    for i, panel in enumerate(known.timegpt.plot(forecasts())):
+        assert labels(panel) == ["history", "what happened", "80% interval", "forecast"]
+        np.testing.assert_array_equal(drawn(panel, "history").get_ydata(), np.arange(30) + i)
+        np.testing.assert_array_equal(drawn(panel, "what happened").get_ydata(), np.arange(30, 33) + i)

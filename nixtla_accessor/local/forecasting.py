@@ -150,7 +150,7 @@ def _forecast_batch(weights: Weights, series: list[Prepared], season: Season, ho
         length = length + HORIZON
     quantiles = np.concatenate(parts, 1)[:, :horizon]
     exponent = np.array([each.exponent for each in series])[:, None, None]
-    largest = np.ldexp(1.0, np.minimum(1023 - exponent, 1000))
+    largest = np.ldexp(1.0, np.minimum(1020 - exponent, 1000))  # so that differences of quantiles are finite too
     result: Floats = np.ldexp(np.clip(quantiles, -largest, largest), exponent)
     return result
 

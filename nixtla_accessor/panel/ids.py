@@ -83,8 +83,10 @@ def group_rows(values: Column, name: object) -> Grouping:
     UnsupportedDtypeError
         The ids are of more than one type, or have no order.
     """
-    _refuse_missing(values, name)
-    _refuse_mixed(values, name)
+    kind = _kind_of_objects(values)
+    if kind != "string":
+        _refuse_missing(values, name)
+        _refuse_mixed(values, kind, name)
     if values.dtype == np.float16:  # which no Index holds
         values = values.astype(np.float32)
     return _group_runs(values, name) or _group_mixed(values, name)
@@ -93,7 +95,7 @@ def group_rows(values: Column, name: object) -> Grouping:
 def missing_ids(values: Column) -> Integers:
     """List the rows that have no id."""
     dtype: Any = values.dtype
-    if isinstance(dtype, np.dtype) and (dtype.kind in "iub" or _kind_of_objects(values) == "string"):
+    if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         return np.empty(0, dtype=np.int64)
     if isinstance(dtype, pd.StringDtype | pd.ArrowDtype) and not pa.array(values, from_pandas=True).null_count:
         return np.empty(0, dtype=np.int64)
@@ -121,13 +123,13 @@ def _refuse_missing(values: Column, name: object) -> None:
         )
 
 
-def _refuse_mixed(values: Column, name: object) -> None:
+def _refuse_mixed(values: Column, kind: str, name: object) -> None:
     if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
         raise UnsupportedDtypeError(
             f"The ids in {name!r} are nested values ({values.dtype}), which have no order. Make them text: "
             f"df[{name!r}] = df[{name!r}].astype(str)."
         )
-    if not _kind_of_objects(values).startswith("mixed"):
+    if not kind.startswith("mixed"):
         return
     types = sorted({type(value).__name__ for value in values})
     if len(types) > 1:
@@ -233,10 +235,10 @@ def _encode(values: Column) -> tuple[npt.NDArray[Any], pd.Index[Any]]:
         every = pd.Categorical.from_codes(np.arange(len(dtype.categories)), dtype=dtype)
         return pd.Categorical(values).codes, pd.Index(every, name=values.name)
     if isinstance(dtype, pd.StringDtype):
-        encoded = _chunks(values).dictionary_encode().unify_dictionaries()
+        encoded = _chunks(values).dictionary_encode()  # one dictionary for all chunks
         codes = np.concatenate([chunk.indices.to_numpy() for chunk in encoded.chunks])
-        texts = encoded.chunk(0).dictionary.to_numpy(zero_copy_only=False)
-        return codes, pd.Index(texts, dtype=dtype, name=values.name)
+        ids = pd.array(pa.chunked_array([encoded.chunk(0).dictionary]), dtype=dtype)
+        return codes, pd.Index(ids, name=values.name)
     codes, ids = pd.factorize(values)
     return codes, pd.Index(ids, dtype=dtype, name=values.name, tupleize_cols=False)
 

@@ -68,16 +68,9 @@ class PackedSeries:
     @property
     def nbytes(self) -> int:
         """The bytes that `y` and `sizes` take as JSON, before compression. Counted anew each time, by encoding them."""
-        values = (self.y[rows] for rows in slices(len(self.y)))
-        return (
-            sum(len(orjson.dumps(part, option=orjson.OPT_SERIALIZE_NUMPY)) - 1 for part in values)
-            + 1
-            + self._sizes_nbytes
-        )
-
-    @property
-    def _sizes_nbytes(self) -> int:
-        return len(orjson.dumps(self.sizes, option=orjson.OPT_SERIALIZE_NUMPY))
+        y = (orjson.dumps(self.y[rows], option=orjson.OPT_SERIALIZE_NUMPY) for rows in slices(len(self.y)))
+        sizes = orjson.dumps(self.sizes, option=orjson.OPT_SERIALIZE_NUMPY)
+        return sum(len(part) - 1 for part in y) + 1 + len(sizes)  # parts share a bracket or comma
 
     @property
     def last_ticks(self) -> Ticks:

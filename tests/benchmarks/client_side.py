@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
+import gc
 import json
 import os
 import subprocess
@@ -134,6 +136,12 @@ def timed(call: Callable[[], object]) -> float:
 
 def added_memory(call: Callable[[], object]) -> int:
     """Return the bytes that a call adds to the process at its peak; 0 where the kernel does not tell."""
+    import pyarrow as pa
+
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)  # what was freed while reading the frame is no room to spare
     try:
         Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     except OSError:

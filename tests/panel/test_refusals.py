@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from nixtla_accessor import errors
+from nixtla_accessor.panel.audit import audit_frame
 
 DAYS = pd.date_range("2024-02-26", periods=10, freq="D")
 
@@ -345,6 +346,26 @@ def test_refused(pack, case):
     pd.testing.assert_frame_equal(refused, before)
     assert str(pickle.loads(pickle.dumps(caught.value))) == message
     assert str(copy.copy(caught.value)) == message
+
+
+@pytest.mark.parametrize("case", [case for case in REFUSED if case != "columns of two levels"])
+def test_an_audit_finds_what_is_refused(case):
+    build, freq, kind, _ = REFUSED[case]
+    found = audit_frame(build(), freq=freq)
+    assert found["refused"].any()
+    kinds = {
+        E.MissingTimestampError: {"gap"},
+        E.DuplicateTimestampError: {"duplicate stamp"},
+        E.OffGridTimestampError: {"off-grid stamp"},
+        E.FrequencyError: {"no frequency", "other frequency"},
+        E.NonFiniteValueError: {"infinite target"},
+        E.MissingValueError: {"missing id", "missing time", "missing target"},
+        E.UnsupportedDtypeError: {"unsupported dtype"},
+        E.MissingColumnError: {"missing column"},
+        E.DuplicateColumnError: {"duplicate column"},
+        E.InvalidFrameError: {"empty frame"},
+    }[kind]
+    assert kinds & set(found.loc[found["refused"], "kind"])
 
 
 def test_the_nearest_name_is_offered(pack):

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from nixtla_accessor.errors import FrequencyError
+from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.results import forecast_frame
 
 SIZES = {"b": 9, "a": 12, "10": 5, "9": 8}
@@ -171,6 +172,13 @@ def test_unpacking_gives_the_sorted_input_back(pack, shape):
     assert again.sizes.tolist() == packed.sizes.tolist()
     assert packed.to_frame()["y"].dtype == frame["y"].dtype
     assert list(again.starts) == list(packed.starts)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_audit_finds_nothing_to_mend(shape):
+    found = audit_frame(SHAPES[shape](base()))
+    assert not found["refused"].any()
+    assert set(found["kind"]) == ({"unused column"} if shape == "extra columns" else set())
 
 
 IDS = {
