@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nixtla_accessor.api.client import Client
 
 SEASONAL_NAIVE, ZERO_SHOT, FINE_TUNED = "seasonal naive", "zero-shot", "fine-tuned"
+CLEAR = 1.0  # percent of MASE
 Values = npt.NDArray[np.float64]
 
 
@@ -118,7 +119,7 @@ def _verdict(scores: dict[str, dict[str, Values]], *, unchanged: bool) -> dict[s
         return {"verdict": "Tuning changed nothing: the forecasts are those of the base model.", **counts}
     mean_before, mean_after = float(before[measured].mean()), float(after[measured].mean())
     change = 100 * (mean_after / mean_before - 1) if mean_before > 0 else 0.0
-    word = "helped" if mean_after < mean_before else "did not help"
+    word = "made no clear difference" if abs(change) < CLEAR else "helped" if change < 0 else "did not help"
     verdict = (
         f"Tuning {word}: MASE {mean_before:.3f} → {mean_after:.3f} ({change:+.1f}%), better on {n_better} and worse on "
         f"{n_worse} of {n_series} series."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_SERIES = 6
 _ACTUAL, _FORECAST, _ANOMALY, _EDGE = "#1f2933", "#0f6fc6", "#d64545", "#9aa5b1"
+_FORECAST_TINTS = ("#dbe9f7", "#b3d1ef", "#8ab8e6")  # of intervals, the widest first
 _LEAST_HISTORY = 60  # steps shown before a forecast, or four times its length
 _PANEL = (4.2, 2.6)  # inches
 
@@ -68,7 +69,7 @@ def plot_series(
     for name, panel in zip(chosen, axes, strict=False):
         _draw(panel, known.get(name), ahead.get(name), columns, "" if columns.id is None else str(name))
     if ax is None:
-        _finish(axes[: len(chosen)], len(chosen), len({**known, **ahead}))
+        _finish(axes[: len(chosen)], left_out=0 if ids is not None else len({**known, **ahead}) - len(chosen))
     return axes[: len(chosen)]
 
 
@@ -90,13 +91,12 @@ def draw_until_forecast(axes: Axes, actual: pd.Series[Any], start: Any, steps: i
 
 def draw_forecast(axes: Axes, forecast: pd.DataFrame) -> None:
     """Draw ``TimeGPT`` and its intervals, the widest first, indexed by time."""
-    lows = [column for column in forecast.columns if str(column).startswith(f"{MODEL_COLUMN}-lo-")]
-    for low in sorted(lows, key=lambda column: -float(column.rsplit("-", 1)[1])):
-        level = low.rsplit("-", 1)[1]
-        lower, upper = forecast[low], forecast[f"{MODEL_COLUMN}-hi-{level}"]
-        axes.fill_between(
-            forecast.index, lower, upper, color=_FORECAST, alpha=0.16, linewidth=0, label=f"{level}% interval"
-        )
+    prefix = f"{MODEL_COLUMN}-lo-"
+    levels = [column.removeprefix(prefix) for column in map(str, forecast.columns) if column.startswith(prefix)]
+    for nth, level in enumerate(sorted(levels, key=float, reverse=True), start=1):
+        lower, upper = forecast[f"{prefix}{level}"], forecast[f"{MODEL_COLUMN}-hi-{level}"]
+        shade = _FORECAST_TINTS[min(nth, len(_FORECAST_TINTS)) - 1]
+        axes.fill_between(forecast.index, lower, upper, color=shade, linewidth=0, label=f"{level}% interval")
     axes.plot(forecast.index, forecast[MODEL_COLUMN], color=_FORECAST, linewidth=1.7, label="forecast")
 
 
@@ -123,7 +123,7 @@ def _draw(axes: Axes, known: pd.DataFrame | None, ahead: pd.DataFrame | None, co
     if known is not None and columns.target != MODEL_COLUMN:
         actual = known.drop_duplicates(columns.time).set_index(columns.time)[columns.target]
         if ahead is None:
-            draw_history(axes, actual)
+            draw_history(axes, actual, "what happened" if MODEL_COLUMN in known else "history")
         else:
             draw_until_forecast(axes, actual, ahead[columns.time].min(), max(4 * len(ahead), _LEAST_HISTORY))
     for frame in (known, ahead):
@@ -186,10 +186,11 @@ def _new_axes(count: int) -> npt.NDArray[np.object_]:
     """Make a figure with a panel for each series, at most three beside each other."""
     try:
         from matplotlib import pyplot as plt
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
         message = 'Pictures need matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
         raise ConfigurationError(message) from error
-    across = min(count, 3)
+    across = 2 if count == 4 else min(count, 3)
     down = -(-count // across)
     figure, axes = plt.subplots(
         down,
@@ -198,13 +199,16 @@ def _new_axes(count: int) -> npt.NDArray[np.object_]:
         layout="constrained",
         squeeze=False,
     )
+    engine = figure.get_layout_engine()
+    if isinstance(engine, ConstrainedLayoutEngine):
+        engine.set(h_pad=0.1)  # inches, so that titles keep off the dates above them
     for unused in axes.ravel()[count:]:
         figure.delaxes(unused)
     panels: npt.NDArray[np.object_] = axes.ravel()[:count]
     return panels
 
 
-def _finish(axes: npt.NDArray[np.object_], shown: int, total: int) -> None:
+def _finish(axes: npt.NDArray[np.object_], left_out: int) -> None:
     """Give the figure one legend, readable dates, and say what is not shown."""
     for panel in axes:
         concise_dates(panel)
@@ -215,6 +219,6 @@ def _finish(axes: npt.NDArray[np.object_], shown: int, total: int) -> None:
     figure.legend(
         list(entries.values()), list(entries), loc="outside lower center", ncols=max(len(entries), 1), frameon=False
     )
-    if shown < total:
-        note = f"{shown} of {total} series; ids=[…] or max_series=… shows others"
+    if left_out:
+        note = f"{len(axes)} of {len(axes) + left_out} series; ids=[…] or max_series=… shows others"
         figure.suptitle(note, x=0.99, ha="right", fontsize=8, color=_EDGE)

@@ -15,8 +15,9 @@ def finetuned_models() -> pd.DataFrame:
     -------
     DataFrame
         One row for each model, the newest last: ``id``, ``created_at`` (datetime64, UTC), ``age`` (timedelta64, to the
-        second), ``created_by``, ``base_model_id``, ``steps``, ``depth``, ``loss``, ``model``, ``freq``. Its length is
-        how many models the account keeps, of the 50 that the hosted service allows. Without models it has no rows.
+        second), ``created_by``, ``base_model_id`` (missing for what started from the base model), ``steps``,
+        ``depth``, ``loss``, ``model``, ``freq``. Its length is how many models the account keeps, of the 50 that the
+        hosted service allows. Without models it has no rows.
 
     Raises
     ------
@@ -34,7 +35,10 @@ def finetuned_models() -> pd.DataFrame:
     rows = [model.model_dump() for model in default_client().finetuned_models()]
     models = pd.DataFrame(rows, columns=list(FinetunedModel.model_fields))
     created_at = pd.to_datetime(models["created_at"], utc=True, format="ISO8601", errors="coerce")
-    models = models.assign(created_at=created_at).astype({"steps": "int64", "depth": "int64"})
+    started_from_base = models["base_model_id"] == "None"  # as the service writes it
+    base_model_id = models["base_model_id"].mask(started_from_base)
+    models = models.assign(created_at=created_at, base_model_id=base_model_id)
+    models = models.astype({"steps": "int64", "depth": "int64"})
     models.insert(2, "age", (pd.Timestamp.now("UTC") - created_at).dt.floor("s"))
     return models.sort_values("created_at", ignore_index=True)
 

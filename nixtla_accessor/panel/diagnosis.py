@@ -162,7 +162,8 @@ def _contradiction(panel: Panel, frequency: Frequency, found: str) -> FrequencyE
 
 def _duplicates(panel: Panel, frequency: Frequency, rows: Integers) -> DuplicateTimestampError:
     keys = [name for name in (panel.columns.id, panel.columns.time) if name is not None]
-    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up with df.groupby({keys!r})."
+    added_up = f"df.groupby({keys!r}, as_index=False).sum()"
+    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up with {added_up}."
     if panel.columns.id is None:
         remedy += " If the frame holds several series, say which column tells them apart: id_col=…"
     return DuplicateTimestampError(

@@ -53,7 +53,8 @@ class PackedSeries:
     target_dtype: Any
 
     def __repr__(self) -> str:
-        return f"PackedSeries({len(self.sizes)} series, {len(self.y)} rows, freq={self.freq!r})"
+        size = f"{len(self.sizes):,} series, {len(self.y):,} rows, {self.nbytes:,} bytes"
+        return f"PackedSeries({size}, freq={self.freq!r})"
 
     @property
     def freq(self) -> str | int:

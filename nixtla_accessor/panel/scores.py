@@ -72,7 +72,8 @@ def score(
     Returns
     -------
     dict of str to ndarray of shape (n_series,)
-        ``MASE``, ``sMAPE`` (percent, 0 to 200), ``RMSE``, and ``coverage-80`` (percent) for each level.
+        ``MASE``, ``sMAPE`` (percent, 0 to 200; of little use for series with many zeros), ``RMSE``, and ``coverage-80``
+        (percent) for each level.
 
     References
     ----------
@@ -128,6 +129,7 @@ def score_frame(packed: PackedSeries, scores: Mapping[str, Mapping[str, Values]]
         means = {model: table.mean() for model, table in tables.items()}
         return pd.DataFrame.from_dict(means, orient="index").rename_axis("model")
     name = "series" if packed.columns.id is None else packed.columns.id
-    named = [table.set_axis(packed.ids.rename(name)) for table in tables.values()]
-    joined = pd.concat(named, keys=list(tables), names=["model"]).swaplevel()
-    return joined.reindex(pd.MultiIndex.from_product([packed.ids, list(tables)], names=[name, "model"]))
+    models = pd.CategoricalIndex(list(tables), categories=list(tables), ordered=True)  # so that unstack keeps the order
+    rows = np.arange(len(packed.ids) * len(tables)).reshape(len(tables), -1).T.ravel()
+    joined = pd.concat(tables.values()).iloc[rows]
+    return joined.set_axis(pd.MultiIndex.from_product([packed.ids, models], names=[name, "model"]))

@@ -5,8 +5,8 @@
 
 Both clients fine-tune the same frame, each in a process of its own, against a server on loopback that reads the request
 and answers at once: what is timed is validating, inferring the frequency, packing, encoding and sending. The encoder
-alone is orjson and zstd on the values of the sorted frame. Added memory is the peak above what the process held before
-the call, on Linux. The third table is a small frame's call next to a bare POST of the same body.
+alone is orjson and zstd on the frame's values, in the order in which they stand. Added memory is the peak above what
+the process held before the call, on Linux. The last table is a small frame's call next to a bare POST of its body.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def serve() -> None:
     server.serve_forever()
 
 
-def write_frame(path: Path, rows: int, size: int, layout: str) -> None:
+def write_frame(path: Path, rows: int, size: int, layout: str, decimals: int | None) -> None:
     """Write one frame: hourly series of random walks, sorted unless the layout says otherwise."""
     import numpy as np
     import pandas as pd
@@ -73,13 +73,14 @@ def write_frame(path: Path, rows: int, size: int, layout: str) -> None:
     series = rows // size
     numbers = np.repeat(np.arange(series), size)
     hours = pd.date_range("2015-01-01", periods=size, freq="h", unit="ns")
+    values = np.random.default_rng(0).normal(size=rows).cumsum()
     frame = pd.DataFrame(
         {
             "unique_id": numbers
             if layout == "integer"
             else pd.Index([f"series_{n:07d}" for n in range(series)])[numbers],
             "ds": np.tile(hours.to_numpy(), series),
-            "y": np.random.default_rng(0).normal(size=rows).cumsum(),
+            "y": values if decimals is None else values.round(decimals),
         }
     )
     if layout == "shuffled":
@@ -176,20 +177,21 @@ def sink() -> Iterator[str]:
             server.terminate()
 
 
-def compare(peer: str, address: str, rows: int, shapes: list[str], layouts: list[str], repeat: int) -> None:
+def compare(address: str, rows: int, options: argparse.Namespace) -> None:
     """Print the table of both clients, frame by frame."""
-    print(f"\n{rows:,} rows, best of {repeat}\n")
+    digits = "all digits" if options.decimals is None else f"{options.decimals} decimals"
+    print(f"\n{rows:,} rows, values of {digits}, best of {options.repeat}\n")
     print(
         "| series | rows | official | ours | faster | official adds | ours adds | memory | encoder | ours / encoder |"
     )
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
-        for shape in shapes:
-            for layout in layouts:
+        for shape in options.shapes:
+            for layout in options.layouts:
                 path = Path(folder, "frame.parquet")
-                write_frame(path, rows, SHAPES[shape], layout)
-                theirs = run_worker(peer, "official", path, address, repeat)
-                ours = run_worker(sys.executable, "ours", path, address, repeat)
+                write_frame(path, rows, SHAPES[shape], layout, options.decimals)
+                theirs = run_worker(options.peer, "official", path, address, options.repeat)
+                ours = run_worker(sys.executable, "ours", path, address, options.repeat)
                 print(
                     f"| {rows // SHAPES[shape]:,} × {SHAPES[shape]:,} | {layout} "
                     f"| {theirs['seconds']:.2f} s | {ours['seconds']:.2f} s "
@@ -209,7 +211,7 @@ def compare_small(address: str, repeat: int = 200) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "frame.parquet")
-        write_frame(path, 1_000, 100, "sorted")
+        write_frame(path, 1_000, 100, "sorted", None)
         frame = pd.read_parquet(path)
     call = our_call(frame, address)
     series = {"y": frame["y"].to_list(), "sizes": [100] * 10}
@@ -231,11 +233,12 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES))
     parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=list(LAYOUTS))
+    parser.add_argument("--decimals", type=int, help="round the values, as prices are; all digits by default")
     parser.add_argument("--repeat", type=int, default=3)
-    arguments = parser.parse_args()
+    options = parser.parse_args()
     with sink() as address:
-        for rows in arguments.rows:
-            compare(arguments.peer, address, rows, arguments.shapes, arguments.layouts, arguments.repeat)
+        for rows in options.rows:
+            compare(address, rows, options)
         compare_small(address)
 
 
