@@ -148,8 +148,7 @@ def ask_with_series(
     """
 
     def prepare_upload(compress: bool) -> Upload:  # noqa: FBT001 - its only argument
-        body = encode(request, largest=call.largest, compress=compress, to_loopback=call.transport.is_loopback)
-        return call.display.follow(body, waiting_for)
+        return call.display.follow(encode(request, largest=call.largest, compress=compress), waiting_for)
 
     answer = ask(call, "POST", path, prepare_upload=prepare_upload, about=about)
     return read(answer, expected, call.transport.where)

@@ -23,8 +23,7 @@ COMPRESS_ABOVE = 2**20
 """Bytes of JSON above which a body travels compressed."""
 
 _MIB = 2**20
-_SMALL = pa.Codec("zstd", compression_level=1)
-_QUICK = pa.Codec("zstd", compression_level=-10)  # where bytes cost nothing: half the time
+_ZSTD = pa.Codec("zstd", compression_level=1)
 
 Request = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput
 AnswerT = TypeVar("AnswerT", bound=WireModel)
@@ -51,7 +50,7 @@ class Body:
         return "Content-Encoding" in self.headers
 
 
-def encode(request: Request, *, largest: int | None = None, compress: bool = True, to_loopback: bool = False) -> Body:
+def encode(request: Request, *, largest: int | None = None, compress: bool = True) -> Body:
     """Write a request as JSON, above 1 MiB as one zstd frame that says its content's size.
 
     Numbers keep every digit, and NaN becomes ``null``.
@@ -64,8 +63,6 @@ def encode(request: Request, *, largest: int | None = None, compress: bool = Tru
         The most bytes of JSON that may be sent.
     compress : bool
         Whether a large body may be compressed.
-    to_loopback : bool
-        Whether it stays on this machine, so that it is compressed quickly rather than well.
 
     Raises
     ------
@@ -83,9 +80,8 @@ def encode(request: Request, *, largest: int | None = None, compress: bool = Tru
     if request.model.isascii():
         headers["nixtla-model"] = request.model
     if compress and len(json) > COMPRESS_ABOVE:
-        codec = _QUICK if to_loopback else _SMALL
         # as bytes: the memoryview of a pyarrow buffer that was shrunk is longer than what is in it
-        return Body(memoryview(codec.compress(json, asbytes=True)), {**headers, "Content-Encoding": "zstd"})
+        return Body(memoryview(_ZSTD.compress(json, asbytes=True)), {**headers, "Content-Encoding": "zstd"})
     return Body(memoryview(json), headers)
 
 

@@ -97,7 +97,7 @@ class Training:
         KeyboardInterrupt
             With a message that says whether it may still be trained.
         """
-        body = encode(self._request, largest=self._call.largest, to_loopback=self._call.transport.is_loopback)
+        body = encode(self._request, largest=self._call.largest)
         replaced = False
         try:
             if make_way:

@@ -122,11 +122,6 @@ class Transport:
     ----------
     settings : Settings
         Where the service is, and the key.
-
-    Attributes
-    ----------
-    is_loopback : bool
-        Whether the service is on this machine.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -138,7 +133,7 @@ class Transport:
             "User-Agent": f"nixtla-accessor/{version('nixtla-accessor')}",
         }
         self._host = urlsplit(settings.base_url).hostname or ""
-        self.is_loopback = is_loopback(settings.base_url)
+        self._is_loopback = is_loopback(settings.base_url)
         self._session: _Session | None = _Session()
         self._process = os.getpid()
         self._inherited: list[_Session] = []
@@ -202,7 +197,7 @@ class Transport:
         ).prepare()
         try:
             environment = session.merge_environment_settings(str(request.url), {}, True, None, None)  # noqa: FBT003
-            if self.is_loopback:
+            if self._is_loopback:
                 environment["proxies"] = {}
             with session.send(request, timeout=timeout, allow_redirects=False, **environment) as response:
                 sent_at = time.monotonic() if upload is None or upload.finished_at is None else upload.finished_at

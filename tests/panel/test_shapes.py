@@ -246,5 +246,5 @@ def test_a_view_is_packed_without_a_copy_and_cannot_be_written(pack):
     assert np.shares_memory(packed.y, frame["y"].to_numpy())
     with pytest.raises(ValueError, match="read-only"):
         packed.y[0] = 1.0
-    assert repr(packed) == "PackedSeries(4 series, 34 rows, freq='D')"
+    assert repr(packed) == "PackedSeries(4 series, 34 rows, 694 bytes, freq='D')"
     assert pickle.loads(pickle.dumps(packed)).y.tolist() == packed.y.tolist()
