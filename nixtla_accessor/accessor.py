@@ -15,7 +15,15 @@ from pandas.api.types import is_integer_dtype
 
 from nixtla_accessor.errors import NoModelError, UnprocessableError
 from nixtla_accessor.panel.audit import audit_frame
-from nixtla_accessor.panel.frame import TARGET_COLUMN, Columns, read_panel, resolve_columns, take_column
+from nixtla_accessor.panel.frame import (
+    ID_COLUMN,
+    TARGET_COLUMN,
+    TIME_COLUMN,
+    Columns,
+    read_panel,
+    resolve_columns,
+    take_column,
+)
 from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.intervals import MODEL_COLUMN, forecast_columns, levels_to_ask
@@ -760,7 +768,7 @@ class TimeGPTAccessor:
         from nixtla_accessor.plotting import plot_series
 
         id_col, time_col, target_col = self._columns(id_col, time_col, target_col)
-        if target_col is None and TARGET_COLUMN not in self._frame and MODEL_COLUMN in self._frame:
+        if (target_col or TARGET_COLUMN) not in self._frame and MODEL_COLUMN in self._frame:
             target_col = MODEL_COLUMN
         columns = resolve_columns(self._frame, id_col, time_col, target_col)
         axes = plot_series(self._frame, columns, forecast, ids=ids, max_series=max_series, ax=ax)
@@ -769,16 +777,24 @@ class TimeGPTAccessor:
     def _columns(
         self, id_col: Hashable | None, time_col: Hashable | None, target_col: Hashable | None
     ) -> tuple[Hashable | None, Hashable | None, Hashable | None]:
-        """Fill in the record's columns where none is named, and the frame still has them."""
+        """Fill in the record's columns where none is named.
+
+        One that the frame has lost gives way to the default, where that is there; else it is missed by its own name.
+        """
         record = read_record(self._frame)
         if record is None:
             return id_col, time_col, target_col
         present = {*self._frame.columns, *self._frame.index.names}
-        given = (id_col, time_col, target_col)
-        recorded = (record.id_col, record.time_col, record.target_col)
-        return tuple(  # type: ignore[return-value] # three go in, three come out
-            name if name is not None or known not in present else known
-            for name, known in zip(given, recorded, strict=True)
+
+        def fill_in(named: Hashable | None, recorded: Hashable | None, default: str) -> Hashable | None:
+            if named is not None or (recorded not in present and default in present):
+                return named
+            return recorded
+
+        return (
+            fill_in(id_col, record.id_col, ID_COLUMN),
+            fill_in(time_col, record.time_col, TIME_COLUMN),
+            fill_in(target_col, record.target_col, TARGET_COLUMN),
         )
 
     def _pack_for(

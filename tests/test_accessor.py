@@ -464,6 +464,19 @@ class TestTheAccessorItself:
         assert forecast["ds"].min() == pd.Timestamp("2010-03-01")
 
 
+class TestColumnsOfTheRecord:
+    def test_a_lost_column_is_missed_by_its_own_name(self):
+        df = panel(names=("shop", "day", "sales"))
+        df.timegpt.finetune(id_col="shop", time_col="day", target_col="sales", finetune_steps=1)
+        with pytest.raises(errors.MissingColumnError, match="'sales'"):
+            df.rename(columns={"sales": "sold"}).timegpt.forecast(h=1)
+
+    def test_a_lost_column_gives_way_to_the_default(self):
+        df = panel(names=("unique_id", "ds", "sales"))
+        df.timegpt.finetune(target_col="sales", finetune_steps=1)
+        assert len(df.rename(columns={"sales": "y"}).timegpt.forecast(h=1)) == 3
+
+
 class TestMending:
     def test_what_audit_lists_is_what_finetune_refuses(self):
         df = panel().drop(index=[5, 6, 50])

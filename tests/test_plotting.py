@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import nixtla_accessor  # noqa: F401 - registers the accessor
+import nixtla_accessor
 from nixtla_accessor import errors
 from nixtla_accessor.datasets import load_unemployment
 
@@ -60,6 +60,13 @@ def test_forecast_and_intervals():
 
 def test_a_frame_of_forecasts_plots_on_its_own():
     axes = forecasts().timegpt.plot()
+    assert labels(axes[0]) == ["80% interval", "forecast"]
+
+
+def test_a_forecast_with_its_record_plots_on_its_own():
+    with nixtla_accessor.connect(base_url="local", progress=False):
+        tuned = frame().rename(columns={"y": "sales"}).timegpt.finetune(target_col="sales", finetune_steps=1)
+        axes = tuned.timegpt.forecast(h=5, level=[80]).timegpt.plot()
     assert labels(axes[0]) == ["80% interval", "forecast"]
 
 
