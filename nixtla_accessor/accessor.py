@@ -273,6 +273,7 @@ class TimeGPTAccessor:
         Notes
         -----
         ``POST /v2/finetune`` of the Nixtla Forecast API. Each call makes one model at most, whatever the network does.
+        A model whose call was given up is attached later with `use_model`, once it is there.
 
         Examples
         --------

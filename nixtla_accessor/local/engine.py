@@ -32,7 +32,7 @@ from nixtla_accessor.local.features import HORIZON
 from nixtla_accessor.local.forecasting import forecast, input_size, quantile_at
 from nixtla_accessor.local.network import LEVELS, Weights, dump_weights, load_weights, pretrained_weights
 from nixtla_accessor.local.seasons import Season, season_of
-from nixtla_accessor.local.store import ModelStore
+from nixtla_accessor.local.store import DamagedModelError, ModelStore
 from nixtla_accessor.local.tuning import tune
 from nixtla_accessor.local.windows import Windows, all_windows, last_windows
 
@@ -272,7 +272,11 @@ class Engine:
         tensors = self.store.tensors(model_id)
         if tensors is None:
             raise UnknownModelError(model_id)
-        return load_weights(tensors)
+        try:
+            return load_weights(tensors)
+        except ValueError as error:
+            message = f"The saved model {model_id!r} does not fit this version of the engine."
+            raise DamagedModelError(message) from error
 
     def _tune(
         self,

@@ -34,7 +34,7 @@ _WAIT_FOR_WRITERS = 30.0  # seconds
 
 
 class DamagedModelError(Exception):
-    """The tensors of a model are not those that were saved."""
+    """The saved tensors of a model cannot be used."""
 
 
 def default_path() -> Path:

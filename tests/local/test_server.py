@@ -1,6 +1,7 @@
 """The contract over real HTTP: keys, encodings, answers and refusals of the local engine."""
 
 import gzip
+import hashlib
 import io
 import json
 import sqlite3
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pytest
 import requests
 import zstandard
+from safetensors.numpy import save
 
 from nixtla_accessor.local.embedded import start_engine
 
@@ -200,6 +202,15 @@ class TestFinetune:
                 call("DELETE", f"/v2/finetuned_models/{answer.json()['finetuned_model_id']}")
             else:
                 assert int(answer.headers["Retry-After"]) > 0
+
+    def test_a_model_of_another_version_is_told_apart(self, call, model, engine_home):
+        tensors = save({"of": np.zeros(3), "another": np.ones(2)})
+        with closing(sqlite3.connect(engine_home / "models.sqlite")) as database, database:
+            statement = "UPDATE models SET tensors = ?, sha256 = ?, created_at = 'y' WHERE id = ?"
+            database.execute(statement, (tensors, hashlib.sha256(tensors).hexdigest(), model))
+        answer = call("POST", "/v2/forecast", forecast_body(finetuned_model_id=model))
+        assert answer.status_code == 410
+        assert "version" in answer.json()["detail"]
 
     def test_a_damaged_model_is_an_error_for_that_model_alone(self, call, model, engine_home):
         with closing(sqlite3.connect(engine_home / "models.sqlite")) as database, database:
