@@ -472,7 +472,8 @@ class TimeGPTAccessor:
                 model=base_model,
                 finetuned_model_id=_id_of(record),
             )
-        columns = forecast_columns(result.mean, result.intervals, level, quantiles)
+        asked_levels = arguments.level if quantiles is None else None
+        columns = forecast_columns(result.mean, result.intervals, asked_levels, quantiles)
         return _with_record(forecast_frame(packed, arguments.h, columns), record, packed)
 
     def cross_validation(
@@ -538,7 +539,7 @@ class TimeGPTAccessor:
             h=h,
             n_windows=n_windows,
             step_size=step_size,
-            level=levels_to_ask(level, None),
+            level=level,
             model=BASE_MODEL if model is None else model,
             finetuned_model_id=finetuned_model_id,
         )
@@ -559,7 +560,7 @@ class TimeGPTAccessor:
                 model=record.model if record is not None and model is None else arguments.model,
                 finetuned_model_id=_id_of(record),
             )
-        columns = forecast_columns(result.mean, result.intervals, level, None)
+        columns = forecast_columns(result.mean, result.intervals, arguments.level, None)
         return _with_record(cross_validation_frame(packed, arguments.h, result.positions, columns), record, packed)
 
     def detect_anomalies(
@@ -613,9 +614,8 @@ class TimeGPTAccessor:
         from nixtla_accessor.api.arguments import check_forecast_arguments
         from nixtla_accessor.api.client import default_client
 
-        levels = levels_to_ask([level], None)
         base = BASE_MODEL if model is None else model
-        arguments = check_forecast_arguments(h=1, level=levels, model=base, finetuned_model_id=finetuned_model_id)
+        arguments = check_forecast_arguments(h=1, level=[level], model=base, finetuned_model_id=finetuned_model_id)
         client = client or default_client()
         record = self._record_to_use(model, arguments.finetuned_model_id, client)
         packed = self._pack_for(record, freq, id_col, time_col, target_col, allow_missing=allow_missing)
@@ -705,7 +705,7 @@ class TimeGPTAccessor:
         tuning = check_finetune_arguments(
             model=model, finetune_steps=finetune_steps, finetune_loss=finetune_loss, finetune_depth=finetune_depth
         )
-        windows = check_cross_validation_arguments(h=h, n_windows=n_windows, level=levels_to_ask(level, None))
+        windows = check_cross_validation_arguments(h=h, n_windows=n_windows, level=level)
         client = client or default_client()
         packed = self._pack_for(None, freq, id_col, time_col, target_col, allow_missing=allow_missing)
         table = compare_models(
@@ -889,11 +889,19 @@ def _positions_said_as_rows(packed: PackedSeries) -> Iterator[None]:
     try:
         yield
     except UnprocessableError as error:
-        items = error.detail if isinstance(error.detail, list) else []
-        places = [item.get("loc") for item in items if isinstance(item, Mapping)]
-        positions = [place[-1] for place in places if isinstance(place, list) and place[:-1] == ["body", "series", "y"]]
-        rows = [packed.locate(position) for position in positions if 0 <= position < len(packed.y)]
+        rows = [packed.locate(position) for position in _refused_positions(error.detail) if position < len(packed.y)]
         if rows:
-            said = "; ".join(f"series {series!r} at {stamp}: {value}" for series, stamp, value in rows[:3])
+            said = "; ".join(
+                f"{'the series' if packed.columns.id is None else f'series {series!r}'} at {stamp}: {value}"
+                for series, stamp, value in rows[:3]
+            )
             error.args = (f"{error}\nThe refused values ({len(rows)}) are: {said}.", *error.args[1:])
         raise
+
+
+def _refused_positions(detail: object) -> Iterator[int]:
+    """Yield the positions in ``y`` that a 422 is about."""
+    for item in detail if isinstance(detail, list) else ():
+        match item:
+            case {"loc": ["body", "series", "y", int(position), *_]} if position >= 0:
+                yield position

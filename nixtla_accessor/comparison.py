@@ -115,7 +115,9 @@ def _verdict(scores: dict[str, dict[str, Values]], *, unchanged: bool) -> dict[s
     n_better, n_worse = int((after < before)[measured].sum()), int((after > before)[measured].sum())
     n_series = int(measured.sum())
     counts = {"n_series": n_series, "n_better": n_better, "n_worse": n_worse}
-    if unchanged or not n_series:
+    if not n_series:
+        return {"verdict": "Tuning cannot be measured: no series changes from season to season.", **counts}
+    if unchanged:
         return {"verdict": "Tuning changed nothing: the forecasts are those of the base model.", **counts}
     mean_before, mean_after = float(before[measured].mean()), float(after[measured].mean())
     change = 100 * (mean_after / mean_before - 1) if mean_before > 0 else 0.0

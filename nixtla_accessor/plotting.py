@@ -115,7 +115,7 @@ def concise_dates(axes: Axes) -> None:
     if isinstance(axes.xaxis.get_major_locator(), dates.AutoDateLocator):
         locator = dates.AutoDateLocator(minticks=3, maxticks=6)  # type: ignore[no-untyped-call] # not typed there
         axes.xaxis.set_major_locator(locator)
-        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # nor this
 
 
 def _draw(axes: Axes, known: pd.DataFrame | None, ahead: pd.DataFrame | None, columns: Columns, title: str) -> None:

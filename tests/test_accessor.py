@@ -16,6 +16,7 @@ import pytest
 
 import nixtla_accessor
 from nixtla_accessor import TimeGPTAccessor, connect, errors
+from nixtla_accessor.api.client import default_client
 from nixtla_accessor.datasets import load_unemployment
 
 RECORD_FIELDS = {
@@ -296,6 +297,13 @@ class TestForecast:
         np.testing.assert_array_equal(levels["TimeGPT-lo-80"], forecast["TimeGPT-q-10"])
         np.testing.assert_array_equal(levels["TimeGPT-hi-80"], forecast["TimeGPT-q-90"])
 
+    def test_levels_and_quantiles_may_be_arrays(self):
+        df = panel()
+        levels = df.timegpt.forecast(h=2, level=np.array([80, 90]), model="timegpt-1")
+        assert list(levels.columns[3:]) == [f"TimeGPT-{side}-{level}" for level in (80, 90) for side in ("lo", "hi")]
+        quantiles = df.timegpt.forecast(h=2, quantiles=np.arange(1, 10) * 0.1, model="timegpt-1")
+        assert list(quantiles.columns[3:]) == [f"TimeGPT-q-{percent}" for percent in range(10, 100, 10)]
+
     def test_the_record_is_carried_on(self):
         df = panel().timegpt.finetune(finetune_steps=2)
         assert df.timegpt.forecast(h=2).timegpt.model_id == df.timegpt.model_id
@@ -399,7 +407,7 @@ class TestConnections:
             assert inner.origin == "http://127.0.0.1:9"
             with pytest.raises(errors.TransportError):
                 nixtla_accessor.finetuned_models()
-        assert nixtla_accessor.finetuned_models() is not None
+        assert default_client() is local
 
     def test_the_environment_may_choose_the_engine(self):
         program = """if True:

@@ -171,6 +171,10 @@ class TestCompare:
         assert said["n_better"] + said["n_worse"] <= 14
         assert said["verdict"].startswith("Tuning ")
 
+    def test_series_that_never_change_cannot_be_measured(self):
+        table = panel().assign(y=1.0).timegpt.compare(5, finetune_steps=1)
+        assert table.attrs["comparison"]["verdict"].startswith("Tuning cannot be measured")
+
     def test_a_series_that_is_too_short_is_named(self):
         with pytest.raises(errors.InvalidFrameError, match="'s1' has 11"):
             panel((60, 11)).timegpt.compare(5, n_windows=2)

@@ -128,8 +128,8 @@ def _positions_shifted(detail: object, before: int) -> object:
     shifted = []
     for item in detail:
         match item:
-            case {"loc": ["body", "series", "y", int(position)]}:
-                shifted.append({**item, "loc": ["body", "series", "y", position + before]})
+            case {"loc": ["body", "series", "y", int(position), *rest]}:
+                shifted.append({**item, "loc": ["body", "series", "y", position + before, *rest]})
             case _:
                 shifted.append(item)
     return shifted

@@ -54,6 +54,11 @@ def start_engine() -> RunningEngine:
     -------
     RunningEngine
         Its address on loopback (a free port) and its random key.
+
+    Raises
+    ------
+    ConfigurationError
+        If it cannot listen, or cannot keep models where they should be.
     """
     global _running  # noqa: PLW0603 - one engine for a process
     with _lock:
@@ -63,10 +68,11 @@ def start_engine() -> RunningEngine:
 
 
 def _start_in_thread() -> RunningEngine:
-    listener = _listen(LOOPBACK, 0)
-    engine = RunningEngine(_url(listener), secrets.token_urlsafe())
+    api_key = secrets.token_urlsafe()
     ready = threading.Event()
-    server = _AnnouncingServer(_config(engine.api_key), ready.set)
+    server = _AnnouncingServer(_config(api_key), ready.set)
+    listener = _listen(LOOPBACK, 0)
+    engine = RunningEngine(_url(listener), api_key)
     thread = threading.Thread(target=server.run, args=([listener],), name="nixtla-accessor-engine", daemon=True)
     thread.start()
     if not ready.wait(_START_TIMEOUT):

@@ -205,16 +205,15 @@ class Engine:
                 tuned = weights
             histories = _histories(series, windows.rows(chosen))
             quantiles[chosen] = forecast(tuned, histories, season, windows.horizon)
-        steps, inside = windows.steps(request.series.sizes)
+        inside, positions, counts = windows.answered(request.series.sizes)
         answered = quantiles[inside]
-        offsets = np.cumsum(request.series.sizes) - request.series.sizes
         return CrossValidationOutput(
             input_tokens=values,
             output_tokens=len(answered),
             finetune_tokens=values * request.finetune_steps * len(rounds),
             mean=_at(answered, 0.5),
-            sizes=np.bincount(windows.series, inside.sum(1), len(series)).astype(np.int64).tolist(),
-            idxs=(offsets[windows.series][:, None] + steps)[inside].tolist(),
+            sizes=counts.tolist(),
+            idxs=positions.tolist(),
             intervals=_intervals(answered, request.level),
         )
 
@@ -240,17 +239,16 @@ class Engine:
         weights = self._weights(request.finetuned_model_id)
         series = _split(request.series)
         windows = _windows_of_all_history(request.series.sizes, season)
-        steps, inside = windows.steps(request.series.sizes)
+        inside, positions, counts = windows.answered(request.series.sizes)
         quantiles = forecast(weights, _histories(series, windows), season, windows.horizon)[inside]
-        offsets = np.cumsum(request.series.sizes) - request.series.sizes
-        actual = np.asarray(request.series.y, np.float64)[(offsets[windows.series][:, None] + steps)[inside]]
+        actual = np.asarray(request.series.y, np.float64)[positions]
         lowest, highest = (quantile_at(quantiles, 0.5 + sign * request.level / 200) for sign in (-1, 1))
         return AnomalyDetectionOutput(
             input_tokens=len(request.series.y),
             output_tokens=len(quantiles),
             finetune_tokens=0,
             mean=_at(quantiles, 0.5),
-            sizes=np.bincount(windows.series, inside.sum(1), len(series)).astype(np.int64).tolist(),
+            sizes=counts.tolist(),
             anomaly=((actual < lowest) | (actual > highest)).tolist(),
             intervals=_intervals(quantiles, [request.level]),
         )

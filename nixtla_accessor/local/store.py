@@ -88,13 +88,13 @@ class ModelStore:
     def models(self) -> list[FinetunedModel]:
         """Return all models, the newest last."""
         with self._transaction() as database:
-            rows = database.execute(f"SELECT {_METADATA} FROM models ORDER BY created_at, id").fetchall()  # noqa: S608
+            rows = database.execute(f"SELECT {_METADATA} FROM models ORDER BY created_at, id").fetchall()  # noqa: S608 - constants
         return [_model_from_row(row) for row in rows]
 
     def model(self, model_id: str) -> FinetunedModel | None:
         """Return what is known of a model, or None."""
         with self._transaction() as database:
-            row = database.execute(f"SELECT {_METADATA} FROM models WHERE id = ?", (model_id,)).fetchone()  # noqa: S608
+            row = database.execute(f"SELECT {_METADATA} FROM models WHERE id = ?", (model_id,)).fetchone()  # noqa: S608 - constants
         return None if row is None else _model_from_row(row)
 
     def tensors(self, model_id: str) -> bytes | None:

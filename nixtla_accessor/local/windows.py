@@ -41,6 +41,24 @@ class Windows:
         from_end = np.searchsorted(self.series, self.series, side="right") - np.arange(len(self.series))
         return [np.flatnonzero(from_end == nth) for nth in np.unique(from_end)[::-1]]
 
+    def answered(self, sizes: Integers) -> tuple[npt.NDArray[np.bool_], Integers, Integers]:
+        """Tell what there is to answer for windows over series of these sizes.
+
+        Returns
+        -------
+        inside : ndarray of bool, shape (n_windows, horizon)
+            Which steps lie inside their series.
+        positions : ndarray of int64, shape (n_answered,)
+            Where these steps are in the series one after the other.
+        counts : ndarray of int64, shape (n_series,)
+            How many there are of each series.
+        """
+        steps, inside = self.steps(sizes)
+        offsets = np.cumsum(sizes) - sizes
+        positions = (offsets[self.series][:, None] + steps)[inside]
+        counts = np.bincount(self.series, inside.sum(1), len(sizes)).astype(np.int64)
+        return inside, positions, counts
+
     def steps(self, sizes: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
         """Return the steps that the windows cover, and which of them lie inside their series; (n_windows, horizon)."""
         steps = self.start[:, None] + np.arange(self.horizon)

@@ -219,7 +219,7 @@ def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | 
             return source, numbers[0]
     if role == "target":
         return None
-    levels = [frame.index] if frame.index.nlevels == 1 else list(frame.index.levels)  # type: ignore[attr-defined]
+    levels = [frame.index] if frame.index.nlevels == 1 else list(frame.index.levels)  # type: ignore[attr-defined] # a MultiIndex
     wanted = [
         number
         for number, level in enumerate(levels)

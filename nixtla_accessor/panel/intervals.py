@@ -14,25 +14,25 @@ MODEL_COLUMN = "TimeGPT"
 Values = npt.NDArray[np.float64]
 
 
-def levels_to_ask(level: Sequence[float] | None, quantiles: Sequence[float] | None) -> list[float] | None:
+def levels_to_ask(level: Sequence[float] | None, quantiles: Sequence[float] | None) -> Sequence[float] | None:
     """Work out the levels that answer both what is asked as levels and what is asked as quantiles.
 
     Parameters
     ----------
     level : sequence of float, optional
-        Levels of prediction intervals, in percent, each in [0, 100).
+        Levels of prediction intervals, in percent; they are left as they are.
     quantiles : sequence of float, optional
         Quantile levels, each in (0, 1). One of the two at most.
 
     Returns
     -------
-    list of float or None
-        Each level once, ascending; None where none is needed (the quantile 0.5 is the forecast itself).
+    sequence of float or None
+        For quantiles each level once, ascending; None where none is needed (the quantile 0.5 is the forecast itself).
 
     Raises
     ------
     InvalidArgumentError
-        If both are given, or one is empty or out of its range.
+        If both are given, or the quantiles are none or out of their range.
 
     Examples
     --------
@@ -41,12 +41,10 @@ def levels_to_ask(level: Sequence[float] | None, quantiles: Sequence[float] | No
     """
     if level is not None and quantiles is not None:
         raise InvalidArgumentError("Give level or quantiles, not both: level=[80] asks for the quantiles 0.1 and 0.9.")
-    if level is not None:
-        return sorted({float(item) for item in _checked("level", level, 0, 100, includes_lowest=True)})
-    if quantiles is not None:
-        asked = {_level_of(q) for q in _checked("quantiles", quantiles, 0, 1, includes_lowest=False)}
-        return sorted(asked - {0.0}) or None
-    return None
+    if quantiles is None:
+        return level
+    _check_quantiles(quantiles)
+    return sorted({_level_of(quantile) for quantile in quantiles} - {0.0}) or None
 
 
 def forecast_columns(
@@ -87,10 +85,10 @@ def forecast_columns(
             raise ResponseError(message) from None
 
     columns = {MODEL_COLUMN: mean}
-    for item in sorted(set(level or ())):
+    for item in sorted(set(() if level is None else level)):
         for side in ("lo", "hi"):
             columns[f"{MODEL_COLUMN}-{side}-{float(item):.12g}"] = bound(side, float(item))
-    for quantile in sorted(set(quantiles or ())):
+    for quantile in sorted(set(() if quantiles is None else quantiles)):
         name = f"{MODEL_COLUMN}-q-{(_exact(quantile) * 100).normalize():f}"
         side = "lo" if quantile < 0.5 else "hi"
         columns[name] = mean if _level_of(quantile) == 0 else bound(side, _level_of(quantile))
@@ -98,8 +96,8 @@ def forecast_columns(
 
 
 def _exact(number: float) -> Decimal:
-    """Return a number as it is written, so that 0.29 is 29 percent rather than 28.999…."""
-    return Decimal(repr(float(number)))
+    """Return a number as it was meant, so that 0.29 is 29 percent rather than 28.999…, and 3 * 0.1 is 30."""
+    return Decimal(f"{number:.12g}")
 
 
 def _level_of(quantile: float) -> float:
@@ -107,21 +105,17 @@ def _level_of(quantile: float) -> float:
     return float(abs(100 - 200 * _exact(quantile)))
 
 
-def _checked(name: str, items: object, lowest: float, highest: float, *, includes_lowest: bool) -> list[float]:
-    """Refuse what is no sequence of numbers within the bounds."""
-    bracket = "[" if includes_lowest else "("
-    expected = f"{name} should be a list of numbers in {bracket}{lowest}, {highest})"
-    if isinstance(items, str | bytes) or not isinstance(items, Iterable):
-        raise InvalidArgumentError(f"{expected}, such as {name}=[{(lowest + highest) * 0.8:g}]; it is {items!r}.")
-    checked = list(items)
+def _check_quantiles(quantiles: object) -> None:
+    """Refuse what is no sequence of numbers between 0 and 1."""
+    expected = "quantiles should be a list of numbers above 0 and below 1"
+    if isinstance(quantiles, str | bytes) or not isinstance(quantiles, Iterable):
+        raise InvalidArgumentError(f"{expected}, such as quantiles=[0.1, 0.9]; it is {quantiles!r}.")
+    asked = list(quantiles)
     wrong = [
         item
-        for item in checked
-        if isinstance(item, bool)
-        or not isinstance(item, int | float | np.integer | np.floating)
-        or not (lowest < item < highest or (includes_lowest and item == lowest))
+        for item in asked
+        if isinstance(item, bool) or not isinstance(item, int | float | np.integer | np.floating) or not 0 < item < 1
     ]
-    if wrong or not checked:
+    if wrong or not asked:
         found = ", ".join(map(repr, wrong[:3])) if wrong else "none"
-        raise InvalidArgumentError(f"{expected}, at least one; found {found} ({len(wrong)} wrong of {len(checked)}).")
-    return checked
+        raise InvalidArgumentError(f"{expected}, at least one; found {found} ({len(wrong)} wrong of {len(asked)}).")
