@@ -22,28 +22,33 @@ Generator = np.random.Generator
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of series: its season, its share of the chunks, and how long histories are."""
+    """A kind of series: the seasons that it may have, its share of the chunks, and how long histories are."""
 
     name: str
-    season: Season
+    seasons: tuple[Season, ...]
     share: float
     shortest: int
     longest: int
 
 
+def _seasons(*pairs: tuple[int, int]) -> tuple[Season, ...]:
+    return tuple(Season(*pair) for pair in pairs)
+
+
 KINDS = (
-    Kind("yearly", Season(1, 0), 0.18, 5, 128),
-    Kind("quarterly", Season(4, 0), 0.16, 6, 200),
-    Kind("monthly", Season(12, 0), 0.20, 14, 300),
-    Kind("weekly", Season(52, 0), 0.08, 20, 400),
-    Kind("daily", Season(7, 364), 0.13, 14, 1056),
-    Kind("business daily", Season(5, 0), 0.03, 14, 400),
-    Kind("hourly", Season(24, 168), 0.12, 30, 700),
-    Kind("half-hourly", Season(48, 336), 0.05, 60, 1056),
-    Kind("quarter-hourly", Season(96, 672), 0.02, 110, 1056),
-    Kind("other", Season(6, 0), 0.03, 10, 300),  # the season length is drawn from OTHER_SEASONS
+    Kind("yearly", _seasons((1, 0)), 0.16, 5, 128),
+    Kind("quarterly", _seasons((4, 0)), 0.17, 6, 200),
+    Kind("monthly", _seasons((12, 0)), 0.18, 14, 300),
+    Kind("weekly", _seasons((52, 0)), 0.08, 20, 400),
+    Kind("daily", _seasons((7, 364)), 0.12, 14, 1056),
+    Kind("business daily", _seasons((5, 0)), 0.03, 14, 400),
+    Kind("hourly", _seasons((24, 168)), 0.11, 30, 700),
+    Kind("half-hourly", _seasons((48, 336)), 0.05, 60, 1056),
+    Kind("quarter-hourly", _seasons((96, 672)), 0.03, 110, 1056),
+    Kind("minutes", _seasons((144, 1008), (288, 0)), 0.02, 160, 1056),
+    Kind("several hours", _seasons((2, 14), (3, 21), (4, 28), (6, 42), (8, 40), (12, 84)), 0.02, 14, 400),
+    Kind("other", _seasons(*((m, 0) for m in (2, 3, 6, 8, 10, 13, 24, 26, 30, 60))), 0.03, 10, 300),
 )
-OTHER_SEASONS = (2, 3, 6, 8, 10, 13, 24, 26, 30, 60)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,17 +92,18 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     if kind is None:
         shares = np.array([each.share for each in KINDS])
         kind = KINDS[rng.choice(len(KINDS), p=shares / shares.sum())]
-    season = Season(int(rng.choice(OTHER_SEASONS)), 0) if kind.name == "other" else kind.season
+    season = kind.seasons[rng.integers(len(kind.seasons))]
     length = np.exp(rng.uniform(np.log(kind.shortest), np.log(kind.longest + 0.99), n_series)).astype(int)
     length = np.where(rng.random(n_series) < (0.1 if season.length == 1 else 0.35), kind.longest, length)
     drawing = _Drawing(rng, n_series, kind.longest + HORIZON, length + HORIZON)
     level, noise = _level_and_noise(drawing, season.length)
-    seasonal = _seasonal(drawing, season)
+    seasonal = _seasonal(drawing, season) * ~drawing.some(0.06)
     size = drawing.log_uniform(-1.8, -0.1) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
     if season.length == 1:
         size = size * drawing.uniform(0.1, 0.7)
     volatile = drawing.some(0.2)  # noise that grows with the season
-    size = size * ~drawing.some(0.04)
+    size = size * ~drawing.some(0.06)
+    size = size * (1 + drawing.some(0.25) * drawing.age * drawing.uniform(-0.7, 2))  # noise that grows or fades
     noise = noise * size * np.where(volatile, np.clip(1 + seasonal / drawing.spread(seasonal), 0.1, 3), 1)
     values = _linked(drawing, level + seasonal + noise, season.length, kind.shortest)
     return Chunk(values.astype(np.float32), length, season)
@@ -148,7 +154,8 @@ def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Arra
     _add_wandering(drawing, level)
     level += _trend(drawing, moves) * drawing.some(moves.trend)
     level += drawing.some(0.12) * (drawing.age >= drawing.uniform(0, 1)) * drawing.normal()  # a step
-    return level * np.where(drawing.some(moves.any), 1, np.float32(0.2) * drawing.some(0.5)), noise
+    level *= np.where(drawing.some(moves.any), 1, np.float32(0.2) * drawing.some(0.5))
+    return np.where(drawing.some(0.07), walk / drawing.spread(walk), level), noise  # some are random walks
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +176,11 @@ class _Moves:
     def of(cls, season_length: int) -> _Moves:
         """Say how levels move: years most, and mostly up; hours least."""
         if season_length == 1:
-            return cls(any=1.0, walk=0.75, slope=0.6, trend=0.8, up=0.8, size=(0.4, 1.5))
+            return cls(any=1.0, walk=0.8, slope=0.65, trend=0.85, up=0.8, size=(0.5, 1.6))
         if season_length == 4:
-            return cls(any=0.95, walk=0.8, slope=0.5, trend=0.7, up=0.75, size=(0.2, 1.3))
-        if season_length < 24:
-            return cls(any=0.8, walk=0.65, slope=0.3, trend=0.6, up=0.7, size=(-0.1, 1.0))
+            return cls(any=0.98, walk=0.85, slope=0.65, trend=0.75, up=0.75, size=(0.35, 1.5))
+        if season_length < 24 or season_length == 52:
+            return cls(any=0.85, walk=0.75, slope=0.35, trend=0.6, up=0.7, size=(-0.1, 1.1))
         return cls(any=0.5, walk=0.65, slope=0.25, trend=0.55, up=0.6, size=(-0.5, 0.6))
 
 
@@ -186,8 +193,7 @@ def _walks(drawing: _Drawing, season_length: int) -> tuple[Array, Array, Array]:
     shocks = rng.standard_normal(shape, dtype=np.float32)
     steps *= 1 + 3 * ((rng.random(shape, dtype=np.float32) < 0.03) & (rng.random(rows) < 0.25))
     shocks *= 1 + 3 * ((rng.random(shape, dtype=np.float32) < 0.02) & (rng.random(rows) < 0.2))
-    undamped = 0.3 if season_length == 1 else 0.5
-    damping = np.where(rng.random(rows) < undamped, 1, rng.uniform(0.7, 0.999, rows)).astype(np.float32)
+    damping = np.where(rng.random(rows) < 0.3, 1, rng.uniform(0.7, 0.999, rows)).astype(np.float32)
     if season_length < 24:
         persistence = np.where(rng.random(rows) < 0.45, 0, rng.uniform(-0.6, 0.97, rows)).astype(np.float32)
     else:  # within a day, noise is persistent
@@ -228,15 +234,16 @@ def _seasonal(drawing: _Drawing, season: Season) -> Array:
     """Make the seasonal part of each row."""
     if season.length == 1:
         return _cycles(drawing)
-    if season.length >= 24 and season.second:
-        return _within_days(drawing, season.length) * _strength(drawing, 0.93, -0.6, 0.7)
+    if season.second in (5 * season.length, 7 * season.length) or season.length >= 144:
+        days = 5 if season.second == 5 * season.length else 7
+        return _within_days(drawing, season.length, days) * _strength(drawing, 0.93, -0.6, 0.7)
     m = season.length
     phase = (np.arange(drawing.points) + drawing.rng.integers(m)) % m
     seasonal = _pattern(drawing, m)[:, phase]
     other = _pattern(drawing, m)[:, phase]
     seasonal += drawing.some(0.25) * drawing.age * drawing.uniform(0, 0.8) * (other - seasonal)  # it changes over time
     seasonal *= 1 + drawing.uniform(-0.8, 0.8) * drawing.age * drawing.some(0.3)
-    seasonal *= _strength(drawing, 0.78, -1, 0.6)
+    seasonal *= _strength(drawing, 0.65, -1, 0.5) if m <= 12 else _strength(drawing, 0.78, -1, 0.6)
     if season.second or m in (4, 5, 7):  # the year in daily series, the business cycle in quarterly ones
         period = season.second * 1.0027 if season.second else m * drawing.uniform(2, 9)
         seasonal += _waves(drawing, period) * _strength(drawing, 0.4 if season.second else 0.2, -0.8, 0.6)
@@ -292,17 +299,17 @@ def _day(drawing: _Drawing, m: int) -> Array:
     return result
 
 
-def _within_days(drawing: _Drawing, m: int) -> Array:
-    """Make days and weeks of sub-daily series: workdays, days off, holidays, and days that differ."""
+def _within_days(drawing: _Drawing, m: int, days: int) -> Array:
+    """Make days of m steps and weeks of so many days: workdays, days off, holidays, and days that differ."""
     n_days = drawing.points // m + 2
     day, time_of_day = np.arange(drawing.points) // m, np.arange(drawing.points) % m
     workday, day_off = _day(drawing, m), _day(drawing, m)
     differs = drawing.uniform(0, 1) * drawing.some(0.7)
     day_off = (1 - differs) * workday * drawing.uniform(0.3, 1.1) + differs * (day_off + 0.6 * drawing.normal())
-    weekday = (np.arange(n_days)[None] + drawing.rng.integers(0, 7, (drawing.rows, 1))) % 7
+    weekday = (np.arange(n_days)[None] + drawing.rng.integers(0, days, (drawing.rows, 1))) % days
     off = (weekday >= np.where(drawing.some(0.8), 5, 6)) & drawing.some(0.6)
     off |= (drawing.random(n_days) < 0.025) & drawing.some(0.5)  # holidays
-    by_weekday = np.take_along_axis(0.25 * drawing.normal(7) * drawing.some(0.35), weekday, 1)
+    by_weekday = np.take_along_axis(0.25 * drawing.normal(days) * drawing.some(0.35), weekday, 1)
     by_day = drawing.normal(n_days)
     persistence = drawing.uniform(0, 0.95)[:, 0]
     for i in range(1, n_days):
@@ -320,7 +327,7 @@ def _linked(drawing: _Drawing, values: Array, season_length: int, shortest: int)
     """Turn additive series into what is measured: products, floors, counts, outliers, a level away from zero."""
     rng = drawing.rng
     multiplicative = drawing.some(0.45 if season_length > 4 else 0.6)
-    strength = drawing.uniform(0.05, 0.6 if season_length > 1 else 0.9)
+    strength = 0.05 + (0.55 if season_length > 4 else 0.8) * drawing.uniform(0, 1) ** 1.5  # few explode
     exponent = strength * values / np.maximum(1, drawing.spread(values) / np.float32(1.5))
     values = np.where(multiplicative, np.exp(np.clip(exponent, -6, 6)), values)
     floored = drawing.some(0.12 if season_length < 24 else 0.25) & ~multiplicative

@@ -1,5 +1,7 @@
 """Pretraining: reproducible from a seed, resumable bit for bit, and learning."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -13,9 +15,15 @@ from nixtla_accessor.local.seasons import Season
 TINY = Schedule(seed=1, steps=20, batch=16, chunks=2, chunk_series=8)
 
 
-def test_a_run_that_was_cut_ends_in_the_same_bits(tmp_path):
+@pytest.fixture(scope="module")
+def executor():
+    with ThreadPoolExecutor(1) as executor:
+        yield executor
+
+
+def test_a_run_that_was_cut_ends_in_the_same_bits(tmp_path, executor):
     whole = pretrain(TINY, tmp_path / "whole.safetensors", every=100)
-    cut = Training(TINY)
+    cut = Training(TINY, executor)
     for _ in range(11):  # past a replaced chunk
         cut.advance()
     cut.save(tmp_path / "cut.safetensors")
@@ -46,9 +54,10 @@ def test_seeds_differ_and_a_checkpoint_of_another_schedule_is_refused(tmp_path):
     assert not np.array_equal(one["input.weight"], other["input.weight"])
 
 
-def test_the_loss_falls_on_series_that_were_not_trained_on():
-    training = Training(Schedule(seed=0, steps=120, batch=64, chunks=4, chunk_series=32))
-    inputs, bases, targets = Pool(Schedule(seed=99, steps=1, batch=512, chunks=8, chunk_series=64)).batch(0)
+def test_the_loss_falls_on_series_that_were_not_trained_on(executor):
+    training = Training(Schedule(seed=0, steps=120, batch=64, chunks=4, chunk_series=32), executor)
+    unseen = Schedule(seed=99, steps=1, batch=512, chunks=8, chunk_series=64)
+    inputs, bases, targets = Pool(unseen, executor).batch(0)
 
     def loss():
         quantiles, _ = forward(training.weights, inputs, bases, targets.unit, WHOLE)
@@ -82,7 +91,7 @@ def test_near_steps_count_more_and_more_so_where_the_season_is_short():
 
 def test_the_command_line_writes_weights_that_load(tmp_path, monkeypatch):
     output = tmp_path / "weights.safetensors"
-    monkeypatch.setattr(module, "CHUNKS", 2)
+    monkeypatch.setattr(module, "ProcessPoolExecutor", lambda *_: ThreadPoolExecutor(1))  # as a schedule is replaced
     arguments = ["--seed", "3", "--steps", "2", "--checkpoint-folder", tmp_path / "run", "--output", output]
     monkeypatch.setattr("sys.argv", ["pretrain", *map(str, arguments)])
     monkeypatch.setattr(module, "Schedule", lambda **given: Schedule(**given, batch=8, chunks=1, chunk_series=8))
