@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
-from nixtla_accessor.errors import NoModelError, UnprocessableError
+from nixtla_accessor.errors import NoModelError, OversizedSeriesError, UnprocessableError
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.frame import (
     ID_COLUMN,
@@ -225,6 +225,7 @@ class TimeGPTAccessor:
         finetuned_model_id: str | None = None,
         overwrite: bool = False,
         allow_missing: bool = False,
+        max_request: int | str | None = None,
         timeout: Timeout | None = None,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -248,8 +249,12 @@ class TimeGPTAccessor:
             A fine-tuned model to go on from. None starts from the base model, also where the frame has a record.
         overwrite : bool, default False
             Replace the model that has the ``output_model_id`` already, rather than refuse.
+        max_request : int or str, optional
+            Send a frame that makes a larger request in several, one after the other: bytes of JSON (`pack` counts them
+            as ``nbytes``), or text such as ``"200MiB"``. None refuses what is larger than the service takes.
         timeout : float or tuple of float, optional
-            Seconds to wait for the answer, or for the connection and for the answer. None takes the client's.
+            Seconds to wait for the answer, or for the connection and for the answer; of several requests, for each.
+            None takes the client's.
         client : Client, optional
             Where to send it. None takes the one that `connect` made, else one made from the environment.
 
@@ -270,10 +275,22 @@ class TimeGPTAccessor:
         OutcomeUnknownError
             If it is not known whether the model was trained; the message says how to find out.
 
+        Warns
+        -----
+        TimeGPTWarning
+            If the model is trained, and models of ``max_request`` that only led to it could not be deleted.
+
         Notes
         -----
         ``POST /v2/finetune`` of the Nixtla Forecast API. Each call makes one model at most, whatever the network does.
         A model whose call was given up is attached later with `use_model`, once it is there.
+
+        With ``max_request``, whole series are shared out, in the order of their ids, over as few requests as possible
+        of about equal size, and each request goes on from the model of the one before. That is not quite one training
+        on the whole frame: each request gets its share of ``finetune_steps`` (by its number of rows, at least one; more
+        requests than steps are refused), its schedule starts anew, a step sees the series of its own request only, and
+        the last ids weigh most, being learnt last. The models in between are deleted. The record is that of the whole:
+        all steps, all tokens; the service's own registry shows the last request only.
 
         Examples
         --------
@@ -297,6 +314,7 @@ class TimeGPTAccessor:
             output_model_id=output_model_id,
             finetuned_model_id=finetuned_model_id,
             overwrite=overwrite,
+            max_request=max_request,
         )
         client = client or default_client()
         packed = self.pack(
@@ -885,9 +903,15 @@ def _check_frequency(record: Record, packed: PackedSeries) -> None:
 
 @contextmanager
 def _positions_said_as_rows(packed: PackedSeries) -> Iterator[None]:
-    """Add to a 422 which rows of the frame the refused positions are."""
+    """Add to a refusal which rows, or which series, of the frame the refused positions are."""
     try:
         yield
+    except OversizedSeriesError as error:
+        if packed.columns.id is not None:
+            ids = [repr(packed.ids[position]) for position in error.positions[:3]]
+            more = ", …" if len(error.positions) > len(ids) else ""
+            error.args = (f"{error}\nThe series ({len(error.positions)}) are: {', '.join(ids)}{more}.", *error.args[1:])
+        raise
     except UnprocessableError as error:
         rows = [packed.locate(position) for position in _refused_positions(error.detail) if position < len(packed.y)]
         if rows:

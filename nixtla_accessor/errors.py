@@ -3,7 +3,8 @@
 TimeGPTError
 ├── ConfigurationError                  no key, an unusable base_url, an extra that is not installed
 ├── InvalidArgumentError (ValueError)   a wrong type or value of an argument
-│   └── ModelExistsError                the output_model_id is taken
+│   ├── ModelExistsError                the output_model_id is taken
+│   └── OversizedSeriesError            a series alone is larger than a request may be
 ├── InvalidFrameError (ValueError)      the frame cannot be packed as it is
 │   ├── MissingColumnError              a column is not there
 │   ├── DuplicateColumnError            a column name is there more than once
@@ -62,6 +63,7 @@ __all__ = [
     "NotFoundError",
     "OffGridTimestampError",
     "OutcomeUnknownError",
+    "OversizedSeriesError",
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
@@ -92,6 +94,20 @@ class InvalidArgumentError(TimeGPTError, ValueError):
 
 class ModelExistsError(InvalidArgumentError):
     """The ``output_model_id`` is taken; nothing was trained."""
+
+
+class OversizedSeriesError(InvalidArgumentError):
+    """A series alone is larger than a request may be; nothing was sent.
+
+    Attributes
+    ----------
+    positions : tuple of int
+        Which series, counted from 0.
+    """
+
+    def __init__(self, message: str = "", *, positions: tuple[int, ...] = ()) -> None:
+        super().__init__(message)
+        self.positions = positions
 
 
 class InvalidFrameError(TimeGPTError, ValueError):

@@ -19,6 +19,9 @@ from nixtla_accessor.errors import InvalidArgumentError
 
 LOSSES: tuple[FinetuneLoss, ...] = get_args(FinetuneLoss)
 
+_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d{{1,15}})?)\s*(?P<unit>{'|'.join(_BYTES)})", re.ASCII | re.IGNORECASE)
+
 Timeout = float | tuple[float, float]
 
 
@@ -33,6 +36,7 @@ class FinetuneArguments:
     output_model_id: str | None
     finetuned_model_id: str | None
     overwrite: bool
+    max_request: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +70,14 @@ def check_finetune_arguments(
     output_model_id: object = None,
     finetuned_model_id: object = None,
     overwrite: object = False,
+    max_request: object = None,
 ) -> FinetuneArguments:
     """Check everything of a finetune call but the series.
 
     Returns
     -------
     FinetuneArguments
-        The same values; NumPy integers have become ``int``.
+        The same values; NumPy integers have become ``int``, and so has the text of a size.
 
     Raises
     ------
@@ -95,6 +100,7 @@ def check_finetune_arguments(
         output_model_id=check_model_id("output_model_id", output_model_id, optional=True),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
         overwrite=_check_flag("overwrite", overwrite),
+        max_request=None if max_request is None else check_bytes("max_request", max_request),
     )
     if checked.output_model_id is not None and checked.output_model_id == checked.finetuned_model_id:
         raise InvalidArgumentError(
@@ -248,6 +254,27 @@ def check_whole_number(name: str, value: object, *, lowest: int, highest: int | 
             return number
     bounds = f"above {lowest - 1}" if highest is None else f"from {lowest} to {highest}"
     raise InvalidArgumentError(f"{name} must be a whole number {bounds}; got {reprlib.repr(value)}.")
+
+
+def check_bytes(name: str, value: object) -> int:
+    """Turn a size, a whole number or text such as ``"1.5 GiB"``, into bytes.
+
+    Examples
+    --------
+    >>> check_bytes("max_request", "1.5 GiB"), check_bytes("max_request", "50MB")
+    (1610612736, 50000000)
+    """
+    if isinstance(value, str):
+        text = _SIZE.fullmatch(value.strip())
+        count = int(float(text["number"]) * _BYTES[text["unit"].lower()]) if text else 0
+    else:
+        count = operator.index(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else 0
+    if count < 1:
+        raise InvalidArgumentError(
+            f"{name} must be a whole number of bytes above 0, or text with a unit (B, kB, MB, GB, KiB, MiB, GiB), "
+            f"such as '200MiB'; got {reprlib.repr(value)}."
+        )
+    return count
 
 
 def _check_loss(value: object) -> FinetuneLoss:

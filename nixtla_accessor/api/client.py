@@ -23,6 +23,7 @@ from nixtla_accessor.api.arguments import (
 )
 from nixtla_accessor.api.asking import Call, ask, read
 from nixtla_accessor.api.backtesting import AnomalyResult, CrossValidationResult, cross_validate, detect_anomalies
+from nixtla_accessor.api.chain import Chain
 from nixtla_accessor.api.default import DefaultClient
 from nixtla_accessor.api.forecasting import ForecastResult, forecast_in_parts
 from nixtla_accessor.api.outcome import Answer
@@ -75,7 +76,8 @@ class Client:
     progress : bool, optional
         Whether to show a progress bar; by default in terminals and notebooks.
     max_request_bytes : int, optional
-        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine.
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine. A larger one
+        is refused before it is sent; `finetune` splits one that it is given a ``max_request`` for.
 
     Raises
     ------
@@ -138,6 +140,7 @@ class Client:
         output_model_id: str | None = None,
         finetuned_model_id: str | None = None,
         overwrite: bool = False,
+        max_request: int | str | None = None,
         timeout: Timeout | None = None,
     ) -> FinetuneResult:
         """Fine-tune a model to the series, and save it for later use (``POST /v2/finetune``).
@@ -166,8 +169,13 @@ class Client:
             The fine-tuned model to go on from; the base model by default.
         overwrite : bool
             Whether a model that has the id already is replaced; it is deleted first.
+        max_request : int or str, optional
+            Send series that make a larger request in several, one after the other: bytes of JSON, or text such as
+            ``"200MiB"`` or ``"50 MB"``. No request is larger than the client's ``max_request_bytes`` either. By
+            default, series that are too large are refused.
         timeout : float or tuple of float, optional
             Seconds to connect, and seconds to wait for the model once the series are sent; one number is the latter.
+            Of several requests, each has them.
 
         Returns
         -------
@@ -176,7 +184,10 @@ class Client:
         Raises
         ------
         InvalidArgumentError
-            An argument has a wrong type or value, or the series are too large; nothing was sent.
+            An argument has a wrong type or value, the series are too large, or make more requests than there are
+            steps; nothing was sent.
+        OversizedSeriesError
+            A series alone is larger than ``max_request``; an `InvalidArgumentError` that has its position.
         ModelExistsError
             There is a model with this id already; nothing was trained.
         ApiError
@@ -187,6 +198,29 @@ class Client:
             The model may still be trained; the error has its id.
         KeyboardInterrupt
             Its message says whether the model may still be trained, and how to attach it.
+
+        Warns
+        -----
+        TimeGPTWarning
+            The model is trained, and models of ``max_request`` that only led to it could not be deleted.
+
+        Notes
+        -----
+        With ``max_request``, the series are cut, in their order and none in two, into as few requests as possible of
+        about equal size. Each trains the model that the one before has made. That is not the same as one request with
+        all series: the steps are shared out by the number of values, at least one to each; an optimiser's schedule
+        starts anew with each request; a step sees the series of its own request only; and what came last weighs
+        most, since it is learnt last. More steps, and fewer requests, make the difference smaller.
+
+        The models in between have random ids, and each is deleted once the next is there, or when the call fails or
+        is interrupted. Tokens are those of all requests. A model that is to be replaced is deleted before the last.
+
+        Examples
+        --------
+        >>> with Client(base_url="local", progress=False) as client:
+        ...     tuned = client.finetune(np.arange(3000), [1000] * 3, "D", finetune_steps=9, max_request="8kB")
+        ...     tuned.input_tokens
+        3000
         """
         arguments = check_finetune_arguments(
             model=model,
@@ -196,6 +230,7 @@ class Client:
             output_model_id=output_model_id,
             finetuned_model_id=finetuned_model_id,
             overwrite=overwrite,
+            max_request=max_request,
         )
         model_id = arguments.output_model_id or str(uuid4())
         request = FinetuneInput(
@@ -209,7 +244,10 @@ class Client:
             finetuned_model_id=arguments.finetuned_model_id,
         )
         with self._call(timeout) as call:
-            training = Training(call, request, model_id)
+            if arguments.max_request is None:
+                training: Training | Chain = Training(call, request, model_id)
+            else:
+                training = Chain(call, request, model_id, arguments.max_request)
             return training.run(make_way=arguments.output_model_id is not None, overwrite=arguments.overwrite)
 
     def forecast(

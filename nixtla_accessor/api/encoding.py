@@ -23,6 +23,7 @@ COMPRESS_ABOVE = 2**20
 """Bytes of JSON above which a body travels compressed."""
 
 _MIB = 2**20
+_SPLIT = '; or train on all in several requests, one after the other, with finetune(…, max_request="200MiB")'
 _ZSTD = pa.Codec("zstd", compression_level=1)
 
 Request = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput
@@ -72,9 +73,10 @@ def encode(request: Request, *, largest: int | None = None, compress: bool = Tru
     json = orjson.dumps(request, default=_fields, option=orjson.OPT_SERIALIZE_NUMPY)
     if largest is not None and len(json) > largest:
         raise InvalidArgumentError(
-            f"The request must be at most {largest / _MIB:,.1f} MiB of JSON; these series make "
-            f"{len(json) / _MIB:,.1f} MiB. Keep the recent part of each, such as df.groupby('unique_id').tail(1000), "
-            "or fewer of them; for a service that takes more, raise the limit with connect(max_request_bytes=…)."
+            f"The request must be at most {in_bytes(largest)} of JSON; these series make {in_bytes(len(json))}. "
+            f"Keep the recent part of each, such as df.groupby('unique_id').tail(1000), or fewer of them"
+            f"{_SPLIT if isinstance(request, FinetuneInput) else ''}; for a service that takes more, raise the limit "
+            "with connect(max_request_bytes=…)."
         )
     headers = {"Content-Type": "application/json"}
     if request.model.isascii():
@@ -105,6 +107,11 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         place = ".".join(map(str, first["loc"])) or "the whole"
         reason = f"JSON that is not the contract's {expected.__name__} ({place}: {first['msg']})"
     return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
+
+
+def in_bytes(count: int) -> str:
+    """Write a number of bytes for a person."""
+    return f"{count:,} bytes" if count < _MIB else f"{count / _MIB:,.1f} MiB"
 
 
 def _fields(value: object) -> dict[str, Any]:

@@ -63,6 +63,7 @@ _FULL_ACCOUNT = re.compile(
     r"(?=.*\b(fine-?tuned|saved) models?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)",
     re.IGNORECASE | re.DOTALL,
 )
+_SPLIT = 'Send less in each request: finetune(…, max_request="50MiB"), or keep the recent part of each series.'
 _DELETE = "delete_finetuned_model(id) makes room, and finetuned_models() lists what there is."
 
 
@@ -109,6 +110,32 @@ def error_of(
     return error
 
 
+def shift_positions(error: UnprocessableError, **before: int) -> None:
+    """Turn the positions that a refusal of a part names into those in the whole.
+
+    Parameters
+    ----------
+    error : UnprocessableError
+        Its detail and its message change.
+    **before : int
+        How many items of each array, ``y`` or ``sizes``, come before the part.
+    """
+    if not isinstance(error.detail, list):
+        return
+    said = _shorten(_in_words(error.detail)).rstrip(".")
+    error.detail = [_shifted(problem, before) for problem in error.detail]
+    error.args = (str(error).replace(said, _shorten(_in_words(error.detail)).rstrip("."), 1), *error.args[1:])
+
+
+def _shifted(problem: object, before: dict[str, int]) -> object:
+    """Return a refused value at its position in the whole."""
+    match problem:
+        case {"loc": ["body", "series", str(name), int(position), *rest], **others} if name in before:
+            return {**others, "loc": ["body", "series", name, position + before[name], *rest]}
+        case _:
+            return problem
+
+
 def _api_error(answer: Answer, *, about: str | None, making: str | None, more: list[str]) -> ApiError:
     """Make the error of a refusal, of the status's class."""
     detail, said, request_id = _read(answer.content)
@@ -118,6 +145,8 @@ def _api_error(answer: Answer, *, about: str | None, making: str | None, more: l
         headline = f"There is no fine-tuned model {about!r}"
     if making is not None and answer.status < 500 and _FULL_ACCOUNT.search(said):
         advice = _DELETE
+    elif making is not None and kind is PayloadTooLargeError:
+        advice = _SPLIT
     if answer.retry_after is not None:
         advice = f"It asks to be tried again in {answer.retry_after:g} s."
     what = f"{headline} ({answer.status}){': ' if said else ''}{said}".rstrip(".") + "."

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nixtla_accessor.api.asking import Call, ask_with_series
-from nixtla_accessor.api.explain import error_of
+from nixtla_accessor.api.explain import error_of, shift_positions
 from nixtla_accessor.api.outcome import Failure, FailureKind
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.schema import ForecastInput, ForecastOutput, Series
@@ -87,8 +87,8 @@ def forecast_in_parts(call: Call, request: ForecastInput) -> ForecastResult:
             try:
                 done.result()  # the first failure ends it all
             except UnprocessableError as error:
-                before = sum(len(part.series.y) for part in parts[: running[done]])
-                error.detail = _positions_shifted(error.detail, before)
+                former = [part.series for part in parts[: running[done]]]
+                shift_positions(error, y=sum(len(s.y) for s in former), sizes=sum(len(s.sizes) for s in former))
                 raise
             call.display.advance()
     finally:
@@ -119,20 +119,6 @@ def _split(request: ForecastInput) -> list[ForecastInput]:
         request.model_copy(update={"series": Series(y=y, sizes=part)})
         for y, part in zip(y_of_parts, sizes_of_parts, strict=True)
     ]
-
-
-def _positions_shifted(detail: object, before: int) -> object:
-    """Turn positions in a part's values into positions in all values."""
-    if not isinstance(detail, list):
-        return detail
-    shifted = []
-    for item in detail:
-        match item:
-            case {"loc": ["body", "series", "y", int(position), *rest]}:
-                shifted.append({**item, "loc": ["body", "series", "y", position + before, *rest]})
-            case _:
-                shifted.append(item)
-    return shifted
 
 
 def _lack(output: ForecastOutput, request: ForecastInput) -> str | None:

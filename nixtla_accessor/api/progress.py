@@ -37,6 +37,7 @@ class ProgressDisplay:
     def __init__(self, *, shown: bool | None) -> None:
         self._shown = someone_watches() if shown is None else shown
         self._delay = _SILENT_FOR if shown is None else 0.0
+        self._part = ""
         self._bar: tqdm[Any] | None = None
         self._ticker: threading.Thread | None = None
         self._stop = threading.Event()
@@ -63,6 +64,10 @@ class ProgressDisplay:
             self._ticker = threading.Thread(target=self._tick, args=(self._bar,), daemon=True)
             self._ticker.start()
 
+    def part(self, number: int, total: int) -> None:
+        """Say of all that follows that it is one part of so many."""
+        self._part = f"part {number} of {total}: "
+
     def counting(self, total: int, desc: str) -> None:
         """Show how many of so many requests are answered."""
         self._open(total=total, desc=desc, unit="request")
@@ -79,14 +84,14 @@ class ProgressDisplay:
         if upload.finished_at is not None:
             self.waiting(waiting_for)
 
-    def _open(self, **options: Any) -> None:  # noqa: ANN401 - passed on
+    def _open(self, *, desc: str, **options: Any) -> None:  # noqa: ANN401 - passed on
         """Put another bar in place of the last."""
         self._close()
         if self._shown:
             with warnings.catch_warnings(action="ignore"):  # a notebook without widgets gets its bars as text
                 from tqdm.auto import tqdm as automatic_tqdm
 
-            self._bar = automatic_tqdm(leave=False, delay=self._delay, **options)
+            self._bar = automatic_tqdm(desc=self._part + desc, leave=False, delay=self._delay, **options)
 
     def _tick(self, bar: tqdm[Any]) -> None:
         """Move the clock on."""

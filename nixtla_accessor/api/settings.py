@@ -39,7 +39,7 @@ class Settings:
     origin : str
         Scheme, host and, where it is not the scheme's own, port; ``"local"`` for the embedded engine.
     max_request_bytes : int or None
-        The largest request, in bytes of JSON; ``None`` for no limit.
+        The largest request, in bytes of JSON; a larger one is not sent. ``None`` for no limit.
     """
 
     base_url: str
@@ -77,7 +77,8 @@ def resolve_settings(
     progress : bool, optional
         Whether to show a progress bar; by default in terminals and notebooks.
     max_request_bytes : int, optional
-        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine.
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine. A larger one
+        is refused before it is sent.
 
     Returns
     -------

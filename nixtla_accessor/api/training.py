@@ -100,8 +100,11 @@ class Training:
         body = encode(self._request, largest=self._call.largest)
         replaced = False
         try:
-            if make_way:
-                replaced = self._make_way(overwrite=overwrite)
+            if make_way and not overwrite:
+                refuse_taken(self._call, self._model_id)
+            elif make_way and _exists(self._call, self._model_id):
+                delete_model(self._call, self._model_id)
+                replaced = True
             return self._train(body)
         except (TimeGPTError, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):
@@ -110,25 +113,10 @@ class Training:
                 error.add_note(f"The former model {self._model_id!r} was deleted before, as overwrite=True asks.")
             raise
 
-    def _make_way(self, *, overwrite: bool) -> bool:
-        """See to it that no model of this id exists, and return whether one was deleted."""
-        try:
-            read(self._ask("GET"), FinetunedModelId, self._call.transport.where)
-        except NotFoundError:
-            return False
-        if not overwrite:
-            raise ModelExistsError(
-                f"There is a model {self._model_id!r} already, and nothing was trained: attach it with "
-                f"df.timegpt.use_model({self._model_id!r}), replace it with overwrite=True, or choose another "
-                "output_model_id."
-            )
-        with contextlib.suppress(NotFoundError):
-            self._ask("DELETE")
-        return True
-
-    def _ask(self, method: str) -> Answer:
-        """Ask for this id's model, or for its end."""
-        return ask(self._call.prompt(), method, self._path, about=self._model_id)
+    @property
+    def may_be_trained(self) -> bool:
+        """Whether the service may have trained the model, or be at it."""
+        return (self._sending is not None and self._sending.may_be_out) or self._history.maybe_done
 
     def _train(self, body: Body) -> FinetuneResult:
         """Send the series, until there is a model or nothing more can be done for one."""
@@ -214,7 +202,7 @@ class Training:
 
     def _state_when_interrupted(self) -> str:
         """Say whether the model may still be trained."""
-        if (self._sending is not None and self._sending.may_be_out) or self._history.maybe_done:
+        if self.may_be_trained:
             return (
                 f"Interrupted, and model {self._model_id!r} may still be trained; "
                 f"df.timegpt.use_model({self._model_id!r}) attaches it once it is there."
@@ -224,6 +212,30 @@ class Training:
     @property
     def _path(self) -> str:
         return model_path(self._model_id)
+
+
+def refuse_taken(call: Call, model_id: str) -> None:
+    """Raise `ModelExistsError` where a model has this id already."""
+    if _exists(call, model_id):
+        raise ModelExistsError(
+            f"There is a model {model_id!r} already, and nothing was trained: attach it with "
+            f"df.timegpt.use_model({model_id!r}), replace it with overwrite=True, or choose another output_model_id."
+        )
+
+
+def delete_model(call: Call, model_id: str) -> None:
+    """Delete a model, unless it is gone already."""
+    with contextlib.suppress(NotFoundError):
+        ask(call.prompt(), "DELETE", model_path(model_id), about=model_id)
+
+
+def _exists(call: Call, model_id: str) -> bool:
+    """Whether the service has a model of this id."""
+    try:
+        read(ask(call.prompt(), "GET", model_path(model_id), about=model_id), FinetunedModelId, call.transport.where)
+    except NotFoundError:
+        return False
+    return True
 
 
 def model_path(finetuned_model_id: str) -> str:
