@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ipaddress
 import logging
 import os
 import secrets
@@ -18,9 +19,11 @@ from nixtla_accessor.local.engine import Engine
 from nixtla_accessor.local.server import create_app
 from nixtla_accessor.local.store import ModelStore, default_path
 
+_LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE = 75  # seconds; longer than the pauses of a notebook's loop
 _START_TIMEOUT = 30.0  # seconds
+_STOP_TIMEOUT = 3  # seconds that those who wait for an answer, or are still sending, are left
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +34,30 @@ class RunningEngine:
     api_key: str = field(repr=False)
 
 
-class _AnnouncingServer(uvicorn.Server):
-    """A server that says when it is ready."""
+class _EngineServer(uvicorn.Server):
+    """A server of an engine, which says when it is ready and stops the engine's work when it ends."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, api_key: str, announce: Callable[[], None]) -> None:
+        self._engine = Engine(ModelStore(default_path()))
         self._announce = announce
+        config = uvicorn.Config(
+            create_app(self._engine, api_key),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_keep_alive=_KEEP_ALIVE,
+            timeout_graceful_shutdown=_STOP_TIMEOUT,
+            ws="none",
+        )
+        super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._engine.stop()
+        await super().shutdown(sockets=sockets)
 
 
 _lock = threading.Lock()
@@ -70,7 +87,7 @@ def start_engine() -> RunningEngine:
 def _start_in_thread() -> RunningEngine:
     api_key = secrets.token_urlsafe()
     ready = threading.Event()
-    server = _AnnouncingServer(_config(api_key), ready.set)
+    server = _EngineServer(api_key, ready.set)
     listener = _listen(LOOPBACK, 0)
     engine = RunningEngine(_url(listener), api_key)
     thread = threading.Thread(target=server.run, args=([listener],), name="nixtla-accessor-engine", daemon=True)
@@ -111,7 +128,10 @@ def serve(host: str, port: int, api_key: str | None, announce: Callable[[Running
     """
     with _listen(host, port) as listener:
         engine = RunningEngine(_url(listener), api_key or secrets.token_urlsafe())
-        _AnnouncingServer(_config(engine.api_key), lambda: announce(engine)).run([listener])
+        server = _EngineServer(engine.api_key, lambda: announce(engine))
+        if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
+            _LOG.warning("Listening on %s: the key and the series travel there unencrypted.", host)
+        server.run([listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -131,10 +151,3 @@ def _listen(host: str, port: int) -> socket.socket:
 def _url(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _config(api_key: str) -> uvicorn.Config:
-    app = create_app(Engine(ModelStore(default_path())), api_key)
-    return uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", timeout_keep_alive=_KEEP_ALIVE, ws="none"
-    )

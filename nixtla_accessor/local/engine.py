@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +27,10 @@ from nixtla_accessor.api.schema import (
     ModelParameters,
     Series,
 )
+from nixtla_accessor.local.answers import Quantiles, intervals, probabilities, room_for
 from nixtla_accessor.local.features import HORIZON
-from nixtla_accessor.local.forecasting import forecast, input_size, quantile_at
-from nixtla_accessor.local.network import LEVELS, Weights, dump_weights, load_weights, pretrained_weights
+from nixtla_accessor.local.forecasting import BATCH, forecast, input_size, quantile_at
+from nixtla_accessor.local.network import Weights, dump_weights, load_weights, pretrained_weights
 from nixtla_accessor.local.seasons import Season, season_of
 from nixtla_accessor.local.store import DamagedModelError, ModelStore
 from nixtla_accessor.local.tuning import tune
@@ -41,6 +41,7 @@ _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
 MOST_TRAININGS = 16  # at work and waiting; fewer than the server has threads, so that look-ups are always answered
 _LEAST_HISTORY = 4  # steps before the first window of the past
+_AT_ONCE = 16 * BATCH  # series forecast before it is read off what is answered
 
 
 class ModelIdError(Exception):
@@ -66,6 +67,10 @@ class BusyError(Exception):
     """As many models are being trained, or wait for it, as the engine takes."""
 
 
+class StoppedError(Exception):
+    """The engine was stopped before the answer was there."""
+
+
 class UnknownFrequencyError(Exception):
     """The name of the frequency means nothing to the engine."""
 
@@ -85,7 +90,12 @@ class Engine:
         self._in_training: set[str] = set()
         self._accepted = threading.BoundedSemaphore(MOST_TRAININGS)
         self._at_work = threading.BoundedSemaphore(os.cpu_count() or 1)
+        self._stopping = threading.Event()
         self._saved_weights = lru_cache(_MODELS_IN_MEMORY)(self._load_saved_weights)
+
+    def stop(self) -> None:
+        """Let all that is at work end at its next step, in `StoppedError`; nothing half done is kept."""
+        self._stopping.set()
 
     def finetune(self, request: FinetuneInput) -> FinetuneOutput:
         """Fine-tune on the series of a request and save the model.
@@ -107,6 +117,10 @@ class Engine:
             If the frequency, the model to go on from, or the new model's id cannot be used.
         BusyError
             If too many trainings wait already.
+        StorageError
+            If the model cannot be kept.
+        StoppedError
+            If the engine is stopped meanwhile.
         """
         season = _season(request.freq)
         weights = self._weights(request.finetuned_model_id)
@@ -151,20 +165,25 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        TooLongAnswerError
+            If more numbers are asked for than are answered at once.
+        StoppedError
+            If the engine is stopped meanwhile.
         """
         season = _season(request.freq)
         weights = self._weights(request.finetuned_model_id)
         series = _split(request.series)
         if request.finetune_steps:
             weights = self._tune(weights, series, season, request)
-        quantiles = forecast(weights, series, season, request.h).reshape(-1, len(LEVELS))
+        quantiles = self._quantiles(weights, series, season, request.h, request.level)
+        quantiles = quantiles.reshape(len(quantiles), -1)
         values = len(request.series.y)
         return ForecastOutput(
             input_tokens=values,
-            output_tokens=len(quantiles),
+            output_tokens=quantiles.shape[1],
             finetune_tokens=values * request.finetune_steps,
-            mean=_at(quantiles, 0.5),
-            intervals=_intervals(quantiles, request.level),
+            mean=quantiles[0].tolist(),
+            intervals=intervals(quantiles, request.level),
         )
 
     def cross_validation(self, request: CrossValidationInput) -> CrossValidationOutput:
@@ -185,6 +204,10 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        TooLongAnswerError
+            If more numbers are asked for than are answered at once.
+        StoppedError
+            If the engine is stopped meanwhile.
         """
         season = _season(request.freq)
         weights = self._weights(request.finetuned_model_id)
@@ -196,7 +219,7 @@ class Engine:
             windows = last_windows(request.series.sizes, request.h, request.n_windows, step)
         values = len(request.series.y)
         rounds = windows.rounds() if request.finetune_steps and request.refit else [np.arange(len(windows.start))]
-        quantiles = np.empty((len(windows.start), windows.horizon, len(LEVELS)))
+        quantiles = room_for(request.level, len(windows.start), windows.horizon)
         for chosen in rounds:
             if request.finetune_steps:
                 known = _histories(series, windows.rows(chosen).earliest())
@@ -204,17 +227,17 @@ class Engine:
             else:
                 tuned = weights
             histories = _histories(series, windows.rows(chosen))
-            quantiles[chosen] = forecast(tuned, histories, season, windows.horizon)
+            quantiles[:, chosen] = self._quantiles(tuned, histories, season, windows.horizon, request.level)
         inside, positions, counts = windows.answered(request.series.sizes)
-        answered = quantiles[inside]
+        answered = quantiles[:, inside]
         return CrossValidationOutput(
             input_tokens=values,
-            output_tokens=len(answered),
+            output_tokens=len(positions),
             finetune_tokens=values * request.finetune_steps * len(rounds),
-            mean=_at(answered, 0.5),
+            mean=answered[0].tolist(),
             sizes=counts.tolist(),
             idxs=positions.tolist(),
-            intervals=_intervals(answered, request.level),
+            intervals=intervals(answered, request.level),
         )
 
     def detect_anomalies(self, request: AnomalyDetectionInput) -> AnomalyDetectionOutput:
@@ -234,23 +257,28 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        TooLongAnswerError
+            If more numbers are asked for than are answered at once.
+        StoppedError
+            If the engine is stopped meanwhile.
         """
         season = _season(request.freq)
         weights = self._weights(request.finetuned_model_id)
         series = _split(request.series)
         windows = _windows_of_all_history(request.series.sizes, season)
         inside, positions, counts = windows.answered(request.series.sizes)
-        quantiles = forecast(weights, _histories(series, windows), season, windows.horizon)[inside]
+        histories = _histories(series, windows)
+        quantiles = self._quantiles(weights, histories, season, windows.horizon, [request.level])[:, inside]
         actual = np.asarray(request.series.y, np.float64)[positions]
-        lowest, highest = (quantile_at(quantiles, 0.5 + sign * request.level / 200) for sign in (-1, 1))
+        _, lowest, highest = quantiles
         return AnomalyDetectionOutput(
             input_tokens=len(request.series.y),
-            output_tokens=len(quantiles),
+            output_tokens=len(positions),
             finetune_tokens=0,
-            mean=_at(quantiles, 0.5),
+            mean=quantiles[0].tolist(),
             sizes=counts.tolist(),
             anomaly=((actual < lowest) | (actual > highest)).tolist(),
-            intervals=_intervals(quantiles, [request.level]),
+            intervals=intervals(quantiles, [request.level]),
         )
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:  # noqa: ARG002 - all names mean one network
@@ -288,6 +316,7 @@ class Engine:
             raise BusyError
         try:
             with self._at_work:
+                self._go_on()
                 tuned = tune(
                     weights,
                     series,
@@ -296,10 +325,33 @@ class Engine:
                     depth=request.finetune_depth,
                     loss=request.finetune_loss,
                     seed=_seed(series),
+                    progress=self._go_on,
                 )
         finally:
             self._accepted.release()
         return tuned.weights
+
+    def _quantiles(
+        self,
+        weights: Weights,
+        series: Sequence[npt.NDArray[np.float64]],
+        season: Season,
+        horizon: int,
+        levels: Sequence[float] | None,
+    ) -> Quantiles:
+        """Forecast, and keep of the network's quantiles the median and the bounds of the intervals; see `room_for`."""
+        answer = room_for(levels, len(series), horizon)
+        for start in range(0, len(series), _AT_ONCE):
+            some = series[start : start + _AT_ONCE]
+            quantiles = forecast(weights, some, season, horizon, progress=self._go_on)
+            for nth, probability in enumerate(probabilities(levels)):
+                answer[nth, start : start + _AT_ONCE] = quantile_at(quantiles, probability)
+        return answer
+
+    def _go_on(self, _done: int = 0) -> None:
+        """Go on, unless the engine is being stopped."""
+        if self._stopping.is_set():
+            raise StoppedError
 
     @contextmanager
     def _reserved(self, model_id: str) -> Iterator[None]:
@@ -337,24 +389,6 @@ def _windows_of_all_history(sizes: npt.NDArray[np.int64], season: Season) -> Win
 def _histories(series: list[npt.NDArray[np.float64]], windows: Windows) -> list[npt.NDArray[np.float64]]:
     """Cut from its series what comes before each window."""
     return [series[i][:start] for i, start in zip(windows.series, windows.start, strict=True)]
-
-
-def _at(quantiles: npt.NDArray[np.floating[Any]], level: float) -> list[float]:
-    """List one quantile of each forecast."""
-    values: list[float] = quantile_at(quantiles, level).tolist()
-    return values
-
-
-def _intervals(
-    quantiles: npt.NDArray[np.floating[Any]], levels: Sequence[float] | None
-) -> dict[str, list[float]] | None:
-    """List the bounds of the intervals, as the contract names them."""
-    if levels is None:
-        return None
-    sides = (("lo", -1), ("hi", 1))
-    return {
-        f"{side}-{level:.12g}": _at(quantiles, 0.5 + sign * level / 200) for level in levels for side, sign in sides
-    }
 
 
 def _seed(series: list[npt.NDArray[np.float64]]) -> int:

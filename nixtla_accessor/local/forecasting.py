@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -59,7 +59,14 @@ def prepared(series: NDArray[np.floating], season: Season) -> Prepared:
 
 
 @one_blas_thread
-def forecast(weights: Weights, series: Sequence[NDArray[np.floating]], season: Season, horizon: int) -> Floats:
+def forecast(
+    weights: Weights,
+    series: Sequence[NDArray[np.floating]],
+    season: Season,
+    horizon: int,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Floats:
     """Forecast many series that share a season.
 
     Beyond the network's own horizon the median is taken for history and the spreads add up as independent errors do.
@@ -73,6 +80,8 @@ def forecast(weights: Weights, series: Sequence[NDArray[np.floating]], season: S
     season : Season
     horizon : int
         Steps ahead.
+    progress : callable, optional
+        Called with the number of series done, at each turn of the work.
 
     Returns
     -------
@@ -87,13 +96,16 @@ def forecast(weights: Weights, series: Sequence[NDArray[np.floating]], season: S
     >>> forecast(pretrained_weights(), [sales], Season(4, 0), horizon=6).shape
     (1, 6, 9)
     """
-    batches = [
-        _forecast_batch(
-            weights, [prepared(values, season) for values in series[start : start + BATCH]], season, horizon
-        )
-        for start in range(0, len(series), BATCH)
-    ]
-    return np.concatenate(batches) if batches else np.zeros((0, horizon, len(LEVELS)))
+    quantiles = np.empty((len(series), horizon, len(LEVELS)))
+    for start in range(0, len(series), BATCH):
+        batch = [prepared(_used(values, season), season) for values in series[start : start + BATCH]]
+        parts = []
+        for part in _parts(weights, batch, season, -(-horizon // HORIZON)):
+            parts.append(part)
+            if progress:
+                progress(start)
+        quantiles[start : start + BATCH] = _in_units(np.concatenate(parts, 1)[:, :horizon], batch)
+    return quantiles
 
 
 def quantile_at(quantiles: Floats, level: float) -> Floats:
@@ -132,25 +144,33 @@ def quantile_at(quantiles: Floats, level: float) -> Floats:
     return np.minimum(result, upper) if share > 0 else result
 
 
-def _forecast_batch(weights: Weights, series: list[Prepared], season: Season, horizon: int) -> Floats:
-    """Quantiles of a few series, step by step of the network's horizon."""
+def _used(series: NDArray[np.floating], season: Season) -> NDArray[np.floating]:
+    """Cut off what the network does not read; where values are missing, what they are filled from may lie before."""
+    end = series[-input_size(season) :]
+    return end if np.isfinite(end).all() else series
+
+
+def _parts(weights: Weights, series: list[Prepared], season: Season, count: int) -> Iterator[Floats]:
+    """Forecast a few series, one step of the network's horizon after the other."""
     history, length = right_aligned([each.values for each in series], season)
-    parts: list[Floats] = []
     carried: Floats = np.zeros((len(series), 1, len(LEVELS)))  # spread at the end of the part before
-    for _ in range(-(-horizon // HORIZON)):
+    for _ in range(count):
         windows = extract(history, length, season)
         z = _uncrossed(predict(weights, windows).astype(np.float64))
         part = windows.location[:, :, None] + windows.scale[:, :, None] * z
         median = part[:, :, MEDIAN, None]
         spread = part - median
         spread = np.copysign(np.hypot(spread, carried), _SIDE)
-        parts.append(median + spread)
+        yield median + spread
         carried = spread[:, -1:]
         history = np.concatenate([history, median[:, :, 0]], 1)[:, -input_size(season) :]
         length = length + HORIZON
-    quantiles = np.concatenate(parts, 1)[:, :horizon]
+
+
+def _in_units(quantiles: Floats, series: list[Prepared]) -> Floats:
+    """Scale back to the units of the series; finite, and so are the differences of quantiles."""
     exponent = np.array([each.exponent for each in series])[:, None, None]
-    largest = np.ldexp(1.0, np.minimum(1020 - exponent, 1000))  # so that differences of quantiles are finite too
+    largest = np.ldexp(1.0, np.minimum(1020 - exponent, 1000))
     result: Floats = np.ldexp(np.clip(quantiles, -largest, largest), exponent)
     return result
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Annotated, Any
 
 import orjson
-import pyarrow as pa
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
+from pydantic import BaseModel
 
 from nixtla_accessor.api.schema import (
     MODEL_ID_PATTERN,
@@ -31,21 +31,21 @@ from nixtla_accessor.api.schema import (
     HTTPValidationError,
     ModelParametersOutput,
 )
+from nixtla_accessor.local.answers import TooLongAnswerError
+from nixtla_accessor.local.bodies import InflatedRequest
 from nixtla_accessor.local.engine import (
     BusyError,
     Engine,
     ModelIdTakenError,
     ModelInTrainingError,
+    StoppedError,
     UnknownFrequencyError,
     UnknownModelError,
 )
-from nixtla_accessor.local.store import DamagedModelError
+from nixtla_accessor.local.store import DamagedModelError, StorageError
 
 BASE_MODEL = "timegpt-1"
 RETRY_AFTER = 5  # seconds, for those who come when the engine is busy
-MAX_BODY_BYTES = 2**30  # of JSON, after inflating
-_CHUNK_BYTES = 2**20
-_CODECS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
 _UNSUPPORTED_SERIES = {
     "X": "exogenous features",
     "X_future": "exogenous features",
@@ -59,25 +59,6 @@ _UNSUPPORTED = {
 }
 
 
-class _InflatedRequest(Request):
-    """A request whose body may be compressed, is bounded, and is parsed by orjson."""
-
-    async def body(self) -> bytes:
-        if not hasattr(self, "_inflated"):
-            sent = bytearray()
-            async for chunk in self.stream():
-                sent += chunk
-                if len(sent) > MAX_BODY_BYTES:
-                    raise _too_large()
-            self._inflated = _inflate(bytes(sent), self.headers.get("content-encoding", "identity"))
-        return self._inflated
-
-    async def json(self) -> Any:  # noqa: ANN401 - any JSON
-        if not hasattr(self, "_parsed"):
-            self._parsed = orjson.loads(await self.body())
-        return self._parsed
-
-
 class _EngineRoute(APIRoute):
     """A route that checks the key before a byte of the body is read."""
 
@@ -86,32 +67,9 @@ class _EngineRoute(APIRoute):
 
         async def handle_inflated(request: Request) -> Response:
             _check_key(request)
-            return await handle(_InflatedRequest(request.scope, request.receive))
+            return await handle(InflatedRequest(request.scope, request.receive))
 
         return handle_inflated
-
-
-def _too_large() -> HTTPException:
-    return HTTPException(413, f"The local engine takes bodies of at most {MAX_BODY_BYTES} bytes of JSON.")
-
-
-def _inflate(sent: bytes, encoding: str) -> bytes:
-    """Inflate a body, but never beyond the bound."""
-    encoding = encoding.strip().lower()
-    if encoding in ("", "identity"):
-        return sent
-    if encoding not in _CODECS:
-        raise HTTPException(415, f"Content-Encoding {encoding!r} is not supported: send zstd, gzip or identity.")
-    inflated = bytearray()
-    try:
-        with pa.CompressedInputStream(pa.BufferReader(sent), _CODECS[encoding]) as stream:
-            while chunk := stream.read(_CHUNK_BYTES):
-                inflated += chunk
-                if len(inflated) > MAX_BODY_BYTES:
-                    raise _too_large()
-    except OSError as error:
-        raise HTTPException(400, f"The body is not a whole {encoding} stream.") from error
-    return bytes(inflated)
 
 
 def _check_key(request: Request) -> None:
@@ -151,6 +109,11 @@ def _engine(request: Request) -> Engine:
     return engine
 
 
+def _written(answer: BaseModel) -> Response:
+    """Write an answer of many numbers in the thread that made it, so that no one else has to wait."""
+    return Response(orjson.dumps(dict(answer)), media_type="application/json")
+
+
 ModelIdInPath = Annotated[str, Path(title="Finetuned Model Id", pattern=MODEL_ID_PATTERN)]
 EngineOfApp = Annotated[Engine, Depends(_engine)]
 
@@ -187,22 +150,24 @@ def finetune(body: Annotated[FinetuneInput, Body(examples=[_FINETUNE_EXAMPLE])],
     return engine.finetune(body)
 
 
-@router.post("/v2/forecast", dependencies=[Depends(_refuse_unsupported)])
-def forecast(body: ForecastInput, engine: EngineOfApp) -> ForecastOutput:
+@router.post("/v2/forecast", dependencies=[Depends(_refuse_unsupported)], response_model=ForecastOutput)
+def forecast(body: ForecastInput, engine: EngineOfApp) -> Response:
     """Forecast every series, with the base model or a fine-tuned one."""
-    return engine.forecast(body)
+    return _written(engine.forecast(body))
 
 
-@router.post("/v2/cross_validation", dependencies=[Depends(_refuse_unsupported)])
-def cross_validation(body: CrossValidationInput, engine: EngineOfApp) -> CrossValidationOutput:
+@router.post("/v2/cross_validation", dependencies=[Depends(_refuse_unsupported)], response_model=CrossValidationOutput)
+def cross_validation(body: CrossValidationInput, engine: EngineOfApp) -> Response:
     """Forecast windows of the past, to compare with what happened."""
-    return engine.cross_validation(body)
+    return _written(engine.cross_validation(body))
 
 
-@router.post("/v2/anomaly_detection", dependencies=[Depends(_refuse_unsupported)])
-def anomaly_detection(body: AnomalyDetectionInput, engine: EngineOfApp) -> AnomalyDetectionOutput:
+@router.post(
+    "/v2/anomaly_detection", dependencies=[Depends(_refuse_unsupported)], response_model=AnomalyDetectionOutput
+)
+def anomaly_detection(body: AnomalyDetectionInput, engine: EngineOfApp) -> Response:
     """Mark the values of the past that the model finds unusual."""
-    return engine.detect_anomalies(body)
+    return _written(engine.detect_anomalies(body))
 
 
 @router.get("/v2/models")
@@ -274,13 +239,27 @@ def _answer_damaged(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"{error} Delete it, and fine-tune again."}, 410)
 
 
+def _answer_storage(_request: Request, error: Exception) -> JSONResponse:
+    # Not 500 or 503: clients take those for passing faults and train again what could not be kept.
+    return JSONResponse({"detail": str(error)}, 507)
+
+
+def _answer_stopped(_request: Request, _error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "The local engine is being stopped, and nothing was kept."}, 503)
+
+
 def _answer_unknown_frequency(request: Request, error: Exception) -> JSONResponse:
     place = "query" if request.method == "GET" else "body"
     return _answer_refusal(request, _refused((place, "freq"), str(error), "unknown_freq"))
 
 
+def _answer_too_long(request: Request, error: Exception) -> JSONResponse:
+    return _answer_refusal(request, _refused(("body",), str(error), "too_long_answer"))
+
+
 def _answer_failure(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"The local engine failed: {type(error).__name__}: {error}"}, 500)
+    detail = f"The local engine failed: {type(error).__name__}: {error}"
+    return JSONResponse({"detail": detail}, 500, headers={"Connection": "close"})  # as it will be
 
 
 _HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
@@ -290,7 +269,10 @@ _HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     ModelInTrainingError: _answer_in_training,
     BusyError: _answer_busy,
     DamagedModelError: _answer_damaged,
+    StorageError: _answer_storage,
+    StoppedError: _answer_stopped,
     UnknownFrequencyError: _answer_unknown_frequency,
+    TooLongAnswerError: _answer_too_long,
     Exception: _answer_failure,
 }
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import platformdirs
@@ -37,6 +37,14 @@ class DamagedModelError(Exception):
     """The saved tensors of a model cannot be used."""
 
 
+class StorageError(Exception):
+    """The file of models cannot be read or written now."""
+
+
+class DamagedFileError(StorageError):
+    """What is in the file of models makes no sense to SQLite."""
+
+
 def default_path() -> Path:
     """Return where the models of this user live: ``NIXTLA_ACCESSOR_HOME``, else the user's data folder."""
     home = os.environ.get("NIXTLA_ACCESSOR_HOME")
@@ -47,36 +55,48 @@ def default_path() -> Path:
 class ModelStore:
     """Fine-tuned models by id.
 
-    Every call opens the file anew, so one store serves many threads and a fork keeps nothing open.
+    Every call opens the file anew, so one store serves many threads, a fork keeps nothing open, and what was amiss with
+    the disk is forgotten once it is mended. All calls raise `StorageError` where the file cannot be used.
 
     Parameters
     ----------
     path : Path
         The SQLite file; it and its folder are made where they are missing.
+
+    Raises
+    ------
+    ConfigurationError
+        If models cannot be kept there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with self._transaction():
-                pass
-        except (OSError, sqlite3.Error) as error:
-            message = (
-                f"The local engine keeps its models in {path}, and cannot write there ({error}). "
-                "Set NIXTLA_ACCESSOR_HOME to a folder that is yours."
-            )
-            raise ConfigurationError(message) from error
+            self.models()
+        except DamagedFileError as error:
+            raise ConfigurationError(str(error)) from error
+        except StorageError as error:
+            raise ConfigurationError(f"{error} NIXTLA_ACCESSOR_HOME sets another one.") from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self.path.parent.mkdir(parents=True, exist_ok=True)  # someone may have cleaned up since
-        database = sqlite3.connect(self.path, timeout=_WAIT_FOR_WRITERS)
         try:
-            with database:
+            self.path.parent.mkdir(parents=True, exist_ok=True)  # someone may have cleaned up since
+            with closing(sqlite3.connect(self.path, timeout=_WAIT_FOR_WRITERS)) as database, database:
                 database.execute(_SCHEMA)
                 yield database
-        finally:
-            database.close()
+        except (OSError, sqlite3.OperationalError) as error:
+            message = (
+                f"The local engine keeps its models in {self.path}, and cannot read or write there ({error}). "
+                "Make room, or see to the rights of the folder."
+            )
+            raise StorageError(message) from error
+        except sqlite3.DatabaseError as error:
+            message = (
+                f"The file {self.path}, where the local engine keeps its models, is damaged ({error}). Put a copy "
+                "of it back; or move it away, and the engine begins anew, without models."
+            )
+            raise DamagedFileError(message) from error
 
     def save(self, model: FinetunedModel, tensors: bytes) -> bool:
         """Save a model whole, or not at all; False where its id is taken."""
@@ -99,8 +119,11 @@ class ModelStore:
 
     def tensors(self, model_id: str) -> bytes | None:
         """Return the tensors of a model as they were saved, or None."""
-        with self._transaction() as database:
-            row = database.execute("SELECT sha256, tensors FROM models WHERE id = ?", (model_id,)).fetchone()
+        try:
+            with self._transaction() as database:
+                row = database.execute("SELECT sha256, tensors FROM models WHERE id = ?", (model_id,)).fetchone()
+        except DamagedFileError as error:  # its own pages, since the file could be opened
+            raise DamagedModelError(f"The saved model {model_id!r} is damaged: it cannot be read.") from error
         if row is None:
             return None
         checksum, tensors = row

@@ -24,7 +24,7 @@ from nixtla_accessor.local.network import Weights, backward, forward, frozen_par
 from nixtla_accessor.local.optimiser import Adam, flattened
 from nixtla_accessor.local.seasons import Season
 
-SHARES = (0.1, 0.25, 0.5, 0.75, 1.0)  # of the way from the base weights to the trained ones
+SHARES = (0.1, 0.25, 0.5)  # of the way from the base weights to the trained ones; beyond, the hold-out is too trusting
 CERTAINTY = 0.5  # standard errors by which the hold-out's gain must exceed zero
 CERTAINTY_FEW = 3.0  # more of them for panels of few series, whose windows are not independent
 MOST_WINDOWS = 3000

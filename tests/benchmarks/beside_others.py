@@ -1,0 +1,194 @@
+"""The local engine beside other libraries: error, coverage and time on the same panels, in one table.
+
+statsforecast needs pandas below 3, so the whole runs in an environment of its own::
+
+    python -m venv beside
+    beside/bin/pip install "pandas<3" statsforecast mlforecast lightgbm -e ".[local]"
+    OPENBLAS_NUM_THREADS=1 beside/bin/python tests/benchmarks/beside_others.py
+
+Measured are the two panels that the package ships, a synthetic one, and those of any Parquet file in the format of
+``accuracy.py``::
+
+    … beside_others.py --panels m1.parquet --freq yearly=YE --freq quarterly=QE --freq monthly=ME
+
+MASE is the mean over a panel's series, scaled by the in-sample error of the seasonal naive forecast; 80% and 95% are
+the shares of the held-out values inside the intervals, where a model answers any (LightGBM with mlforecast has none
+for series as short as these: its conformal ones want many windows of each). Time is that of one processor core, for
+training and forecasting together, after each library has been warmed up on a small panel.
+
+``--scores FILE`` keeps the scores in a CSV file, and takes those of models that are not asked for from there; so
+``--scores scores.csv --models zero-shot`` measures new weights beside others that were measured before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from accuracy import Panel, read_panels, scores
+from lightgbm import LGBMRegressor
+from mlforecast import MLForecast
+from mlforecast.lag_transforms import RollingMean
+from mlforecast.target_transforms import Differences, LocalStandardScaler
+from numpy.typing import NDArray
+from statsforecast import StatsForecast
+from statsforecast.models import AutoETS, DynamicOptimizedTheta, SeasonalNaive
+
+from nixtla_accessor.datasets import load_unemployment, load_weather
+from nixtla_accessor.local.forecasting import forecast
+from nixtla_accessor.local.network import LEVELS, Weights, load_weights, pretrained_weights
+from nixtla_accessor.local.seasons import season_of
+from nixtla_accessor.local.tuning import tune
+
+Quantiles = NDArray[np.floating]
+Model = Callable[[Panel, int], Quantiles]
+LIBRARY_LEVELS = {0.025: "-lo-95", 0.1: "-lo-80", 0.5: "", 0.9: "-hi-80", 0.975: "-hi-95"}
+SHOWN = {"MASE": "{:.3f}", "80%": "{:.1%}", "95%": "{:.1%}", "seconds": "{:.2f}"}
+
+
+def ours(weights: Weights, steps: int = 0, depth: int = 1) -> Model:
+    """Return the engine's network, tuned on the panel where steps are above 0."""
+
+    def answer(panel: Panel, horizon: int) -> Quantiles:
+        tuned = weights
+        if steps:
+            tuning = {"steps": steps, "depth": depth, "loss": "default", "seed": 0}
+            tuned = tune(weights, panel.train, panel.season, **tuning).weights
+        return forecast(tuned, panel.train, panel.season, horizon)
+
+    return answer
+
+
+def of_statsforecast(kind: type) -> Model:
+    """Return a model that is fitted to each series for itself."""
+
+    def answer(panel: Panel, horizon: int) -> Quantiles:
+        model = kind(season_length=panel.season.length, alias="model")
+        engine = StatsForecast([model], freq=1, n_jobs=1, fallback_model=SeasonalNaive(panel.season.length))
+        return _quantiles(engine.forecast(df=_long(panel), h=horizon, level=[80, 95]), len(panel.train))
+
+    return answer
+
+
+def lightgbm(panel: Panel, horizon: int) -> Quantiles:
+    """Boosted trees over the panel, on seasonal differences, scaled; recursive."""
+    season = panel.season.length
+    engine = MLForecast(
+        {"model": LGBMRegressor(objective="mae", verbosity=-1, n_jobs=1, random_state=0)},
+        freq=1,
+        lags=sorted({*range(1, 4), *range(1, min(season, 12) + 1), season, 2 * season}),
+        lag_transforms={1: [RollingMean(max(season, 3), min_samples=1)]},
+        target_transforms=[Differences([season]), LocalStandardScaler()],
+    )
+    engine.fit(_long(panel), static_features=[])
+    return _quantiles(engine.predict(horizon), len(panel.train))
+
+
+def _long(panel: Panel) -> pd.DataFrame:
+    """Lay a panel out as these libraries take it, with steps for stamps."""
+    sizes = [len(values) for values in panel.train]
+    return pd.DataFrame(
+        {
+            "unique_id": np.repeat(np.arange(len(sizes)), sizes),
+            "ds": np.concatenate([np.arange(size) for size in sizes]),
+            "y": np.concatenate(panel.train),
+        }
+    )
+
+
+def _quantiles(answer: pd.DataFrame, n_series: int) -> Quantiles:
+    """Read quantiles off the libraries' columns; NaN where there are none."""
+    answer = answer.sort_values(["unique_id", "ds"])
+    columns = [f"model{LIBRARY_LEVELS[level]}" if level in LIBRARY_LEVELS else "" for level in LEVELS]
+    return answer.reindex(columns=columns).to_numpy(float).reshape(n_series, -1, len(LEVELS))
+
+
+def models(weights: Weights) -> dict[str, Model]:
+    """Return all models by name, in the order of the table."""
+    return {
+        "seasonal naive": of_statsforecast(SeasonalNaive),
+        "AutoETS": of_statsforecast(AutoETS),
+        "Theta": of_statsforecast(DynamicOptimizedTheta),
+        "LightGBM": lightgbm,
+        "zero-shot": ours(weights),
+        "10 steps, depth 1": ours(weights, 10, 1),
+        "50 steps, depth 5": ours(weights, 50, 5),
+    }
+
+
+def panels(path: Path | None, frequencies: dict[str, str]) -> Iterator[Panel]:
+    """Yield the panels of the package, a synthetic one, and those of a file."""
+    yield _held_out("unemployment", load_unemployment(), "MS", 12)
+    yield _held_out("weather", load_weather(), "D", 28)
+    yield synthetic("synthetic", 1000, 200, 14)
+    if path is not None:
+        yield from read_panels(path, {group: season_of(freq) for group, freq in frequencies.items()})
+
+
+def synthetic(name: str, n_series: int, length: int, horizon: int) -> Panel:
+    """Make a daily panel: a level, a trend, a week's pattern that grows with the level, and a drifting error."""
+    rng = np.random.default_rng(0)
+    days = np.arange(length)
+    level = rng.lognormal(4, 1, (n_series, 1))
+    pattern = np.exp(0.3 * rng.normal(size=(n_series, 7)))[:, days % 7]
+    trend = 1 + rng.normal(0, 0.002, (n_series, 1)) * days
+    drift = 1 + np.cumsum(rng.normal(0, 0.01, (n_series, length)), axis=1)
+    values = level * pattern * trend * drift * (1 + rng.normal(0, 0.1, (n_series, length)))
+    return Panel(name, season_of("D"), [*values[:, :-horizon]], [*values[:, -horizon:]])
+
+
+def _held_out(name: str, frame: pd.DataFrame, freq: str, horizon: int) -> Panel:
+    """Cut the last steps off each series."""
+    series = [values.to_numpy(float) for _, values in frame.groupby("unique_id")["y"]]
+    return Panel(name, season_of(freq), [y[:-horizon] for y in series], [y[-horizon:] for y in series])
+
+
+def measure(model: Model, panel: Panel) -> dict[str, float]:
+    """Score a model on a panel."""
+    began = time.process_time()
+    quantiles = model(panel, max(len(values) for values in panel.test))
+    seconds = time.process_time() - began
+    mase, inside_80, inside_95 = scores(panel, quantiles)
+    if np.isnan(quantiles[..., 0]).all():
+        inside_80 = inside_95 = np.nan
+    return {"MASE": mase, "80%": inside_80, "95%": inside_95, "seconds": seconds}
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--panels", type=Path, help="a Parquet file of panels")
+    parser.add_argument("--freq", action="append", default=[], metavar="GROUP=FREQ", help="of each group of the file")
+    parser.add_argument("--weights", type=Path, help="a safetensors file; else those of the package")
+    parser.add_argument("--models", nargs="+", help="names as in the table; else all")
+    parser.add_argument("--scores", type=Path, help="a CSV file that keeps the scores")
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore", module="statsforecast|mlforecast|lightgbm|sklearn")
+    known = models(load_weights(arguments.weights) if arguments.weights else pretrained_weights())
+    chosen = arguments.models or list(known)
+    if unknown := set(chosen) - set(known):
+        parser.error(f"there is no model {sorted(unknown)}, only {list(known)}")
+    table = pd.DataFrame(columns=[*SHOWN], index=pd.MultiIndex.from_arrays([[], []], names=["panel", "model"]))
+    if arguments.scores and arguments.scores.exists():
+        table = pd.read_csv(arguments.scores, index_col=["panel", "model"])
+    for name in chosen:
+        known[name](synthetic("warm-up", 5, 100, 7), 7)
+    names = []
+    for panel in panels(arguments.panels, dict(each.split("=") for each in arguments.freq)):
+        names.append(panel.name)
+        for name in chosen:
+            table.loc[(panel.name, name), :] = measure(known[name], panel)
+            if arguments.scores:
+                table.to_csv(arguments.scores)
+    table = table.loc[[row for row in pd.MultiIndex.from_product([names, known]) if row in table.index]]
+    formats = {column: lambda value, shown=shown: shown.format(value) for column, shown in SHOWN.items()}
+    print(table.astype(float).to_string(formatters=formats, na_rep="–"))
+
+
+if __name__ == "__main__":
+    main()
