@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -41,7 +42,7 @@ _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
 MOST_TRAININGS = 16  # at work and waiting; fewer than the server has threads, so that look-ups are always answered
 _LEAST_HISTORY = 4  # steps before the first window of the past
-_AT_ONCE = 16 * BATCH  # series forecast before it is read off what is answered
+_AT_ONCE = 2 * BATCH  # series that a thread forecasts before it reads off what is answered
 
 
 class ModelIdError(Exception):
@@ -341,11 +342,17 @@ class Engine:
     ) -> Quantiles:
         """Forecast, and keep of the network's quantiles the median and the bounds of the intervals; see `room_for`."""
         answer = room_for(levels, len(series), horizon)
-        for start in range(0, len(series), _AT_ONCE):
+
+        def fill(start: int) -> None:
             some = series[start : start + _AT_ONCE]
             quantiles = forecast(weights, some, season, horizon, progress=self._go_on)
             for nth, probability in enumerate(probabilities(levels)):
                 answer[nth, start : start + _AT_ONCE] = quantile_at(quantiles, probability)
+
+        starts = range(0, len(series), _AT_ONCE)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy lets go of the interpreter where it computes
+            for _ in threads.map(fill, starts):
+                pass
         return answer
 
     def _go_on(self, _done: int = 0) -> None:

@@ -1,0 +1,267 @@
+"""How fine-tuning from a Dask frame grows: with rows, series, partitions and workers.
+
+    python tests/benchmarks/dask_scale.py                            # 1 to 20 million rows: some minutes, 1 GB of disk
+    python tests/benchmarks/dask_scale.py --rows 1_000_000           # a minute
+
+The script writes hourly series to Parquet in a temporary folder, and fine-tunes to them on a LocalCluster of processes
+of one thread each, against a server on loopback that swallows the request and answers as if a model had been tuned.
+Times are of the call alone; "packing" is its part before the request. Memory is the peak above what a process held
+before the call, on Linux: of this process, and of the worker that needed most. "pandas" reads the same files into one
+frame and fine-tunes from that. The last table is the embedded engine, on a small panel.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+STEPS_OF_SERIES, ROWS_OF_FILE = 1_000, 500_000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A data set, and how it is worked on; no workers for pandas."""
+
+    rows: int
+    series: int
+    files: int
+    workers: int
+    layout: str = "by id"
+
+
+class Sink(BaseHTTPRequestHandler):
+    """Reads every request, and answers as if a model had been fine-tuned."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16
+
+    def do_POST(self) -> None:
+        """Swallow the body."""
+        left = int(self.headers["Content-Length"])
+        while left:
+            left -= len(self.rfile.read(min(left, 1 << 20)))
+        self._answer(200, {"input_tokens": 0, "output_tokens": 0, "finetune_tokens": 0, "finetuned_model_id": "sunk"})
+
+    def do_GET(self) -> None:
+        """Know no model."""
+        self._answer(404, {"detail": "Finetuned model not found"})
+
+    def log_message(self, *arguments: object) -> None:
+        """Say nothing."""
+
+    def _answer(self, status: int, body: dict[str, object]) -> None:
+        content = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+def serve() -> None:
+    """Run the sink; its address is the first line that it prints."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
+    print(f"http://127.0.0.1:{server.server_port}", flush=True)
+    server.serve_forever()
+
+
+@contextlib.contextmanager
+def sink() -> Iterator[str]:
+    """Run the sink in a process of its own."""
+    process = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def write_files(folder: Path, case: Case) -> None:
+    """Write one data set: its rows sorted by id and cut anywhere, or by time, or in no order."""
+    import numpy as np
+    import pandas as pd
+
+    steps = case.rows // case.series
+    generator = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "unique_id": np.repeat([f"series {number:08}" for number in range(case.series)], steps),
+            "ds": np.tile(pd.date_range("2015-01-01", periods=steps, freq="h", unit="us"), case.series),
+            "y": generator.normal(100, 10, case.rows).round(2),
+            "further": generator.integers(0, 9, case.rows),
+        }
+    )
+    if case.layout == "by time":
+        frame = frame.sort_values("ds", kind="stable")
+    elif case.layout == "strewn":
+        frame = frame.sample(frac=1, random_state=0)
+    borders = np.linspace(0, case.rows, case.files + 1).astype(int)
+    for number, (low, high) in enumerate(zip(borders, borders[1:], strict=False)):
+        frame.iloc[low:high].to_parquet(folder / f"{number:05}.parquet", index=False)
+
+
+def resident(kind: str) -> int:
+    """Return the bytes that this process holds ("VmRSS"), or has held at most ("VmHWM")."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(kind))
+
+
+def mark() -> int:
+    """Forget the peak so far, and return what is held now."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident("VmRSS")
+
+
+def peak_above(held: int) -> int:
+    """Return how far above the mark the peak was."""
+    return resident("VmHWM") - held
+
+
+def measure(case: Case, folder: Path, address: str) -> dict[str, float]:
+    """Pack and fine-tune once each, and measure both."""
+    import dask.dataframe as dd
+    import pandas as pd
+
+    import nixtla_accessor.dask
+    from nixtla_accessor import Client
+
+    client = Client("a-key", address, progress=False, max_request_bytes=2**40)
+    if not case.workers:
+        held = mark()
+        began = time.perf_counter()
+        frame = pd.concat([pd.read_parquet(path) for path in sorted(folder.iterdir())], ignore_index=True)
+        read = time.perf_counter()
+        frame.timegpt.finetune(client=client)
+        return {"pack": read - began, "all": time.perf_counter() - began, "here": peak_above(held), "there": 0}
+
+    import dask
+    from distributed import Client as Cluster
+    from distributed import LocalCluster
+
+    options = {"n_workers": case.workers, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": None}
+    with LocalCluster(**options) as processes, Cluster(processes) as cluster:
+        dask.compute(*dd.read_parquet(folder).partitions[0].head(5, compute=False).to_delayed())
+        cluster.run(__import__, "nixtla_accessor.dask")  # so that no import is timed
+        frame = dd.read_parquet(folder)
+        frame.timegpt.pack()  # and no first time
+        marks = cluster.run(mark)
+        held = mark()
+        began = time.perf_counter()
+        packed = frame.timegpt.pack()
+        done = time.perf_counter()
+        assert len(packed.y) == case.rows
+        peaks = cluster.run(resident, "VmHWM")
+        del packed
+        packing_here = peak_above(held)
+        held = mark()
+        again = time.perf_counter()
+        frame.timegpt.finetune(client=client)
+        return {
+            "pack": done - began,
+            "all": time.perf_counter() - again,
+            "here": max(packing_here, peak_above(held)),
+            "packing here": packing_here,
+            "there": max(peaks[worker] - marks[worker] for worker in marks),
+        }
+
+
+def run(case: Case, folder: Path, address: str) -> dict[str, float]:
+    """Measure a case in a process of its own."""
+    command = [sys.executable, __file__, "--case", json.dumps(vars(case)), "--folder", str(folder), "--sink", address]
+    return dict(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1]))
+
+
+def table(title: str, cases: list[Case], address: str) -> None:
+    """Measure some cases, and print a row for each."""
+    print(f"\n{title}\n")
+    print(
+        "| rows | series | partitions | layout | workers | packing | all | packing here | peak here | peak of a worker |"
+    )
+    print("|---:|---:|---:|---|---:|---:|---:|---:|---:|---:|")
+    for case in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            write_files(Path(folder), case)
+            took = run(case, Path(folder), address)
+        names = f"| {case.rows:,} | {case.series:,} | {case.files} | {case.layout} | {case.workers or 'pandas'} "
+        here = f"{took['packing here'] / 2**20:,.0f} MiB" if case.workers else ""
+        times = f"| {took['pack']:.2f} s | {took['all']:.2f} s | {here} "
+        memory = f"| {took['here'] / 2**20:,.0f} MiB | {took['there'] / 2**20:,.0f} MiB |"
+        print(names + times + memory, flush=True)
+
+
+def embedded_engine() -> None:
+    """Fine-tune and forecast a small panel with the embedded engine, from pandas and on one and two workers."""
+    import dask.dataframe as dd
+    from distributed import Client as Cluster
+    from distributed import LocalCluster
+
+    import nixtla_accessor.dask
+
+    case = Case(200_000, 1_000, 8, 2)
+    print(f"\nThe embedded engine: {case.series:,} series of {case.rows // case.series} rows\n")
+    print("| workers | finetune, 10 steps | forecast, h=24 |\n|---:|---:|---:|")
+    with tempfile.TemporaryDirectory() as folder, nixtla_accessor.connect(base_url="local", progress=False):
+        write_files(Path(folder), case)
+
+        def show(name: object, frame: dd.DataFrame) -> None:
+            began = time.perf_counter()
+            frame.timegpt.finetune()
+            tuned = time.perf_counter()
+            ahead = frame.timegpt.forecast(24)
+            rows = len(ahead.compute() if isinstance(ahead, dd.DataFrame) else ahead)
+            assert rows == 24 * case.series
+            print(f"| {name} | {tuned - began:.2f} s | {time.perf_counter() - tuned:.2f} s |", flush=True)
+
+        frame = dd.read_parquet(folder)
+        frame.compute().timegpt.finetune()  # starts the engine
+        show("pandas", frame.compute())
+        for workers in (1, 2):
+            options = {"n_workers": workers, "threads_per_worker": 1, "memory_limit": None, "dashboard_address": None}
+            with LocalCluster(**options) as processes, Cluster(processes):
+                frame.timegpt.forecast(1, model="timegpt-1").compute()  # starts the workers' engines
+                show(workers, frame)
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000])
+    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--case", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--sink", help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve()
+        return
+    if asked.case:
+        print(json.dumps(measure(Case(**json.loads(asked.case)), asked.folder, asked.sink)))
+        return
+
+    def case(rows: int, workers: int, steps: int = STEPS_OF_SERIES, of_file: int = ROWS_OF_FILE, **layout: str) -> Case:
+        return Case(rows, rows // steps, max(rows // of_file, 2), workers, **layout)
+
+    middle = asked.rows[len(asked.rows) // 2]
+    with sink() as address:
+        table("With rows", [case(rows, workers) for rows in asked.rows for workers in (0, 1, 2)], address)
+        table("With series", [case(middle, 2, steps) for steps in (10_000, 1_000, 100, 10)], address)
+        table("With partitions", [case(middle, 2, of_file=middle // files) for files in (4, 16, 64)], address)
+        layouts = [case(middle, 2, layout=layout) for layout in ("by id", "by time", "strewn")]
+        table("With the order of the rows", layouts, address)
+    embedded_engine()
+
+
+if __name__ == "__main__":
+    main()
