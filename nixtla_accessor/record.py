@@ -71,12 +71,12 @@ _NAMES = frozenset(field.name for field in fields(Record))
 _TEXTS = ("finetuned_model_id", "model", "origin", "created_at")
 
 
-def attach_record(frame: pd.DataFrame, record: Record) -> None:
+def attach_record(frame: pd.DataFrame | pd.Series[Any], record: Record) -> None:
     """Write a record into a frame's attrs, in the place of the one that was there."""
     frame.attrs[KEY] = asdict(record)
 
 
-def read_record(frame: pd.DataFrame) -> Record | None:
+def read_record(frame: pd.DataFrame | pd.Series[Any]) -> Record | None:
     """Read the record of a frame; None where there is none that can be understood."""
     stored = frame.attrs.get(KEY)
     if not isinstance(stored, Mapping) or not all(isinstance(stored.get(name), str) for name in _TEXTS):

@@ -40,6 +40,10 @@ WALLS = {
     "plotting": ({"panel", "errors"}, {"pandas", "numpy", "matplotlib"}),
     "registry": ({"api", "errors"}, {"pandas"}),
     "comparison": ({"panel", "api", "errors"}, {"pandas", "numpy"}),
+    "dask": (
+        {"dask", "accessor", "panel", "api.client", "api.arguments", "record", "errors"},
+        {"dask", "distributed", "pandas", "numpy"},
+    ),
     "accessor": ({"comparison", "panel", "api", "record", "errors", "plotting"}, {"pandas", "numpy", "matplotlib"}),
 }
 # Starting the engine is the one thing that the client's side wants of it.
@@ -96,7 +100,7 @@ def test_the_public_names_are_all_and_sorted():
 def test_importing_leaves_http_for_later():
     program = (
         "import sys, logging, nixtla_accessor; "
-        "print([name for name in ('requests', 'pydantic.main', 'tqdm', 'fastapi') if name in sys.modules], "
+        "print([name for name in ('requests', 'pydantic.main', 'tqdm', 'fastapi', 'dask') if name in sys.modules], "
         "logging.getLogger().handlers)"
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

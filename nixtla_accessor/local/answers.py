@@ -29,7 +29,7 @@ def probabilities(levels: Sequence[float] | None) -> list[float]:
 
     Examples
     --------
-    >>> probabilities([80])
+    >>> [round(each, 3) for each in probabilities([80])]
     [0.5, 0.1, 0.9]
     """
     return [0.5, *_bounds(levels or ()).values()]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Generator, Hashable, Iterator
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -12,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import (
-    AmbiguousFrequencyWarning,
     DuplicateColumnError,
     FrequencyError,
     InvalidFrameError,
@@ -21,18 +19,33 @@ from nixtla_accessor.errors import (
 )
 from nixtla_accessor.panel.diagnosis import diagnose
 from nixtla_accessor.panel.frame import Columns, Panel, default_columns, take_column
-from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, infer_frequency, parse_frequency
+from nixtla_accessor.panel.frequency import Finding, Frequency, FrequencyLike, find_frequency, parse_frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, missing_ids, single_series
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
 
 Integers = npt.NDArray[np.int64]
 
-KINDS: dict[type[InvalidFrameError], str] = {
+OF_COLUMNS: dict[type[InvalidFrameError], str] = {
     MissingColumnError: "missing column",
     DuplicateColumnError: "duplicate column",
     UnsupportedDtypeError: "unsupported dtype",
 }
+KINDS = (
+    "empty frame",
+    *OF_COLUMNS.values(),
+    "missing id",
+    "missing time",
+    "missing target",
+    "infinite target",
+    "no frequency",
+    "ambiguous frequency",
+    "duplicate stamp",
+    "off-grid stamp",
+    "gap",
+    "other frequency",
+    "unused column",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +105,35 @@ def audit_frame(
     >>> found[["kind", "first", "count"]].values.tolist()
     [['missing target', Timestamp('2024-01-04 00:00:00'), 1], ['gap', Timestamp('2024-01-03 00:00:00'), 1]]
     """
-    given = None if freq is None else parse_frequency(freq)
     columns = default_columns(frame, id_col, time_col, target_col)
-    problems = list(_problems(frame, columns, given))
+    if freq is None:
+        return tabulate(find_problems(frame, columns, find_frequency))
+    given = Finding(parse_frequency(freq))
+    return tabulate(find_problems(frame, columns, lambda _: given))
+
+
+def tabulate(problems: Iterable[Problem]) -> pd.DataFrame:
+    """Make the table that `audit_frame` returns."""
+    rows = list(problems)
     names = ["series", "column", "kind", "first", "count", "refused", "remedy"]
     dtypes = {"count": "int64", "refused": "bool", "kind": "str", "remedy": "str"}
     return pd.DataFrame(
-        {
-            name: pd.Series([getattr(problem, name) for problem in problems], dtype=dtypes.get(name, "object"))
-            for name in names
-        }
+        {name: pd.Series([getattr(row, name) for row in rows], dtype=dtypes.get(name, "object")) for name in names}
     )
 
 
-def _problems(frame: pd.DataFrame, columns: Columns, given: Frequency | None) -> Iterator[Problem]:
+def find_problems(frame: pd.DataFrame, columns: Columns, find: Callable[[Panel], Finding]) -> Iterator[Problem]:
+    """Yield every problem of a frame, in the order of `KINDS`, and of the ids.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A long frame.
+    columns : Columns
+        Its columns.
+    find : callable
+        Gives the frequency to hold the stamps against, or raises a `FrequencyError`, which is a problem of its own.
+    """
     if not len(frame):
         yield Problem(None, None, "empty frame", None, 0, "The frame has no rows; it takes at least one.")
         return
@@ -122,7 +150,7 @@ def _problems(frame: pd.DataFrame, columns: Columns, given: Frequency | None) ->
         yield from _missing_times(panel)
     yield from _bad_values(panel)
     if times and grouping:
-        yield from _irregularities(panel, given)
+        yield from _irregularities(panel, find)
     for name in frame.columns:
         if name not in {columns.id, columns.time, columns.target}:
             remedy = "Nothing to do: models learn from the target alone, and this column is not sent."
@@ -137,7 +165,7 @@ def _try(column: Hashable | None, read: Callable[[], Read]) -> Generator[Problem
     try:
         return read()
     except InvalidFrameError as error:
-        yield Problem(None, column, KINDS[type(error)], None, 1, str(error))
+        yield Problem(None, column, OF_COLUMNS[type(error)], None, 1, str(error))
         return None
 
 
@@ -172,7 +200,7 @@ def _bad_values(panel: Panel) -> Iterator[Problem]:
     yield from _by_series(panel, panel.columns.target, "infinite target", np.flatnonzero(np.isinf(panel.y)), infinite)
 
 
-def _irregularities(panel: Panel, given: Frequency | None) -> Iterator[Problem]:
+def _irregularities(panel: Panel, find: Callable[[Panel], Finding]) -> Iterator[Problem]:
     """Hold the rows that have a time against the frequency."""
     rows = np.flatnonzero(panel.ticks != MISSING_TICK)
     if not len(rows):
@@ -183,15 +211,13 @@ def _irregularities(panel: Panel, given: Frequency | None) -> Iterator[Problem]:
     panel = replace(panel, grouping=grouping, ticks=panel.ticks[rows], y=panel.y[rows])
     time = panel.columns.time
     try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", AmbiguousFrequencyWarning)
-            frequency = given or infer_frequency(panel)
+        frequency, doubt = find(panel)
         found = diagnose(panel, frequency)
     except FrequencyError as error:
         yield Problem(None, time, "no frequency", None, len(panel.ticks), str(error))
         return
-    for warning in caught:
-        yield Problem(None, time, "ambiguous frequency", None, len(panel.ticks), str(warning.message), refused=False)
+    if doubt:
+        yield Problem(None, time, "ambiguous frequency", None, len(panel.ticks), doubt, refused=False)
     keys = [name for name in (panel.columns.id, time) if name is not None]
     twice = f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up with groupby."
     yield from _by_series(panel, time, "duplicate stamp", found.duplicates, twice)

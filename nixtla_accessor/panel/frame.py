@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import (
@@ -15,11 +16,10 @@ from nixtla_accessor.errors import (
     InvalidArgumentError,
     InvalidFrameError,
     MissingColumnError,
-    MissingValueError,
-    NonFiniteValueError,
 )
+from nixtla_accessor.panel.faults import Fault, FaultyRows
 from nixtla_accessor.panel.ids import Grouping, group_rows, single_series
-from nixtla_accessor.panel.messages import SHOWN, list_rows, name_series, rest
+from nixtla_accessor.panel.messages import SHOWN, name_rows, name_series
 from nixtla_accessor.panel.target import Target, read_target
 from nixtla_accessor.panel.times import MISSING_TICK, Ticks, TimeForm, read_times
 
@@ -155,8 +155,9 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
         A column holds values that are no ids, times or numbers.
     """
     panel = read_arrays(frame, columns)
-    refuse_missing_times(panel)
-    _refuse_values(panel, allow_missing=allow_missing)
+    faulty = find_faults(panel, allow_missing=allow_missing)
+    if faulty is not None:
+        raise faulty.refusal()
     return panel
 
 
@@ -245,32 +246,34 @@ def _missing_column(frame: pd.DataFrame, name: Hashable, role: str) -> MissingCo
 
 def refuse_missing_times(panel: Panel) -> None:
     """Refuse a panel of which some times are missing."""
+    faulty = _find_missing_times(panel)
+    if faulty is not None:
+        raise faulty.refusal()
+
+
+def find_faults(panel: Panel, *, allow_missing: bool = False) -> FaultyRows | None:
+    """Find the rows of which the time is missing; if there are none, those of which the target cannot be used."""
+    return _find_missing_times(panel) or _find_unusable_targets(panel, allow_missing=allow_missing)
+
+
+def _find_missing_times(panel: Panel) -> FaultyRows | None:
     if int(panel.ticks.min()) != MISSING_TICK:
-        return
+        return None
     rows = np.flatnonzero(panel.ticks == MISSING_TICK)
-    codes = panel.grouping.row_codes()[rows[:SHOWN]]
-    named = [f"{name_series(panel, code)} in row {row}" for code, row in zip(codes, rows, strict=False)]
-    raise MissingValueError(
-        f"The times in {panel.columns.time!r} are missing in {len(rows)} of {len(panel.ticks)} rows, "
-        f"counted from 0: {'; '.join(named)}{rest(len(rows))}. "
-        f"Fill them in, or drop the rows: df.dropna(subset=[{panel.columns.time!r}])."
-    )
+    names = [name_series(panel, code) for code in panel.grouping.row_codes()[rows[:SHOWN]]]
+    return _faulty(panel, Fault.MISSING_TIME, panel.columns.time, rows, names)
 
 
-def _refuse_values(panel: Panel, *, allow_missing: bool) -> None:
+def _find_unusable_targets(panel: Panel, *, allow_missing: bool) -> FaultyRows | None:
     if panel.y.dtype.kind == "i" or np.isfinite(panel.y).all():
-        return
-    infinite = np.flatnonzero(np.isinf(panel.y))
-    if len(infinite):
-        raise NonFiniteValueError(
-            f"The target {panel.columns.target!r} is infinite in {len(infinite)} of {len(panel.y)} rows: "
-            f"{list_rows(panel, infinite)}. Replace these values; no model can learn from them."
-        )
-    missing = np.flatnonzero(np.isnan(panel.y))
-    if len(missing) and not allow_missing:
-        raise MissingValueError(
-            f"The target {panel.columns.target!r} is missing in {len(missing)} of {len(panel.y)} rows: "
-            f"{list_rows(panel, missing)}. Fill the values in, for instance with "
-            "df.timegpt.fill_gaps(method='interpolate'), or send them as missing with allow_missing=True, "
-            "which newer servers take."
-        )
+        return None
+    rows, fault = np.flatnonzero(np.isinf(panel.y)), Fault.INFINITE_TARGET
+    if not len(rows) and not allow_missing:
+        rows, fault = np.flatnonzero(np.isnan(panel.y)), Fault.MISSING_TARGET
+    return _faulty(panel, fault, panel.columns.target, rows, name_rows(panel, rows)) if len(rows) else None
+
+
+def _faulty(panel: Panel, fault: Fault, column: Hashable, rows: npt.NDArray[np.int64], names: list[str]) -> FaultyRows:
+    """Count rows that have a fault, and keep the first."""
+    first = tuple(zip(rows[:SHOWN].tolist(), names, strict=True))
+    return FaultyRows(fault, column, len(rows), len(panel.ticks), first)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -202,6 +203,7 @@ class Frequency:
             length *= 2
 
 
+Sampler: TypeAlias = "Callable[[Panel, npt.NDArray[np.int64]], Sample]"
 FrequencyLike: TypeAlias = str | int | pd.offsets.BaseOffset | dt.timedelta | np.timedelta64 | Frequency
 
 
@@ -243,11 +245,15 @@ def parse_frequency(freq: FrequencyLike) -> Frequency:
     )
 
 
-def infer_frequency(panel: Panel) -> Frequency:
-    """Find the frequency that the series of a panel share.
+class Finding(NamedTuple):
+    """The frequency that series share, and what is to be said where they fit another as well."""
 
-    Every series of three or more stamps may be read in several ways; the reading that fits most of them is taken, of
-    equals the plainest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
+    frequency: Frequency
+    doubt: str | None = None
+
+
+def infer_frequency(panel: Panel) -> Frequency:
+    """Find the frequency that the series of a panel share, as `find_frequency` does, and warn where that is in doubt.
 
     Raises
     ------
@@ -259,6 +265,31 @@ def infer_frequency(panel: Panel) -> Frequency:
     AmbiguousFrequencyWarning
         All series fit another frequency as well, which would go on differently.
     """
+    frequency, doubt = find_frequency(panel)
+    if doubt:
+        warnings.warn(doubt, AmbiguousFrequencyWarning, stacklevel=callers_level())
+    return frequency
+
+
+def find_frequency(panel: Panel, sample_of: Sampler | None = None) -> Finding:
+    """Find the frequency that the series of a panel share.
+
+    Every series of three or more stamps may be read in several ways; the reading that fits most of them is taken, of
+    equals the plainest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
+
+    Parameters
+    ----------
+    panel : Panel
+        The series. Of its rows only the sizes of the series are looked at.
+    sample_of : callable, optional
+        Gives the stamps of some series of the panel, as `take_sample` does, which is the default.
+
+    Raises
+    ------
+    FrequencyError
+        No series is long enough, or none is near to regular.
+    """
+    sample_of = sample_of or take_sample
     sizes = panel.grouping.sizes
     eligible = np.flatnonzero(sizes >= 3)
     if not len(eligible):
@@ -267,11 +298,11 @@ def infer_frequency(panel: Panel) -> Frequency:
             f"Give it: freq={1 if panel.form.is_integer else 'D'!r}."
         )
     some = _longest(panel, eligible)
-    sample = take_sample(panel, some)
+    sample = sample_of(panel, some)
     fits = find_readings(sample, panel.form)
     reading, rivals = _plainest(fits)
     if rivals:  # now every series has a say, the short ones too
-        everyone = find_readings(take_sample(panel, np.flatnonzero(sizes >= 2)), panel.form)
+        everyone = find_readings(sample_of(panel, np.flatnonzero(sizes >= 2)), panel.form)
         reading, rivals = _plainest({name: everyone[name] for name in fits if name in {reading, *rivals}})
     if reading is None or sample.sizes[fits[reading]].sum() < FEW_ROWS * len(sample.ticks):
         reading = closest_reading(sample, panel.form) or reading
@@ -281,9 +312,7 @@ def infer_frequency(panel: Panel) -> Frequency:
             f"The stamps in {panel.columns.time!r} have no frequency: {name_series(panel, some[0])} begins {shown}. "
             "Resample to a regular frequency, or number the rows of each series and use that as integer time."
         )
-    if rivals:
-        _warn_of(reading, rivals, panel)
-    return Frequency(*reading)
+    return Finding(Frequency(*reading), _doubt(reading, rivals, panel) if rivals else None)
 
 
 def future_stamps(frequency: Frequency, last_stamps: pd.Index | pd.Series[Any], horizon: int) -> pd.Index:
@@ -353,13 +382,12 @@ def _plainest(fits: Fits) -> tuple[Reading | None, list[Reading]]:
     return best, rivals
 
 
-def _warn_of(reading: Reading, rivals: list[Reading], panel: Panel) -> None:
+def _doubt(reading: Reading, rivals: list[Reading], panel: Panel) -> str:
+    """Say what else the stamps may be."""
     taken, *others = [repr(Frequency(*one).name) for one in (reading, *rivals)]
-    warnings.warn(
+    return (
         f"The stamps in {panel.columns.time!r} fit {taken}, and {' and '.join(others)} as well; the plainer reading, "
-        f"{taken}, was taken. Give freq to settle it.",
-        AmbiguousFrequencyWarning,
-        stacklevel=_callers_level(),
+        f"{taken}, was taken. Give freq to settle it."
     )
 
 
@@ -370,7 +398,7 @@ def _refuse_overflow(last: int, form: TimeForm) -> None:
         )
 
 
-def _callers_level() -> int:
+def callers_level() -> int:
     """Count the frames up to the first outside this package, so that a warning points at the user's line."""
     package = str(Path(__file__).parent.parent)
     frame, level = sys._getframe(1), 1

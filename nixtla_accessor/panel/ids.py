@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nixtla_accessor.errors import MissingValueError, UnsupportedDtypeError
-from nixtla_accessor.panel.messages import SHOWN, rest
+from nixtla_accessor.errors import UnsupportedDtypeError
+from nixtla_accessor.panel.faults import Fault, FaultyRows
+from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.times import Column
 
 Integers = npt.NDArray[np.int64]
@@ -64,7 +65,7 @@ def single_series(n_rows: int) -> Grouping:
     return Grouping(pd.Index([0]), np.array([n_rows]), np.array([0]), None)
 
 
-def group_rows(values: Column, name: object) -> Grouping:
+def group_rows(values: Column, name: Hashable) -> Grouping:
     """Find the series of each row.
 
     Ids that stand in runs are read run by run; only mixed rows need a look-up each.
@@ -102,6 +103,13 @@ def missing_ids(values: Column) -> Integers:
     return np.flatnonzero(np.asarray(values.isna()))
 
 
+def find_missing_ids(values: Column, name: Hashable) -> FaultyRows | None:
+    """Find the rows that have no id, for a message."""
+    rows = missing_ids(values)
+    first = tuple((row, "") for row in rows[:SHOWN].tolist())
+    return FaultyRows(Fault.MISSING_ID, name, len(rows), len(values), first) if len(rows) else None
+
+
 def ranges(starts: Integers, sizes: Integers) -> Integers:
     """Concatenate the ranges of whole numbers that begin at ``starts`` and are ``sizes`` long."""
     return np.asarray(np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes))
@@ -113,17 +121,13 @@ def slices(length: int) -> Iterator[slice]:
         yield slice(start, start + CHUNK_ROWS)
 
 
-def _refuse_missing(values: Column, name: object) -> None:
-    rows = missing_ids(values)
-    if len(rows):
-        raise MissingValueError(
-            f"The ids in {name!r} are missing in {len(rows)} of {len(values)} rows: rows "
-            f"{', '.join(map(str, rows[:SHOWN]))}{rest(len(rows))}, counted from 0. "
-            f"Name the series, or drop the rows: df.dropna(subset=[{name!r}])."
-        )
+def _refuse_missing(values: Column, name: Hashable) -> None:
+    faulty = find_missing_ids(values, name)
+    if faulty is not None:
+        raise faulty.refusal()
 
 
-def _refuse_mixed(values: Column, kind: str, name: object) -> None:
+def _refuse_mixed(values: Column, kind: str, name: Hashable) -> None:
     if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
         raise UnsupportedDtypeError(
             f"The ids in {name!r} are nested values ({values.dtype}), which have no order. Make them text: "
@@ -145,7 +149,7 @@ def _kind_of_objects(values: Column) -> str:
     return pd.api.types.infer_dtype(values, skipna=False) if is_object else ""
 
 
-def _group_runs(values: Column, name: object) -> Grouping | None:
+def _group_runs(values: Column, name: Hashable) -> Grouping | None:
     """Group rows that stand in runs of one id; None when some id has two runs, or runs are short."""
     probe = values.iloc[:PROBE_ROWS] if isinstance(values, pd.Series) else values[:PROBE_ROWS]
     if len(_run_starts(probe)) * ROWS_PER_RUN > len(probe) + ROWS_PER_RUN:
@@ -213,7 +217,7 @@ def _chunks(values: Column) -> pa.ChunkedArray:
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
-def _group_mixed(values: Column, name: object) -> Grouping:
+def _group_mixed(values: Column, name: Hashable) -> Grouping:
     """Group rows in any order."""
     codes, ids = _encode(values)
     sizes = np.bincount(codes, minlength=len(ids))
@@ -266,7 +270,7 @@ def _strictly_ascending(keys: pd.Index[Any]) -> bool:
         return False
 
 
-def _order(keys: pd.Index[Any], name: object) -> Integers:
+def _order(keys: pd.Index[Any], name: Hashable) -> Integers:
     """Find the order of ids by value."""
     try:
         return np.asarray(keys.argsort(), dtype=np.int64)

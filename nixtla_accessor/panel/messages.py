@@ -21,15 +21,17 @@ def name_series(panel: Panel, series: int) -> str:
     return f"series {value.item() if isinstance(value, np.generic) else value!r}"
 
 
-def list_rows(panel: Panel, rows: npt.NDArray[np.int64]) -> str:
-    """Name the first rows by series and stamp, and say how many more there are."""
+def name_rows(panel: Panel, rows: npt.NDArray[np.int64]) -> list[str]:
+    """Name the first rows by series and stamp."""
     first = rows[:SHOWN]
     stamps = panel.form.show(panel.ticks[first])
-    named = [
-        f"{name_series(panel, code)} at {stamp}"
-        for code, stamp in zip(panel.grouping.row_codes()[first], stamps, strict=True)
-    ]
-    return "; ".join(named) + rest(len(rows))
+    codes = panel.grouping.row_codes()[first]
+    return [f"{name_series(panel, code)} at {stamp}" for code, stamp in zip(codes, stamps, strict=True)]
+
+
+def list_rows(panel: Panel, rows: npt.NDArray[np.int64]) -> str:
+    """Name the first rows by series and stamp, and say how many more there are."""
+    return "; ".join(name_rows(panel, rows)) + rest(len(rows))
 
 
 def rest(total: int) -> str:

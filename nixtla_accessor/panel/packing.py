@@ -127,13 +127,27 @@ def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
     DuplicateTimestampError, OffGridTimestampError, MissingTimestampError
         Some stamps are doubled, off the frequency, or missing.
     """
+    packed = pack_if_regular(panel, frequency)
+    if packed is None:
+        raise irregularity(panel, frequency)
+    return packed
+
+
+def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
+    """Order the rows of a panel, and verify every series stamp by stamp; None where some series is not regular.
+
+    Raises
+    ------
+    FrequencyError
+        The frequency does not suit the kind of the times, or is finer than their unit.
+    """
     straight, strays = frequency.straighten(panel.ticks, panel.form)
     stride = frequency.stride(panel.form)
     placed = None
     if strays is None:
         placed = _place_blocks(panel, straight, stride) or _place_rows(panel, straight, stride)
     if placed is None:
-        raise irregularity(panel, frequency)
+        return None
     y, start_ticks = placed
     y.flags.writeable = False
     grouping = panel.grouping

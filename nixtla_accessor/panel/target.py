@@ -56,6 +56,21 @@ def read_target(values: Column, name: object) -> Target:
     return numbers
 
 
+def refuse_inexact(integers: npt.NDArray[np.int64], name: object) -> None:
+    """Refuse integers that float64 cannot hold, where missing values stand beside them.
+
+    Raises
+    ------
+    UnsupportedDtypeError
+        Some are beyond 2**53.
+    """
+    if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
+        raise UnsupportedDtypeError(
+            f"The target {name!r} has missing values, and integers beyond 2**53 that float64 cannot hold exactly "
+            f"beside them. Fill the missing values, or give up digits: df[{name!r}].astype('float64')."
+        )
+
+
 def _is_wide(dtype: object) -> bool:
     """Tell whether floats have digits that float64 lacks."""
     return isinstance(dtype, np.dtype) and dtype.itemsize > np.dtype(np.float64).itemsize
@@ -76,11 +91,7 @@ def _integers(values: Column, name: object) -> Target:
     integers = np.asarray(values.to_numpy(dtype=np.int64, na_value=0))
     if not missing.any():
         return integers
-    if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
-        raise UnsupportedDtypeError(
-            f"The target {name!r} has missing values, and integers beyond 2**53 that float64 cannot hold exactly "
-            f"beside them. Fill the missing values, or give up digits: df[{name!r}].astype('float64')."
-        )
+    refuse_inexact(integers, name)
     return np.where(missing, np.nan, integers.astype(np.float64))
 
 

@@ -1,0 +1,59 @@
+"""What is done with the partitions of a frame: series brought together in one, and each computed to a plain value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import dask
+import dask.dataframe as dd
+import pandas as pd
+
+from nixtla_accessor.panel.frame import Columns
+
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
+
+
+def compute_each(
+    frame: dd.DataFrame,
+    function: Callable[Concatenate[pd.DataFrame, Arguments], Value],
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> list[Value]:
+    """Call a function with every partition, in parallel where they are, and return what it returns.
+
+    From a cluster each value is fetched as soon as it is there, and let go of by its worker.
+    """
+    mapped = frame.map_partitions(function, *arguments, **options, meta=pd.DataFrame(), enforce_metadata=False)
+    tasks = mapped.to_delayed()
+    cluster = getattr(dask.base.get_scheduler(), "__self__", None)
+    return list(dask.compute(*tasks)) if cluster is None else _fetch(cluster, tasks)
+
+
+def _fetch(cluster: Any, tasks: Sequence[Any]) -> list[Any]:  # noqa: ANN401 - Dask is not typed
+    """Compute tasks on a cluster, and fetch their values one by one, in the order of the tasks."""
+    from distributed import as_completed
+
+    futures = cluster.compute(tasks)
+    numbers = {future.key: number for number, future in enumerate(futures)}
+    values: list[Any] = [None] * len(futures)
+    waiting = as_completed(futures)
+    del futures
+    for future in waiting:
+        values[numbers[future.key]] = future.result()
+        future.release()
+    return values
+
+
+def bring_series_together(frame: dd.DataFrame, columns: Columns) -> dd.DataFrame:
+    """Shuffle a frame so that no series lies in two partitions, unless it is known that none does."""
+    if frame.npartitions == 1:
+        return frame
+    if columns.id is None:
+        return frame.repartition(npartitions=1)
+    if columns.id in frame.columns:
+        shuffled_by: set[Any] = frame.expr.unique_partition_mapping_columns_from_shuffle
+        is_whole = columns.id in shuffled_by or (columns.id,) in shuffled_by
+        return frame if is_whole else frame.shuffle(on=columns.id)
+    return frame if frame.known_divisions else frame.shuffle(on_index=True)
