@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import signal
 import socket
 import struct
 import threading
+import time
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -312,3 +314,27 @@ def client(service):
 @pytest.fixture(scope="session")
 def client_class():
     return HastyClient
+
+
+@pytest.fixture
+def interrupted_when():
+    """Send the process what Ctrl-C sends, once a condition holds; then once the next does."""
+
+    @contextlib.contextmanager
+    def interrupted(*conditions, within=5):
+        def wait():
+            for condition in conditions:
+                while not condition():
+                    time.sleep(0.01)
+                time.sleep(0.05)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        began = time.monotonic()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            yield caught
+        assert time.monotonic() - began < within  # where the service would have taken longer
+        thread.join()
+
+    return interrupted

@@ -3,9 +3,6 @@
 import contextlib
 import pickle
 import re
-import signal
-import threading
-import time
 import tracemalloc
 import warnings
 
@@ -414,30 +411,10 @@ def test_what_cannot_be_deleted_is_a_note_on_the_error(service, client):
 # Ctrl-C
 
 
-@contextlib.contextmanager
-def interrupted_when(*conditions):
-    """Send the process what Ctrl-C sends, once a condition holds; then once the next does."""
-
-    def wait():
-        for condition in conditions:
-            while not condition():
-                time.sleep(0.01)
-            time.sleep(0.05)
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        yield caught
-    assert time.monotonic() - began < 10  # where the service would have taken longer
-    thread.join()
-
-
 @pytest.mark.parametrize("at", range(PARTS))
-def test_interrupted_while_training(service, client, at):
+def test_interrupted_while_training(service, client, at, interrupted_when):
     service.faults = [None] * at + [hang(service)]
-    with interrupted_when(lambda: len(service.posts) == at + 1 and service.posts[at].body) as caught:
+    with interrupted_when(lambda: len(service.posts) == at + 1 and service.posts[at].body, within=10) as caught:
         finetune(client, output_model_id="mine")
     model_id = service.posts[at].json["output_model_id"]
     meaning = ", so that no model 'mine' is trained." if at < PARTS - 1 else "."
@@ -451,42 +428,42 @@ def test_interrupted_while_training(service, client, at):
     assert set(service.models) == {"mine"}
 
 
-def test_interrupted_when_the_model_between_is_trained_already(service, client):
+def test_interrupted_when_the_model_between_is_trained_already(service, client, interrupted_when):
     service.faults = [None, service.late(30)]
-    with interrupted_when(lambda: len(service.trainings) == 2):
+    with interrupted_when(lambda: len(service.trainings) == 2, within=10):
         finetune(client, output_model_id="mine")
     assert service.models == {}
 
 
-def test_interrupted_while_the_own_id_is_looked_up(service, client):
+def test_interrupted_while_the_own_id_is_looked_up(service, client, interrupted_when):
     service.look_faults = [hang(service)]
-    with interrupted_when(lambda: service.looks) as caught:
+    with interrupted_when(lambda: service.looks, within=10) as caught:
         finetune(client, output_model_id="mine")
     assert str(caught.value) == "Interrupted before anything was sent, so that no model 'mine' is trained."
     assert service.posts == []
 
 
-def test_interrupted_between_two_parts(service, client):
+def test_interrupted_between_two_parts(service, client, interrupted_when):
     fail_deletes(service, hang(service))
-    with interrupted_when(lambda: deletes(service)) as caught:
+    with interrupted_when(lambda: deletes(service), within=10) as caught:
         finetune(client)
     said = str(caught.value)
     assert re.fullmatch(f"Interrupted. This was at part 3 of 3, so that no model '{UUID}' is trained.", said)
     assert service.models == {}
 
 
-def test_interrupted_when_all_is_trained(service, client):
+def test_interrupted_when_all_is_trained(service, client, interrupted_when):
     fail_deletes(service, None, hang(service))
-    with interrupted_when(lambda: len(deletes(service)) == 2) as caught:
+    with interrupted_when(lambda: len(deletes(service)) == 2, within=10) as caught:
         finetune(client, output_model_id="mine")
     assert str(caught.value) == "Interrupted. Model 'mine' is trained; df.timegpt.use_model('mine') attaches it."
     assert set(service.models) == {"mine"}
 
 
-def test_interrupted_again_while_tidying_up(service, client):
+def test_interrupted_again_while_tidying_up(service, client, interrupted_when):
     service.faults = [None, hang(service)]
     fail_deletes(service, *[hang(service)] * 9)
-    with interrupted_when(lambda: len(service.posts) == 2, lambda: deletes(service)) as caught:
+    with interrupted_when(lambda: len(service.posts) == 2, lambda: deletes(service), within=10) as caught:
         finetune(client)
     assert "may still be trained" in str(caught.value)
     assert f"could not be deleted: {service.trainings[0]!r}, " in notes(caught.value)

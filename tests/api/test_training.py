@@ -1,8 +1,6 @@
 """One call, one model: what the service has afterwards, and what the caller reads, for every way to fail."""
 
-import contextlib
 import pickle
-import signal
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -512,32 +510,13 @@ def test_too_large_a_request_is_not_sent(service, client_class, key, large):
 # Ctrl-C
 
 
-@contextlib.contextmanager
-def interrupted_when(condition):
-    """Send the process what Ctrl-C sends, once a condition holds."""
-
-    def wait():
-        while not condition():
-            time.sleep(0.01)
-        time.sleep(0.05)
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-
-    thread = threading.Thread(target=wait)
-    thread.start()
-    began = time.monotonic()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        yield caught
-    assert time.monotonic() - began < 5  # where the service would have taken longer
-    thread.join()
-
-
 MAY_BE_TRAINED = (
     "Interrupted, and model 'mine' may still be trained; df.timegpt.use_model('mine') attaches it once it is there."
 )
 IS_NOT_TRAINED = "Interrupted before the service had all series, so that no model 'mine' is trained."
 
 
-def test_interrupted_while_training(service, client):
+def test_interrupted_while_training(service, client, interrupted_when):
     service.faults = [service.late(30)]
     with interrupted_when(lambda: service.trainings) as caught:
         finetune(client, output_model_id="mine")
@@ -545,28 +524,28 @@ def test_interrupted_while_training(service, client):
     assert finetune(client).finetune_tokens == 10  # the client goes on
 
 
-def test_interrupted_while_sending(service, client):
+def test_interrupted_while_sending(service, client, interrupted_when):
     service.faults = [lambda *_: service.stopped.wait(30)]
     with interrupted_when(lambda: service.posts) as caught:
         client.finetune(OVERFLOWING, [OVERFLOWING.size], "D", output_model_id="mine")
     assert str(caught.value) == IS_NOT_TRAINED
 
 
-def test_interrupted_while_backing_off(service, client):
+def test_interrupted_while_backing_off(service, client, interrupted_when):
     service.faults = [service.says(429, headers={"Retry-After": "6"})]
     with interrupted_when(lambda: service.posts and service.posts[0].body) as caught:
         finetune(client, output_model_id="mine")
     assert str(caught.value) == IS_NOT_TRAINED
 
 
-def test_interrupted_while_looking(service, client):
+def test_interrupted_while_looking(service, client, interrupted_when):
     service.faults = [service.says(504)]
     with interrupted_when(lambda: len(service.looks) > 2) as caught:
         finetune(client, output_model_id="mine")
     assert str(caught.value) == MAY_BE_TRAINED
 
 
-def test_interrupted_before_anything_is_sent(service, client):
+def test_interrupted_before_anything_is_sent(service, client, interrupted_when):
     service.look_faults = [lambda *_: service.stopped.wait(30)]
     with interrupted_when(lambda: service.looks) as caught:
         finetune(client, output_model_id="mine")

@@ -21,48 +21,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 from pathlib import Path
+
+from sink import sink
 
 SHAPES = {"long": 10_000, "usual": 1_000, "short": 10}  # rows of a series
 LAYOUTS = ("sorted", "shuffled", "categorical", "integer")
-
-
-class Sink(BaseHTTPRequestHandler):
-    """Reads every request, and answers as if a model had been fine-tuned."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # one segment for an answer, which then waits for no acknowledgement
-
-    def do_POST(self) -> None:
-        """Swallow the body."""
-        left = int(self.headers["Content-Length"])
-        while left:
-            left -= len(self.rfile.read(min(left, 1 << 20)))
-        self._answer(200, {"input_tokens": 0, "output_tokens": 0, "finetune_tokens": 0, "finetuned_model_id": "sunk"})
-
-    def do_GET(self) -> None:
-        """Know no model."""
-        self._answer(404, {"detail": "Finetuned model not found"})
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-    def _answer(self, status: int, body: dict[str, object]) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def serve() -> None:
-    """Run the sink; its address is the first line that it prints."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
 
 
 def write_frame(path: Path, rows: int, size: int, layout: str, decimals: int | None) -> None:
@@ -167,16 +132,6 @@ def run_worker(python: str, client: str, path: Path, address: str, repeat: int) 
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@contextlib.contextmanager
-def sink() -> Iterator[str]:
-    """Run the sink in a process of its own."""
-    with subprocess.Popen([sys.executable, __file__, "--sink"], stdout=subprocess.PIPE, text=True) as server:
-        try:
-            yield server.stdout.readline().strip()
-        finally:
-            server.terminate()
-
-
 def compare(address: str, rows: int, options: argparse.Namespace) -> None:
     """Print the table of both clients, frame by frame."""
     digits = "all digits" if options.decimals is None else f"{options.decimals} decimals"
@@ -243,9 +198,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--sink"]:
-        serve()
-    elif sys.argv[1:2] == ["--worker"]:
+    if sys.argv[1:2] == ["--worker"]:
         work(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]))
     else:
         main()

@@ -13,7 +13,6 @@ the same files into one frame and fine-tunes from that. The last table is the em
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import itertools
 import json
@@ -21,10 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from sink import sink
 
 STEPS_OF_SERIES, ROWS_OF_FILE = 1_000, 500_000
 
@@ -38,54 +37,6 @@ class Case:
     files: int
     workers: int
     layout: str = "by id"
-
-
-class Sink(BaseHTTPRequestHandler):
-    """Reads every request, and answers as if a model had been fine-tuned."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16
-
-    def do_POST(self) -> None:
-        """Swallow the body."""
-        left = int(self.headers["Content-Length"])
-        while left:
-            left -= len(self.rfile.read(min(left, 1 << 20)))
-        self._answer(200, {"input_tokens": 0, "output_tokens": 0, "finetune_tokens": 0, "finetuned_model_id": "sunk"})
-
-    def do_GET(self) -> None:
-        """Know no model."""
-        self._answer(404, {"detail": "Finetuned model not found"})
-
-    def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
-
-    def _answer(self, status: int, body: dict[str, object]) -> None:
-        content = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def serve() -> None:
-    """Run the sink; its address is the first line that it prints."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
-    print(f"http://127.0.0.1:{server.server_port}", flush=True)
-    server.serve_forever()
-
-
-@contextlib.contextmanager
-def sink() -> Iterator[str]:
-    """Run the sink in a process of its own."""
-    process = subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def write_files(folder: Path, case: Case) -> None:
@@ -233,14 +184,10 @@ def main() -> None:
     """Run what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 5_000_000, 20_000_000])
-    parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--case", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--sink", help=argparse.SUPPRESS)
     asked = parser.parse_args()
-    if asked.serve:
-        serve()
-        return
     if asked.case:
         print(json.dumps(measure(Case(**json.loads(asked.case)), asked.folder, asked.sink)))
         return
