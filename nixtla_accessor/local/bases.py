@@ -6,10 +6,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.past import HORIZON, PERIOD_MEANS, SEASON_LAGS, Floats, Mask, Past, mean_of_seen
+from nixtla_accessor.local.past import (
+    HORIZON,
+    PERIOD_MEANS,
+    SEASON_LAGS,
+    SECOND_SEASON_LAGS,
+    Floats,
+    Mask,
+    Past,
+    mean_of_seen,
+    row_mean,
+)
+from nixtla_accessor.local.smoothing import Smoothed, smooth
 
-N_BASES = 22
-SMOOTHED_POINTS = 256  # exponential smoothing goes back so far
+N_BASES = 31
+SMOOTHED_POINTS = 256  # exponential smoothing of a given rate goes back so far
 SEASONAL_DAMPING = 0.85  # of growth, per season
 STEP_DAMPING = 0.9  # of a drift, per step
 LIMIT = 60.0  # in z
@@ -37,18 +48,12 @@ class SimpleForecasts:
     theta: Floats
 
 
-def simple_forecasts(past: Past, mean: Floats) -> SimpleForecasts:
-    """Make the simple forecasts of a batch of histories.
-
-    Parameters
-    ----------
-    past : Past
-    mean : ndarray of float32, shape (windows, 1)
-        Of each whole history, in z.
-    """
+def simple_forecasts(past: Past) -> SimpleForecasts:
+    """Make the simple forecasts of a batch of histories."""
     repeated = _repeated(past)
     growth = _growth(past)
     smooth = _smooth(past)
+    mean = row_mean(past.z, past.seen)
     m = past.season.length
     seasons_ahead = _AHEAD / m + np.float32(0.5 - 0.5 / m)  # from the centre of the last period
     damped_seasons = (1 - SEASONAL_DAMPING**seasons_ahead) / np.float32(-np.log(SEASONAL_DAMPING))
@@ -82,6 +87,8 @@ def simple_forecasts(past: Past, mean: Floats) -> SimpleForecasts:
         smooth.theta,
         np.clip(smooth.proportional, -LIMIT, LIMIT),
         np.clip(smooth.proportional_holt, -LIMIT, LIMIT),
+        repeated.second_seasonal_mean_relative,
+        *(np.clip(each, -LIMIT, LIMIT) for each in smooth.fitted),
     ]
     parameters = [*growth.parameters(), *smooth.parameters(past)]
     stacked = np.stack(forecasts, 2).astype(np.float32)
@@ -99,6 +106,7 @@ class _Repeated:
     second_seasonal: Floats
     second_seasonal_mean: Floats
     second_seasonal_relative: Floats
+    second_seasonal_mean_relative: Floats
 
 
 def _repeated(past: Past) -> _Repeated:
@@ -109,10 +117,14 @@ def _repeated(past: Past) -> _Repeated:
     seasonal_mean = np.where(lags_seen.any(1), mean_of_seen(lags, lags_seen), last)
     level_seen = lags_seen & past.period_seen[:, :SEASON_LAGS, None]
     relative_mean = mean_of_seen(lags - past.period_means[:, :SEASON_LAGS, None], level_seen)
+    today = past.period_means[:, :1]
+    relative_mean += today - past.within_season(past.slope(SEASON_LAGS)[0])[:, past.phase]
     relative = np.where(level_seen.any(1), relative_mean, seasonal)
     second, second_seen = past.second_lags, past.second_lags_seen
     season = past.season
-    both_seen = second_seen[:, 0] & (past.n >= season.second + season.length)
+    ages = [season.second * lag for lag in range(1, SECOND_SEASON_LAGS + 1)]
+    both_seen = second_seen & (past.n >= np.array(ages) + season.length)[:, :, None]
+    second_relative = second + today[:, None] - np.stack([past.mean_before(age) for age in ages], 1)
     return _Repeated(
         last=last,
         seasonal=seasonal,
@@ -120,7 +132,8 @@ def _repeated(past: Past) -> _Repeated:
         relative=relative,
         second_seasonal=np.where(second_seen[:, 0], second[:, 0], seasonal_mean),
         second_seasonal_mean=np.where(second_seen.any(1), mean_of_seen(second, second_seen), seasonal_mean),
-        second_seasonal_relative=np.where(both_seen, second[:, 0] - past.mean_before(season.second), relative),
+        second_seasonal_relative=np.where(both_seen[:, 0], second_relative[:, 0], relative),
+        second_seasonal_mean_relative=np.where(both_seen.any(1), mean_of_seen(second_relative, both_seen), relative),
     )
 
 
@@ -181,6 +194,8 @@ class _Smooth:
     proportional_holt: Floats
     change_variance: Floats
     change_autocorrelation: Floats
+    fitted: list[Floats]
+    fits: list[Smoothed]
 
     def parameters(self, past: Past) -> list[Floats]:
         """Squash them for the network."""
@@ -198,6 +213,9 @@ class _Smooth:
             self.profile.std(1, keepdims=True),
             self.recent_profile.std(1, keepdims=True),
             self.positive.astype(np.float32),
+            *(np.log(fit.error) for fit in self.fits),
+            *(fit.rate for fit in self.fits),
+            *(fit.trend_share for fit in self.fits),
         ]
 
 
@@ -223,6 +241,16 @@ def _smooth(past: Past) -> _Smooth:
     ratio_level = weighted.level(0.4, ratio_adjusted)
     ratio_holt = np.maximum(ratio_level + weighted.drift(0.1, ratio_adjusted) * _DAMPED_STEPS, 0)
     ratio_ahead = ratio[:, past.phase]
+    plain = smooth(z, n, trend)
+    additive = smooth(adjusted, n, trend)
+    long_ratio, _ = past.ratio_profile(PERIOD_MEANS)
+    over_season = (z + past.offset) / past.unrolled(long_ratio, points) - past.offset
+    proportional = smooth(np.where(positive, over_season, adjusted) * seen, n, trend)
+
+    def times_season(forecast: Floats) -> Floats:
+        grown = (forecast + past.offset) * long_ratio[:, past.phase] - past.offset
+        return np.where(positive, grown, forecast + seasonal)
+
     return _Smooth(
         slow=slow,
         medium=medium,
@@ -242,6 +270,17 @@ def _smooth(past: Past) -> _Smooth:
         proportional_holt=np.where(positive, ratio_holt * ratio_ahead - past.offset, holt),
         change_variance=change_variance,
         change_autocorrelation=(changes[:, 1:] * changes[:, :-1]).sum(1, keepdims=True) / change_variance,
+        fitted=[
+            additive.level + seasonal,
+            additive.trend + seasonal,
+            additive.best + seasonal,
+            additive.drifting + seasonal,
+            times_season(proportional.best),
+            times_season(proportional.drifting),
+            plain.best,
+            plain.level,
+        ],
+        fits=[additive, proportional, plain],
     )
 
 

@@ -29,7 +29,8 @@ __all__ = ["HORIZON", "N_BASES", "N_INPUTS", "Floats", "Integers", "Windows", "e
 RECENT_VALUES = 128  # last values that the network sees as they are
 LONGEST_INPUT = 1056  # history beyond this is not used
 LENGTH_CODE = np.array([6, 8, 10, 12, 16, 24, 36, 48, 64, 96, 128, 256, 512])  # thermometer of the history's length
-N_SCALARS = 41
+LEAST_MISSED = 6  # steps at the end of a history that are forecast to see how good the simple forecasts would have been
+N_SCALARS = 51 + 2 * N_BASES
 N_INPUTS = (
     RECENT_VALUES + 2 * PERIOD_MEANS + (SEASON_LAGS + SECOND_SEASON_LAGS + 2) * HORIZON + N_SCALARS + len(LENGTH_CODE)
 )
@@ -100,7 +101,7 @@ def extract(history: Floats, length: Integers, season: Season) -> Windows:
     """
     m = season.length
     n = np.minimum(length, input_size(season))[:, None]
-    values = _padded(history, max(RECENT_VALUES, 2 * m + 1, 48), input_size(season))
+    values = _padded(history, max(RECENT_VALUES, 2 * m + 1) + HORIZON, input_size(season))
     age = np.arange(values.shape[1], 0, -1)[None]  # 1 is the latest point
     seen = age <= n
     mean = row_mean(values, seen)
@@ -117,9 +118,11 @@ def extract(history: Floats, length: Integers, season: Season) -> Windows:
     mean_z = np.clip((mean - location) / scale, -50, 50).astype(np.float32)
 
     past = Past(z, seen, n, season, offset=(location / scale).astype(np.float32))
-    simple = simple_forecasts(past, mean_z)
+    simple = simple_forecasts(past)
     naive_errors = [past.naive_error(lag) for lag in (1, m, season.second)]
     recent_naive_errors = [past.naive_error(lag, within=lately) for lag in (1, m, season.second)]
+    naive_error = np.where(n > m, naive_errors[1], naive_errors[0])
+    unit = naive_error.astype(np.float32) + np.float32(0.05)
     scalars = [
         np.log(n / 32),
         np.full(n.shape, np.log(m) / 3),
@@ -142,6 +145,7 @@ def extract(history: Floats, length: Integers, season: Season) -> Windows:
         *simple.parameters,
         row_mean(values == 0, seen),
         row_mean(np.diff(values) == 0, seen[:, :-1]),
+        *_lately_missed_by(past, unit),
         n >= LENGTH_CODE,
     ]
     inputs = [
@@ -154,14 +158,28 @@ def extract(history: Floats, length: Integers, season: Season) -> Windows:
         np.arcsinh(simple.theta),
         *scalars,
     ]
-    naive_error = np.where(n > m, naive_errors[1], naive_errors[0])
     return Windows(
         inputs=np.concatenate([part.astype(np.float32) for part in inputs], 1),
         bases=simple.stacked,
-        unit=naive_error.astype(np.float32) + np.float32(0.05),
+        unit=unit,
         location=location,
         scale=scale,
     )
+
+
+def _lately_missed_by(past: Past, unit: Floats) -> list[Floats]:
+    """Forecast the last steps of the history, and tell by how much each simple forecast missed them, in units.
+
+    Answers whether the history is long enough, the logarithm of the mean absolute errors, and the squashed mean errors;
+    0 where it is not.
+    """
+    m = past.season.length
+    steps = min(HORIZON, m) if m >= LEAST_MISSED else LEAST_MISSED // m * m
+    enough = past.n >= 2 * steps
+    missed = past.z[:, -steps:, None] - simple_forecasts(past.before(steps)).stacked[:, :steps]
+    missed /= unit[:, :, None]
+    size = np.log(np.abs(missed).mean(1) + np.float32(0.05))
+    return [enough, size * enough, np.arcsinh(missed.mean(1)) * enough]
 
 
 def _padded(history: Floats, at_least: int, at_most: int) -> Floats:

@@ -66,6 +66,12 @@ class Past:
         self.lags, self.lags_seen = self._lagged(m, SEASON_LAGS)
         self.second_lags, self.second_lags_seen = self._lagged(season.second, SECOND_SEASON_LAGS)
 
+    def before(self, steps: int) -> Past:
+        """Go so many steps back: the same histories without their last steps, at least one point of each."""
+        earlier = self.seen[:, :-steps].copy()
+        earlier[:, -1] = True
+        return Past(self.z[:, :-steps], earlier, np.maximum(self.n - steps, 1), self.season, self.offset)
+
     def _lagged(self, period: int, count: int) -> tuple[Floats, Mask]:
         """Look up the values 1..count periods before each step ahead."""
         points = self.z.shape[1]
@@ -91,14 +97,20 @@ class Past:
         growth = self.period_means[:, :1] - np.take_along_axis(self.period_means, used - 1, 1)
         return growth / np.maximum(used - 1, 1).astype(np.float32), used
 
+    def within_season(self, growth: Floats) -> Floats:
+        """Tell by how much a steady growth per season moves each phase from its season's mean; (windows, length)."""
+        m = self.season.length
+        return growth * ((np.arange(m, dtype=np.float32) - np.float32((m - 1) / 2)) / np.float32(m))
+
     def profile(self, periods: int) -> Floats:
-        """Take the mean deviation from the period's mean at each phase, over the latest periods."""
+        """Take the mean deviation at each phase from the period's mean and steady growth, over the latest periods."""
         m = self.season.length
         periods = min(periods, self.periods.shape[1])
         if m == 1 or periods == 0:
             return np.zeros((len(self.z), m), np.float32)
         deviation = self.periods[:, :periods] - self.period_means[:, :periods, None]
-        return mean_of_seen(deviation, self.period_seen[:, :periods, None])
+        mean = mean_of_seen(deviation, self.period_seen[:, :periods, None])
+        return mean - self.within_season(self.slope(periods)[0])
 
     def ratio_profile(self, periods: int) -> tuple[Floats, Mask]:
         """Take the mean ratio to the period's mean at each phase, and say where it means anything: well above zero."""
@@ -112,7 +124,10 @@ class Past:
         values = np.where(positive[:, :, None], self.periods[:, :periods] + self.offset[:, :, None], one)
         seen = self.period_seen[:, :periods]
         ratio = mean_of_seen(values / np.where(seen, level, one)[:, :, None], seen[:, :, None])
-        return np.where(positive, np.maximum(ratio, np.float32(0.01)), one), positive
+        steady = self.within_season(
+            self.slope(periods)[0] / np.where(positive, mean_of_seen(level, seen)[:, None], one)
+        )
+        return np.where(positive, np.maximum(ratio - steady, np.float32(0.01)), one), positive
 
     def unrolled(self, profile: Floats, points: int) -> Floats:
         """Lay a seasonal profile under the last points."""

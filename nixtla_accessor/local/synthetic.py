@@ -98,7 +98,7 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     drawing = _Drawing(rng, n_series, kind.longest + HORIZON, length + HORIZON)
     level, noise = _level_and_noise(drawing, season.length)
     seasonal = _seasonal(drawing, season) * ~drawing.some(0.06)
-    size = drawing.log_uniform(-1.8, -0.1) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
+    size = drawing.log_uniform(-1.6, 0) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
     if season.length == 1:
         size = size * drawing.uniform(0.1, 0.7)
     volatile = drawing.some(0.2)  # noise that grows with the season
@@ -149,7 +149,7 @@ def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Arra
     """Make what moves slowly, and autocorrelated noise of unit size."""
     moves = _Moves.of(season_length)
     walk, slope_walk, noise = _walks(drawing, season_length)
-    level = walk / drawing.spread(walk) * drawing.some(moves.walk) * drawing.log_uniform(-1.3, 0.4)
+    level = walk / drawing.spread(walk) * drawing.some(moves.walk) * drawing.log_uniform(-1, 0.5)
     level += slope_walk / drawing.spread(slope_walk) * drawing.some(moves.slope) * drawing.log_uniform(-0.8, 0.6)
     _add_wandering(drawing, level)
     level += _trend(drawing, moves) * drawing.some(moves.trend)
@@ -176,11 +176,11 @@ class _Moves:
     def of(cls, season_length: int) -> _Moves:
         """Say how levels move: years most, and mostly up; hours least."""
         if season_length == 1:
-            return cls(any=1.0, walk=0.8, slope=0.65, trend=0.85, up=0.8, size=(0.5, 1.6))
+            return cls(any=1.0, walk=0.8, slope=0.5, trend=0.92, up=0.88, size=(0.7, 1.8))
         if season_length == 4:
-            return cls(any=0.98, walk=0.85, slope=0.65, trend=0.75, up=0.75, size=(0.35, 1.5))
+            return cls(any=0.98, walk=0.85, slope=0.5, trend=0.88, up=0.86, size=(0.6, 1.7))
         if season_length < 24 or season_length == 52:
-            return cls(any=0.85, walk=0.75, slope=0.35, trend=0.6, up=0.7, size=(-0.1, 1.1))
+            return cls(any=0.88, walk=0.75, slope=0.35, trend=0.68, up=0.75, size=(0, 1.3))
         return cls(any=0.5, walk=0.65, slope=0.25, trend=0.55, up=0.6, size=(-0.5, 0.6))
 
 
@@ -223,7 +223,7 @@ def _trend(drawing: _Drawing, moves: _Moves) -> Array:
     damped = 1 - np.exp(-age / drawing.uniform(0.15, 1.5))
     logistic = 1 / (1 + np.exp(np.clip((drawing.uniform(0.1, 0.9) - age) * drawing.uniform(4, 14), -30, 30)))
     boom = age - drawing.uniform(0.5, 1.8) * np.maximum(age - turn, 0)
-    shape = np.select([kind < 0.45, kind < 0.70, kind < 0.85], [age, damped, logistic], boom)
+    shape = np.select([kind < 0.55, kind < 0.70, kind < 0.80], [age, damped, logistic], boom)
     trend: Array = np.where(drawing.some(moves.up), 1, -1) * drawing.log_uniform(*moves.size) * shape
     for _ in range(2):
         trend += drawing.some(0.3) * drawing.normal() * 4 * np.maximum(age - drawing.uniform(0, 1), 0)
@@ -326,8 +326,8 @@ def _within_days(drawing: _Drawing, m: int, days: int) -> Array:
 def _linked(drawing: _Drawing, values: Array, season_length: int, shortest: int) -> Array:
     """Turn additive series into what is measured: products, floors, counts, outliers, a level away from zero."""
     rng = drawing.rng
-    multiplicative = drawing.some(0.45 if season_length > 4 else 0.6)
-    strength = 0.05 + (0.55 if season_length > 4 else 0.8) * drawing.uniform(0, 1) ** 1.5  # few explode
+    multiplicative = drawing.some(0.45 if season_length > 4 else 0.7)
+    strength = 0.1 + (0.6 if season_length > 4 else 1.0) * drawing.uniform(0, 1) ** 1.5  # few explode
     exponent = strength * values / np.maximum(1, drawing.spread(values) / np.float32(1.5))
     values = np.where(multiplicative, np.exp(np.clip(exponent, -6, 6)), values)
     floored = drawing.some(0.12 if season_length < 24 else 0.25) & ~multiplicative

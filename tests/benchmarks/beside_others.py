@@ -6,15 +6,15 @@ statsforecast needs pandas below 3, so the whole runs in an environment of its o
     beside/bin/pip install "pandas<3" statsforecast mlforecast lightgbm -e ".[local]"
     OPENBLAS_NUM_THREADS=1 beside/bin/python tests/benchmarks/beside_others.py
 
-Measured are the two panels that the package ships, a synthetic one, and those of any Parquet file in the format of
-``accuracy.py``::
+Measured are the panels of ``development.py``, and those of any Parquet file in the format of ``accuracy.py``::
 
     … beside_others.py --panels m1.parquet --freq yearly=YE --freq quarterly=QE --freq monthly=ME
 
 MASE is the mean over a panel's series, scaled by the in-sample error of the seasonal naive forecast; 80% and 95% are
 the shares of the held-out values inside the intervals, where a model answers any (LightGBM with mlforecast has none
 for series as short as these: its conformal ones want many windows of each). Time is that of one processor core, for
-training and forecasting together, after each library has been warmed up on a small panel.
+training and forecasting together, after each library has been warmed up on a small panel. Of a set that is cut at
+several points, these are the means over the cuts.
 
 ``--scores FILE`` keeps the scores in a CSV file, and takes those of models that are not asked for from there; so
 ``--scores scores.csv --models zero-shot`` measures new weights beside others that were measured before.
@@ -25,12 +25,14 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from accuracy import Panel, read_panels, scores
+from accuracy import Panel, scores
+from development import daily, development_panels
 from lightgbm import LGBMRegressor
 from mlforecast import MLForecast
 from mlforecast.lag_transforms import RollingMean
@@ -39,10 +41,8 @@ from numpy.typing import NDArray
 from statsforecast import StatsForecast
 from statsforecast.models import AutoETS, DynamicOptimizedTheta, SeasonalNaive
 
-from nixtla_accessor.datasets import load_unemployment, load_weather
 from nixtla_accessor.local.forecasting import forecast
 from nixtla_accessor.local.network import LEVELS, Weights, load_weights, pretrained_weights
-from nixtla_accessor.local.seasons import season_of
 from nixtla_accessor.local.tuning import tune
 
 Quantiles = NDArray[np.floating]
@@ -121,33 +121,6 @@ def models(weights: Weights) -> dict[str, Model]:
     }
 
 
-def panels(path: Path | None, frequencies: dict[str, str]) -> Iterator[Panel]:
-    """Yield the panels of the package, a synthetic one, and those of a file."""
-    yield _held_out("unemployment", load_unemployment(), "MS", 12)
-    yield _held_out("weather", load_weather(), "D", 28)
-    yield synthetic("synthetic", 1000, 200, 14)
-    if path is not None:
-        yield from read_panels(path, {group: season_of(freq) for group, freq in frequencies.items()})
-
-
-def synthetic(name: str, n_series: int, length: int, horizon: int) -> Panel:
-    """Make a daily panel: a level, a trend, a week's pattern that grows with the level, and a drifting error."""
-    rng = np.random.default_rng(0)
-    days = np.arange(length)
-    level = rng.lognormal(4, 1, (n_series, 1))
-    pattern = np.exp(0.3 * rng.normal(size=(n_series, 7)))[:, days % 7]
-    trend = 1 + rng.normal(0, 0.002, (n_series, 1)) * days
-    drift = 1 + np.cumsum(rng.normal(0, 0.01, (n_series, length)), axis=1)
-    values = level * pattern * trend * drift * (1 + rng.normal(0, 0.1, (n_series, length)))
-    return Panel(name, season_of("D"), [*values[:, :-horizon]], [*values[:, -horizon:]])
-
-
-def _held_out(name: str, frame: pd.DataFrame, freq: str, horizon: int) -> Panel:
-    """Cut the last steps off each series."""
-    series = [values.to_numpy(float) for _, values in frame.groupby("unique_id")["y"]]
-    return Panel(name, season_of(freq), [y[:-horizon] for y in series], [y[-horizon:] for y in series])
-
-
 def measure(model: Model, panel: Panel) -> dict[str, float]:
     """Score a model on a panel."""
     began = time.process_time()
@@ -177,12 +150,15 @@ def main() -> None:
     if arguments.scores and arguments.scores.exists():
         table = pd.read_csv(arguments.scores, index_col=["panel", "model"])
     for name in chosen:
-        known[name](synthetic("warm-up", 5, 100, 7), 7)
+        known[name](daily("warm-up", 5, 100, 7), 7)
+    frequencies = dict(each.split("=") for each in arguments.freq)
     names = []
-    for panel in panels(arguments.panels, dict(each.split("=") for each in arguments.freq)):
-        names.append(panel.name)
+    for set_name, cuts in groupby(development_panels(arguments.panels, frequencies), lambda panel: panel.name):
+        names.append(set_name)
+        panels = list(cuts)
         for name in chosen:
-            table.loc[(panel.name, name), :] = measure(known[name], panel)
+            measured = pd.DataFrame([measure(known[name], panel) for panel in panels])
+            table.loc[(set_name, name), :] = measured.mean()
             if arguments.scores:
                 table.to_csv(arguments.scores)
     table = table.loc[[row for row in pd.MultiIndex.from_product([names, known]) if row in table.index]]

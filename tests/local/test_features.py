@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nixtla_accessor.local.bases import N_BASES
-from nixtla_accessor.local.features import HORIZON, N_INPUTS, extract, input_size, right_aligned
+from nixtla_accessor.local.features import HORIZON, LENGTH_CODE, N_INPUTS, extract, input_size, right_aligned
 from nixtla_accessor.local.seasons import Season, season_of
 
 SEASONS = [Season(1, 0), Season(4, 0), Season(7, 364), Season(12, 0), Season(24, 168), Season(52, 0)]
@@ -33,12 +33,14 @@ def panel(season, rng, n_series=6):
 
 
 def slow_profile(values, m, periods):
-    """Mean deviation from the mean of the season, by phase counted back from the end."""
+    """Mean deviation from the mean of the season and from its steady growth, by phase counted back from the end."""
     whole = min(len(values) // m, periods, 16)
     if m == 1 or whole == 0:
         return np.zeros(m)
     cuts = [values[len(values) - (k + 1) * m : len(values) - k * m] for k in range(whole)]
-    return np.mean([cut - cut.mean() for cut in cuts], axis=0)
+    growth = (cuts[0].mean() - cuts[-1].mean()) / max(whole - 1, 1)
+    steady = [growth / m * (phase - (m - 1) / 2) for phase in range(m)]
+    return np.mean([cut - cut.mean() for cut in cuts], axis=0) - steady
 
 
 def slow_level(values, rate):
@@ -70,10 +72,8 @@ def test_simple_forecasts_are_what_slow_loops_make_them(season):
             if season.second:
                 age = season.second - step % season.second
                 expected[SECOND_NAIVE] = values[n - age] if age <= n else expected[SEASONAL_MEAN]
-            whole = [values[n - k * m : n - k * m + m] for k in range(1, 5) if k * m <= n]
-            if whole:
-                means = [cut.mean() for cut in whole]
-                expected[RELATIVE] = means[0] + np.mean([c[step % m] - c.mean() for c in whole])
+            if n >= m:
+                expected[RELATIVE] = values[n - m :].mean() + slow_profile(values, m, 4)[step % m]
             for base, value in expected.items():
                 answer = windows.location[row, 0] + windows.scale[row, 0] * windows.bases[row, step, base]
                 assert answer == pytest.approx(value, rel=1e-4), (base, row, step)
@@ -122,6 +122,28 @@ def test_windows_do_not_depend_on_level_unit_neighbours_or_what_lies_before_them
     doubled = windows_of([1024 * values for values in series], season)
     np.testing.assert_array_equal(doubled.inputs, together.inputs)
     np.testing.assert_array_equal(doubled.bases, together.bases)
+
+
+@pytest.mark.parametrize(
+    "steps_and_season", [(6, Season(1, 0)), (4, Season(4, 0)), (12, Season(12, 0)), (24, Season(52, 0))]
+)
+def test_inputs_tell_by_how_much_each_forecast_of_the_last_steps_missed(steps_and_season):
+    steps, season = steps_and_season
+    rng = np.random.default_rng(2)
+    series = [100 + rng.normal(size=n).cumsum() for n in (2 * steps - 1, 2 * steps, 60, 110)]
+    windows = windows_of(series, season)
+    known, size, mean = np.split(
+        windows.inputs[:, -len(LENGTH_CODE) - 2 * N_BASES - 1 : -len(LENGTH_CODE)], [1, N_BASES + 1], 1
+    )
+    assert known[:, 0].tolist() == [0, 1, 1, 1]
+    assert not size[0].any()
+    assert not mean[0].any()
+    earlier = windows_of([values[:-steps] for values in series], season)
+    for base in (SEASONAL_NAIVE, SEASONAL_MEAN, RELATIVE, GROWING, SLOW, THETA):
+        missed = np.stack([values[-steps:] for values in series]) - in_units(earlier, base)[:, :steps]
+        missed = (missed / (windows.scale * windows.unit))[1:]
+        np.testing.assert_allclose(size[1:, base], np.log(np.abs(missed).mean(1) + 0.05), atol=1e-3, err_msg=str(base))
+        np.testing.assert_allclose(mean[1:, base], np.arcsinh(missed.mean(1)), atol=1e-3)
 
 
 def test_only_the_usable_end_of_a_series_counts():

@@ -1,0 +1,141 @@
+"""Panels that the local engine is developed on: the package's, statsmodels' data sets, synthetic ones, a file's.
+
+Each real set is cut at several points of its past, and each cut is a panel: its last steps are held out, and nothing
+after them is seen. statsmodels has public data sets, of which those are taken that are series in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from accuracy import Panel, read_panels
+from numpy.typing import NDArray
+from statsmodels.datasets import (
+    co2,
+    danish_data,
+    elec_equip,
+    elnino,
+    fertility,
+    grunfeld,
+    interest_inflation,
+    macrodata,
+    nile,
+    sunspots,
+)
+
+from nixtla_accessor.datasets import load_unemployment, load_weather
+from nixtla_accessor.local.seasons import season_of
+
+Series = Sequence[NDArray[np.float64]]
+SHORTEST = 8  # steps before what is held out, and no fewer than what is held out
+
+
+def development_panels(path: Path | None = None, frequencies: dict[str, str] | None = None) -> Iterator[Panel]:
+    """Yield all panels; those of one set and of several cuts have one name."""
+    yield from _cuts("unemployment", "MS", _by_id(load_unemployment()), 12, (0, 12, 24, 36, 60))
+    yield from _cuts("weather", "D", _by_id(load_weather()), 28, (0, 30, 90, 180, 250))
+    yield from _cuts("macro", "QE", _columns(macrodata, drop=["year", "quarter"]), 8, (0, 16, 40, 80))
+    yield from _cuts("inflation", "QE", _columns(interest_inflation, drop=["year", "quarter"]), 8, (0, 8, 16))
+    yield from _cuts("danish money", "QE", _columns(danish_data, drop=["period"]), 6, (0, 6))
+    yield from _cuts("fertility", "YE", _fertility(), 6, (0, 8, 16))
+    yield from _cuts("grunfeld", "YE", _grunfeld(), 4, (0, 4))
+    yield from _cuts("nile", "YE", _columns(nile, drop=["year"]), 6, range(0, 60, 6))
+    yield from _cuts("sunspots", "YE", _columns(sunspots, drop=["YEAR"]), 6, range(0, 120, 6))
+    sea = elnino.load_pandas().data.drop(columns="YEAR")
+    yield from _cuts("sea, yearly", "YE", [sea[month].to_numpy(float) for month in sea], 6, (0, 10, 20, 30))
+    yield from _cuts("sea, monthly", "MS", [sea.to_numpy(float).ravel()], 12, range(0, 200, 20))
+    air = co2.load_pandas().data["co2"].interpolate()
+    yield from _cuts("co2, weekly", "W", [air.to_numpy(float)], 26, range(0, 800, 80))
+    yield from _cuts("co2, monthly", "MS", [air.resample("MS").mean().to_numpy(float)], 18, range(0, 200, 24))
+    equipment = elec_equip.load().data.iloc[:, -1].to_numpy(float)
+    yield from _cuts("equipment", "MS", [equipment], 18, range(0, 100, 12))
+    yield daily("daily", 1000, 200, 14)
+    yield within_days("hourly", "h", 48, 700)
+    yield within_days("half-hourly", "30min", 24, 1100)
+    yield counts("counts")
+    yield walks("walks")
+    if path is not None:
+        seasons = {group: season_of(freq) for group, freq in (frequencies or {}).items()}
+        yield from read_panels(path, seasons)
+
+
+def _cuts(name: str, freq: str, series: Series, horizon: int, cuts: Sequence[int]) -> Iterator[Panel]:
+    """Hold out the last steps of what is left of each series before each cut."""
+    for cut in cuts:
+        left = [values[: len(values) - cut] for values in series]
+        left = [values for values in left if len(values) >= horizon + max(SHORTEST, horizon)]
+        if left:
+            train, test = [values[:-horizon] for values in left], [values[-horizon:] for values in left]
+            yield Panel(name, season_of(freq), train, test)
+
+
+def _by_id(frame: pd.DataFrame) -> Series:
+    return [values.to_numpy(float) for _, values in frame.groupby("unique_id")["y"]]
+
+
+def _columns(dataset: object, *, drop: Sequence[str]) -> Series:
+    load: Callable[[], object] = dataset.load_pandas  # type: ignore[attr-defined]
+    data: pd.DataFrame = load().data  # type: ignore[attr-defined]
+    return [data[column].to_numpy(float) for column in data.columns.difference([*drop], sort=False)]
+
+
+def _fertility() -> Series:
+    rows = fertility.load_pandas().data.iloc[:, 4:].to_numpy(float)
+    known = [row[np.isfinite(row)] for row in rows]
+    return [values for values in known if len(values) > 20]
+
+
+def _grunfeld() -> Series:
+    firms = grunfeld.load_pandas().data.groupby("firm")
+    return [firm[column].to_numpy(float) for _, firm in firms for column in ("invest", "value", "capital")]
+
+
+def daily(name: str, n_series: int, length: int, horizon: int) -> Panel:
+    """Make a daily panel: a level, a trend, a week's pattern that grows with the level, and a drifting error."""
+    rng = np.random.default_rng(0)
+    days = np.arange(length)
+    level = rng.lognormal(4, 1, (n_series, 1))
+    pattern = np.exp(0.3 * rng.normal(size=(n_series, 7)))[:, days % 7]
+    trend = 1 + rng.normal(0, 0.002, (n_series, 1)) * days
+    drift = 1 + np.cumsum(rng.normal(0, 0.01, (n_series, length)), axis=1)
+    return _held_out(name, "D", level * pattern * trend * drift * (1 + rng.normal(0, 0.1, (n_series, length))), horizon)
+
+
+def within_days(name: str, freq: str, steps_a_day: int, length: int, n_series: int = 50) -> Panel:
+    """Make smooth days, weekends of lower use, and persistent errors, all in proportion to the level."""
+    rng = np.random.default_rng(1)
+    steps = np.arange(length)
+    day = steps / steps_a_day + rng.random((n_series, 1))
+    profile = 0.6 * rng.normal(size=(n_series, 1)) * np.sin(2 * np.pi * day)
+    profile += 0.3 * rng.normal(size=(n_series, 1)) * np.sin(4 * np.pi * (day + rng.random((n_series, 1))))
+    use = np.where(steps // steps_a_day % 7 >= 5, 1 - 0.5 * rng.random((n_series, 1)), 1)
+    error = 0.08 * rng.normal(size=(n_series, length))
+    for step in range(1, length):
+        error[:, step] += 0.8 * error[:, step - 1]
+    return _held_out(name, freq, 100 * use * np.exp(profile + error), 48)
+
+
+def counts(name: str, n_series: int = 200, length: int = 200) -> Panel:
+    """Make small daily counts with a week's pattern."""
+    rng = np.random.default_rng(3)
+    rate = 3 * np.exp(0.5 * rng.normal(size=(n_series, 1)) + 0.4 * rng.normal(size=(n_series, 7)))
+    return _held_out(name, "D", rng.poisson(rate[:, np.arange(length) % 7]).astype(float), 14)
+
+
+def walks(name: str, n_series: int = 300, length: int = 120) -> Panel:
+    """Make monthly walks of autocorrelated steps with a year's pattern."""
+    rng = np.random.default_rng(4)
+    steps = rng.normal(size=(n_series, length))
+    persistence = rng.uniform(-0.4, 0.8, n_series)
+    for month in range(1, length):
+        steps[:, month] += persistence * steps[:, month - 1]
+    pattern = 3 * rng.normal(size=(n_series, 12))[:, np.arange(length) % 12]
+    return _held_out(name, "MS", 200 + steps.cumsum(1) + pattern, 18)
+
+
+def _held_out(name: str, freq: str, values: NDArray[np.float64], horizon: int) -> Panel:
+    """Cut the last steps off each row."""
+    return Panel(name, season_of(freq), [*values[:, :-horizon]], [*values[:, -horizon:]])

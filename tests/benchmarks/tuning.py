@@ -1,0 +1,69 @@
+"""What fine-tuning does to the error of forecasts, panel by panel: how often and how much it helps, or harms.
+
+    … tuning.py --panels m1.parquet --freq yearly=YE --freq quarterly=QE --freq monthly=ME
+
+in the environment of ``beside_others.py``, on the panels of ``development.py``. The change is that of a panel's mean
+MASE (see ``accuracy.py``) from zero-shot to tuned; 'worse' counts the panels where it is more than 2% for the worse.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from accuracy import Panel, scores
+from development import development_panels
+
+from nixtla_accessor.local.forecasting import forecast
+from nixtla_accessor.local.network import Weights, load_weights, pretrained_weights
+from nixtla_accessor.local.tuning import tune
+
+TUNINGS = ((10, 1), (50, 1), (50, 2), (50, 3), (50, 4), (50, 5), (200, 5))
+WORSE = 0.02
+
+
+def mase(weights: Weights, panel: Panel) -> float:
+    """Score forecasts of a panel."""
+    horizon = max(len(values) for values in panel.test)
+    return scores(panel, forecast(weights, panel.train, panel.season, horizon))[0]
+
+
+def changes(weights: Weights, panels: list[Panel], steps: int, depth: int) -> pd.DataFrame:
+    """Tune on each panel; answers the relative change of its MASE and how far from the base weights it went."""
+    rows = []
+    for panel in panels:
+        tuned = tune(weights, panel.train, panel.season, steps=steps, depth=depth, loss="default", seed=0)
+        change = mase(tuned.weights, panel) / mase(weights, panel) - 1 if tuned.share else 0.0
+        rows.append((panel.name, change, tuned.share))
+    return pd.DataFrame(rows, columns=["set", "change", "share"])
+
+
+def main() -> None:
+    """Print a row for each tuning, and the change of each set at the first."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--panels", type=Path, help="a Parquet file of panels")
+    parser.add_argument("--freq", action="append", default=[], metavar="GROUP=FREQ", help="of each group of the file")
+    parser.add_argument("--weights", type=Path, help="a safetensors file; else those of the package")
+    parser.add_argument("--tunings", nargs="+", metavar="STEPSxDEPTH", default=[f"{s}x{d}" for s, d in TUNINGS])
+    arguments = parser.parse_args()
+    weights = load_weights(arguments.weights) if arguments.weights else pretrained_weights()
+    panels = list(development_panels(arguments.panels, dict(each.split("=") for each in arguments.freq)))
+    print(f"{len(panels)} panels")
+    print(f"{'':16}{'mean':>9}{'median':>9}{'worse':>8}{'worst':>8}{'best':>8}{'unchanged':>11}")
+    by_set = {}
+    for each in arguments.tunings:
+        steps, depth = (int(number) for number in each.split("x"))
+        table = changes(weights, panels, steps, depth)
+        change = table["change"].to_numpy()
+        by_set[each] = table.groupby("set", sort=False)["change"].mean()
+        print(
+            f"{steps:4} steps, depth {depth}{change.mean():9.2%}{np.median(change):9.2%}{(change > WORSE).mean():8.1%}"
+            f"{change.max():8.1%}{change.min():8.1%}{(table['share'] == 0).mean():11.0%}"
+        )
+    print(pd.DataFrame(by_set).to_string(float_format="{:+.1%}".format))
+
+
+if __name__ == "__main__":
+    main()
