@@ -17,7 +17,7 @@ from nixtla_accessor.local.past import (
     mean_of_seen,
     row_mean,
 )
-from nixtla_accessor.local.smoothing import Smoothed, smooth
+from nixtla_accessor.local.smoothing import smooth
 
 N_BASES = 31
 SMOOTHED_POINTS = 256  # exponential smoothing of a given rate goes back so far
@@ -52,7 +52,8 @@ def simple_forecasts(past: Past) -> SimpleForecasts:
     """Make the simple forecasts of a batch of histories."""
     repeated = _repeated(past)
     growth = _growth(past)
-    smooth = _smooth(past)
+    smoothed = _smoothed(past)
+    fitted = _fitted(past, smoothed)
     mean = row_mean(past.z, past.seen)
     m = past.season.length
     seasons_ahead = _AHEAD / m + np.float32(0.5 - 0.5 / m)  # from the centre of the last period
@@ -78,21 +79,21 @@ def simple_forecasts(past: Past) -> SimpleForecasts:
         repeated.second_seasonal,
         repeated.second_seasonal_mean,
         repeated.second_seasonal_relative,
-        smooth.slow + smooth.seasonal,
-        smooth.medium + smooth.seasonal,
-        smooth.recent_fast + smooth.recent_seasonal,
-        smooth.seasonal + latest_mean,
-        long_mean + smooth.seasonal,
-        smooth.holt,
-        smooth.theta,
-        np.clip(smooth.proportional, -LIMIT, LIMIT),
-        np.clip(smooth.proportional_holt, -LIMIT, LIMIT),
+        smoothed.slow + smoothed.seasonal,
+        smoothed.medium + smoothed.seasonal,
+        smoothed.recent_fast + smoothed.recent_seasonal,
+        smoothed.seasonal + latest_mean,
+        long_mean + smoothed.seasonal,
+        smoothed.holt,
+        smoothed.theta,
+        np.clip(smoothed.proportional, -LIMIT, LIMIT),
+        np.clip(smoothed.proportional_holt, -LIMIT, LIMIT),
         repeated.second_seasonal_mean_relative,
-        *(np.clip(each, -LIMIT, LIMIT) for each in smooth.fitted),
+        *(np.clip(each, -LIMIT, LIMIT) for each in fitted.forecasts),
     ]
-    parameters = [*growth.parameters(), *smooth.parameters(past)]
+    parameters = [*growth.parameters(), *smoothed.parameters(past), *fitted.parameters]
     stacked = np.stack(forecasts, 2).astype(np.float32)
-    return SimpleForecasts(stacked, parameters, repeated.second_seasonal_relative, smooth.theta)
+    return SimpleForecasts(stacked, parameters, repeated.second_seasonal_relative, smoothed.theta)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,8 +174,8 @@ def _growth(past: Past) -> _Growth:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Smooth:
-    """Exponential smoothing of the deseasonalised series: its levels, trends and profiles, and forecasts from them."""
+class _Smoothed:
+    """Exponential smoothing, at given rates, of the series less its season: levels, trends, profiles, forecasts."""
 
     slow: Floats
     medium: Floats
@@ -194,8 +195,7 @@ class _Smooth:
     proportional_holt: Floats
     change_variance: Floats
     change_autocorrelation: Floats
-    fitted: list[Floats]
-    fits: list[Smoothed]
+    adjusted: Floats
 
     def parameters(self, past: Past) -> list[Floats]:
         """Squash them for the network."""
@@ -213,13 +213,10 @@ class _Smooth:
             self.profile.std(1, keepdims=True),
             self.recent_profile.std(1, keepdims=True),
             self.positive.astype(np.float32),
-            *(np.log(fit.error) for fit in self.fits),
-            *(fit.rate for fit in self.fits),
-            *(fit.trend_share for fit in self.fits),
         ]
 
 
-def _smooth(past: Past) -> _Smooth:
+def _smoothed(past: Past) -> _Smoothed:
     """Smooth the series less its season, and the series over its season."""
     z, seen, n, points = past.z, past.seen, past.n, past.z.shape[1]
     smoothed = min(points, SMOOTHED_POINTS)
@@ -241,17 +238,7 @@ def _smooth(past: Past) -> _Smooth:
     ratio_level = weighted.level(0.4, ratio_adjusted)
     ratio_holt = np.maximum(ratio_level + weighted.drift(0.1, ratio_adjusted) * _DAMPED_STEPS, 0)
     ratio_ahead = ratio[:, past.phase]
-    plain = smooth(z, n, trend)
-    additive = smooth(adjusted, n, trend)
-    long_ratio, _ = past.ratio_profile(PERIOD_MEANS)
-    over_season = (z + past.offset) / past.unrolled(long_ratio, points) - past.offset
-    proportional = smooth(np.where(positive, over_season, adjusted) * seen, n, trend)
-
-    def times_season(forecast: Floats) -> Floats:
-        grown = (forecast + past.offset) * long_ratio[:, past.phase] - past.offset
-        return np.where(positive, grown, forecast + seasonal)
-
-    return _Smooth(
+    return _Smoothed(
         slow=slow,
         medium=medium,
         fast=fast,
@@ -270,17 +257,48 @@ def _smooth(past: Past) -> _Smooth:
         proportional_holt=np.where(positive, ratio_holt * ratio_ahead - past.offset, holt),
         change_variance=change_variance,
         change_autocorrelation=(changes[:, 1:] * changes[:, :-1]).sum(1, keepdims=True) / change_variance,
-        fitted=[
-            additive.level + seasonal,
-            additive.trend + seasonal,
-            additive.best + seasonal,
-            additive.drifting + seasonal,
-            times_season(proportional.best),
-            times_season(proportional.drifting),
+        adjusted=adjusted,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Fitted:
+    """Exponential smoothing with the best parameters of each history: less its season, over its season, as it is."""
+
+    forecasts: list[Floats]
+    parameters: list[Floats]
+
+
+def _fitted(past: Past, smoothed: _Smoothed) -> _Fitted:
+    """Smooth with the best parameters, and put the season back."""
+    z, n, trend, positive = past.z, past.n, smoothed.trend, smoothed.positive
+    ratio, _ = past.ratio_profile(PERIOD_MEANS)
+    proportional = (z + past.offset) / past.unrolled(ratio, z.shape[1]) - past.offset
+    plain = smooth(z, n, trend)
+    less_season = smooth(smoothed.adjusted, n, trend)
+    over_season = smooth(np.where(positive, proportional, smoothed.adjusted) * past.seen, n, trend)
+
+    def times_season(forecast: Floats) -> Floats:
+        times = (forecast + past.offset) * ratio[:, past.phase] - past.offset
+        return np.where(positive, times, forecast + smoothed.seasonal)
+
+    fits = (less_season, over_season, plain)
+    return _Fitted(
+        forecasts=[
+            less_season.level + smoothed.seasonal,
+            less_season.trend + smoothed.seasonal,
+            less_season.best + smoothed.seasonal,
+            less_season.drifting + smoothed.seasonal,
+            times_season(over_season.best),
+            times_season(over_season.drifting),
             plain.best,
             plain.level,
         ],
-        fits=[additive, proportional, plain],
+        parameters=[
+            *(np.log(fit.error) for fit in fits),
+            *(fit.rate for fit in fits),
+            *(fit.trend_share for fit in fits),
+        ],
     )
 
 

@@ -81,6 +81,7 @@ class Drawn:
     importance: Floats
 
 
+@one_blas_thread
 def draw(schedule: Schedule, number: int) -> Drawn:
     """Make a chunk of series, and windows that end at two points of each."""
     rng = np.random.default_rng((schedule.seed, 1, number))
