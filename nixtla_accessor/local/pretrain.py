@@ -39,7 +39,7 @@ from nixtla_accessor.local.network import (
 )
 from nixtla_accessor.local.optimiser import Adam, flattened, shaped
 from nixtla_accessor.local.seasons import Season
-from nixtla_accessor.local.synthetic import generate
+from nixtla_accessor.local.synthetic import generate, surprises
 
 _logger = logging.getLogger(__name__)
 
@@ -94,6 +94,7 @@ def draw(schedule: Schedule, number: int) -> Drawn:
         history, end = chunk.values[series], points - back
         windows = extract(history[:, :end], chunk.length[series] - back, chunk.season)
         future = (history[:, end : end + HORIZON] - windows.location) / windows.scale
+        future += windows.unit * surprises(rng, len(future), chunk.season)
         parts.append(windows)
         values.append(np.clip(future, -TARGET_LIMIT, TARGET_LIMIT).astype(np.float32))
     joined = Windows.joined(parts)

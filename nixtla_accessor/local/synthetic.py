@@ -98,7 +98,7 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     drawing = _Drawing(rng, n_series, kind.longest + HORIZON, length + HORIZON)
     level, noise = _level_and_noise(drawing, season.length)
     seasonal = _seasonal(drawing, season) * ~drawing.some(0.06)
-    size = drawing.log_uniform(-1.6, 0) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
+    size = drawing.log_uniform(-1.8, -0.1) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
     if season.length == 1:
         size = size * drawing.uniform(0.1, 0.7)
     volatile = drawing.some(0.2)  # noise that grows with the season
@@ -107,6 +107,25 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     noise = noise * size * np.where(volatile, np.clip(1 + seasonal / drawing.spread(seasonal), 0.1, 3), 1)
     values = _linked(drawing, level + seasonal + noise, season.length, kind.shortest)
     return Chunk(values.astype(np.float32), length, season)
+
+
+def surprises(rng: Generator, n_series: int, season: Season) -> Array:
+    """Draw what no history foretells of quarters and months: growth that changes from now on.
+
+    Without it, series that went smoothly so far are forecast with intervals that real ones leave too often.
+
+    Returns
+    -------
+    ndarray of float32, shape (series, HORIZON)
+        To be added to the future, in mean absolute changes from one season to the next; 0 for other seasons.
+    """
+    if season.length not in (4, 12):
+        return np.zeros((n_series, HORIZON), np.float32)
+    lasting, passing = rng.standard_normal((n_series, 1)), rng.standard_normal((n_series, HORIZON))
+    per_season = 10 ** rng.uniform(-0.4, 0.1, (n_series, 1))
+    growth = (0.6 * lasting + 0.4 * passing) * per_season / season.length
+    path: Array = np.cumsum(growth, 1).astype(np.float32)
+    return path
 
 
 class _Drawing:
@@ -149,7 +168,7 @@ def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Arra
     """Make what moves slowly, and autocorrelated noise of unit size."""
     moves = _Moves.of(season_length)
     walk, slope_walk, noise = _walks(drawing, season_length)
-    level = walk / drawing.spread(walk) * drawing.some(moves.walk) * drawing.log_uniform(-1, 0.5)
+    level = walk / drawing.spread(walk) * drawing.some(moves.walk) * drawing.log_uniform(-1.3, 0.4)
     level += slope_walk / drawing.spread(slope_walk) * drawing.some(moves.slope) * drawing.log_uniform(-0.8, 0.6)
     _add_wandering(drawing, level)
     level += _trend(drawing, moves) * drawing.some(moves.trend)
