@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from nixtla_accessor.local.features import HORIZON
-from nixtla_accessor.local.synthetic import KINDS, generate
+from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.synthetic import KINDS, generate, surprises
 
 
 def living(chunk):
@@ -53,3 +54,19 @@ def test_the_prior_holds_seasons_trends_counts_and_constants():
     assert np.mean(np.array(trend) > 0.7) > np.mean(np.array(trend) < -0.7) > 0.02
     counts = [values for values in series if (values == np.round(values)).all()]
     assert 0.02 < len(counts) / len(series) < 0.2
+
+
+@pytest.mark.parametrize("season", [Season(4, 0), Season(12, 0)], ids=str)
+def test_surprises_grow_with_the_seasons_ahead_and_go_either_way(season):
+    paths = surprises(np.random.default_rng(0), 2000, season)
+    assert paths.shape == (2000, HORIZON)
+    assert paths.dtype == np.float32
+    a_season_ahead = paths[:, season.length - 1]
+    assert 0.2 < a_season_ahead.std() < 0.7
+    assert abs(a_season_ahead.mean()) < 0.05
+    assert paths[:, -1].std() > paths[:, season.length - 1].std() > paths[:, 0].std() > 0
+
+
+def test_hours_and_years_hold_no_surprises():
+    for season in (Season(1, 0), Season(24, 168)):
+        assert not surprises(np.random.default_rng(0), 3, season).any()
