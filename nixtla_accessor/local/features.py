@@ -29,7 +29,7 @@ __all__ = ["HORIZON", "N_BASES", "N_INPUTS", "Floats", "Integers", "Windows", "e
 RECENT_VALUES = 128  # last values that the network sees as they are
 LONGEST_INPUT = 1056  # history beyond this is not used
 LENGTH_CODE = np.array([6, 8, 10, 12, 16, 24, 36, 48, 64, 96, 128, 256, 512])  # thermometer of the history's length
-LEAST_MISSED = 6  # steps at the end of a history that are forecast to see how good the simple forecasts would have been
+LEAST_TRIED_STEPS = 6  # at the end of a history, forecast to see how good the simple forecasts would have been
 N_SCALARS = 51 + 2 * N_BASES
 N_INPUTS = (
     RECENT_VALUES + 2 * PERIOD_MEANS + (SEASON_LAGS + SECOND_SEASON_LAGS + 2) * HORIZON + N_SCALARS + len(LENGTH_CODE)
@@ -174,7 +174,7 @@ def _lately_missed_by(past: Past, unit: Floats) -> list[Floats]:
     0 where it is not.
     """
     m = past.season.length
-    steps = min(HORIZON, m) if m >= LEAST_MISSED else LEAST_MISSED // m * m
+    steps = min(HORIZON, m) if m >= LEAST_TRIED_STEPS else LEAST_TRIED_STEPS // m * m
     enough = past.n >= 2 * steps
     missed = past.z[:, -steps:, None] - simple_forecasts(past.before(steps)).stacked[:, :steps]
     missed /= unit[:, :, None]

@@ -22,6 +22,7 @@ from nixtla_accessor.local.tuning import tune
 
 TUNINGS = ((10, 1), (50, 1), (50, 2), (50, 3), (50, 4), (50, 5), (200, 5))
 WORSE = 0.02
+LARGE = 10
 
 
 def mase(weights: Weights, panel: Panel) -> float:
@@ -36,12 +37,21 @@ def changes(weights: Weights, panels: list[Panel], steps: int, depth: int) -> pd
     for panel in panels:
         tuned = tune(weights, panel.train, panel.season, steps=steps, depth=depth, loss="default", seed=0)
         change = mase(tuned.weights, panel) / mase(weights, panel) - 1 if tuned.share else 0.0
-        rows.append((panel.name, change, tuned.share))
-    return pd.DataFrame(rows, columns=["set", "change", "share"])
+        rows.append((panel.name, len(panel.train), change, tuned.share))
+    return pd.DataFrame(rows, columns=["set", "series", "change", "share"])
+
+
+def print_row(what: str, table: pd.DataFrame) -> None:
+    """Print what became of the errors of some panels."""
+    change = table["change"].to_numpy()
+    print(
+        f"{what:31}{change.mean():9.2%}{np.median(change):9.2%}{(change > WORSE).mean():8.1%}{change.max():8.1%}"
+        f"{change.min():8.1%}{(table['share'] == 0).mean():11.0%}"
+    )
 
 
 def main() -> None:
-    """Print a row for each tuning, and the change of each set at the first."""
+    """Print two rows for each tuning, and the mean change of each set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--panels", type=Path, help="a Parquet file of panels")
     parser.add_argument("--freq", action="append", default=[], metavar="GROUP=FREQ", help="of each group of the file")
@@ -50,18 +60,16 @@ def main() -> None:
     arguments = parser.parse_args()
     weights = load_weights(arguments.weights) if arguments.weights else pretrained_weights()
     panels = list(development_panels(arguments.panels, dict(each.split("=") for each in arguments.freq)))
-    print(f"{len(panels)} panels")
-    print(f"{'':16}{'mean':>9}{'median':>9}{'worse':>8}{'worst':>8}{'best':>8}{'unchanged':>11}")
+    large = sum(len(panel.train) >= LARGE for panel in panels)
+    print(f"{len(panels)} panels, {large} of them of {LARGE} series or more")
+    print(f"{'':31}{'mean':>9}{'median':>9}{'worse':>8}{'worst':>8}{'best':>8}{'unchanged':>11}")
     by_set = {}
     for each in arguments.tunings:
         steps, depth = (int(number) for number in each.split("x"))
         table = changes(weights, panels, steps, depth)
-        change = table["change"].to_numpy()
         by_set[each] = table.groupby("set", sort=False)["change"].mean()
-        print(
-            f"{steps:4} steps, depth {depth}{change.mean():9.2%}{np.median(change):9.2%}{(change > WORSE).mean():8.1%}"
-            f"{change.max():8.1%}{change.min():8.1%}{(table['share'] == 0).mean():11.0%}"
-        )
+        print_row(f"{steps} steps, depth {depth}", table)
+        print_row(f"  {LARGE} series or more", table[table["series"] >= LARGE])
     print(pd.DataFrame(by_set).to_string(float_format="{:+.1%}".format))
 
 

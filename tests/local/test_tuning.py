@@ -9,7 +9,8 @@ from nixtla_accessor.local.forecasting import forecast
 from nixtla_accessor.local.losses import LOSSES
 from nixtla_accessor.local.network import LEVELS, opened_names, pretrained_weights
 from nixtla_accessor.local.seasons import Season
-from nixtla_accessor.local.tuning import RECIPES, tune
+from nixtla_accessor.local.synthetic import KINDS, generate
+from nixtla_accessor.local.tuning import RECIPES, SHARES, tune
 
 MEDIAN = LEVELS.index(0.5)
 WEEK = Season(7, 0)
@@ -70,6 +71,15 @@ def test_more_steps_and_a_second_tuning_help_a_panel_unlike_the_prior():
     errors = [before, *(error(tuned.weights, train, test) for tuned in (few, many, chained))]
     assert errors == sorted(errors, reverse=True), errors
     assert errors[2] < 0.95 * before
+
+
+def test_it_goes_all_the_way_only_where_the_gain_is_plain():
+    base = pretrained_weights()
+    assert tune(base, odd_panel(n_series=60, n=220), WEEK, **USUAL).share > max(SHARES)
+    monthly = next(kind for kind in KINDS if kind.name == "monthly")
+    usual = generate(np.random.default_rng(0), 60, monthly)
+    panel = [row[-length:].astype(float) for row, length in zip(usual.values, usual.length, strict=True)]
+    assert tune(base, panel, usual.season, **USUAL).share <= max(SHARES)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
