@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,12 +85,14 @@ def split(
 
 def examples(panel: Sequence[Prepared], season: Season, places: Places) -> Examples:
     """Make the windows at these places, and targets; what is missing or beyond the end has no importance."""
-    windows = []
-    for start in range(0, len(places), BATCH):
+
+    def windows_from(start: int) -> Windows:
         some = places.rows(np.arange(start, min(start + BATCH, len(places))))
         histories = [panel[i].values[:origin] for i, origin in zip(some.series, some.origin, strict=True)]
-        windows.append(extract(*right_aligned(histories, season), season))
-    joined = Windows.joined(windows)
+        return extract(*right_aligned(histories, season), season)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy lets go of the interpreter where it computes
+        joined = Windows.joined([*threads.map(windows_from, range(0, len(places), BATCH))])
     values, importance = np.zeros((len(places), HORIZON)), np.zeros((len(places), HORIZON), np.float32)
     for row, (i, origin, end) in enumerate(zip(places.series, places.origin, places.end, strict=True)):
         stop = min(origin + HORIZON, end)

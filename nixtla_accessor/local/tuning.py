@@ -26,7 +26,8 @@ from nixtla_accessor.local.seasons import Season
 
 SHARES = (0.1, 0.25, 0.5)  # of the way from the base weights to the trained ones
 FURTHER_SHARES = (0.75, 1.0)  # for panels unlike the prior: the hold-out is too trusting, so the gain must be plain
-FURTHER_CERTAINTY = 2.0  # standard errors by which the hold-out's gain of going further must exceed zero
+CERTAINTY = 1.0  # standard errors by which the hold-out's gain must exceed zero
+FURTHER_CERTAINTY = 2.0  # and that of going further
 CERTAINTY_FEW = 3.0  # more of them for panels of few series, whose windows are not independent
 MOST_WINDOWS = 3000
 FEWEST_WINDOWS = 512
@@ -36,15 +37,11 @@ AVERAGING = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to train at a depth: the peak of the learning rate for up to so many steps, and windows a step.
-
-    And the standard errors by which the hold-out's gain must exceed zero: more where more is trained.
-    """
+    """How to train at a depth: the peak of the learning rate for up to so many steps, and windows a step."""
 
     rate: float
     steps: int
     batch: int
-    certainty: float
 
     def rate_at(self, step: int, steps: int) -> float:
         """Find the rate: a linear warm-up over a tenth of the steps, then half a cosine; lower for more steps."""
@@ -59,11 +56,11 @@ class Recipe:
 
 
 RECIPES = {
-    1: Recipe(rate=1.5e-2, steps=10, batch=1024, certainty=0.5),
-    2: Recipe(rate=4.5e-3, steps=50, batch=128, certainty=0.5),
-    3: Recipe(rate=2e-3, steps=50, batch=128, certainty=0.5),
-    4: Recipe(rate=1e-3, steps=50, batch=128, certainty=1.0),
-    5: Recipe(rate=7e-4, steps=50, batch=128, certainty=1.0),
+    1: Recipe(rate=1.5e-2, steps=10, batch=1024),
+    2: Recipe(rate=4.5e-3, steps=50, batch=128),
+    3: Recipe(rate=2e-3, steps=50, batch=128),
+    4: Recipe(rate=1e-3, steps=50, batch=128),
+    5: Recipe(rate=7e-4, steps=50, batch=128),
 }
 
 
@@ -198,7 +195,7 @@ def _best_share(
         change = np.clip((after - than) / (before + np.median(before) + 1e-9), -0.5, 0.5)
         return float(change.mean() + certainty * few * change.std() / np.sqrt(len(change)))
 
-    scores = {share: score(errors(share), before, RECIPES[depth].certainty) for share in SHARES}
+    scores = {share: score(errors(share), before, CERTAINTY) for share in SHARES}
     best = min(scores, key=scores.__getitem__)
     if scores[best] >= 0:
         return 0.0
