@@ -60,6 +60,7 @@ class _Tables:
 
 @cache
 def _tables() -> _Tables:
+    """Work out what every model of the grid makes of one observation, and of its first state."""
     alphas, shares, dampings = TREND_GRID
     models = [(alpha, 0.0, 0.0) for alpha in LEVEL_RATES]
     models += [(alpha, alpha * share, damping) for alpha in alphas for share in shares for damping in dampings]

@@ -6,7 +6,7 @@ after them is seen. statsmodels has public data sets, of which those are taken t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,13 +37,17 @@ def development_panels(path: Path | None = None, frequencies: dict[str, str] | N
     """Yield all panels; those of one set and of several cuts have one name."""
     yield from _cuts("unemployment", "MS", _by_id(load_unemployment()), 12, (0, 12, 24, 36, 60))
     yield from _cuts("weather", "D", _by_id(load_weather()), 28, (0, 30, 90, 180, 250))
-    yield from _cuts("macro", "QE", _columns(macrodata, drop=["year", "quarter"]), 8, (0, 16, 40, 80))
-    yield from _cuts("inflation", "QE", _columns(interest_inflation, drop=["year", "quarter"]), 8, (0, 8, 16))
-    yield from _cuts("danish money", "QE", _columns(danish_data, drop=["period"]), 6, (0, 6))
+    yield from _cuts(
+        "macro", "QE", _columns(macrodata.load_pandas().data, drop=["year", "quarter"]), 8, (0, 16, 40, 80)
+    )
+    yield from _cuts(
+        "inflation", "QE", _columns(interest_inflation.load_pandas().data, drop=["year", "quarter"]), 8, (0, 8, 16)
+    )
+    yield from _cuts("danish money", "QE", _columns(danish_data.load_pandas().data, drop=["period"]), 6, (0, 6))
     yield from _cuts("fertility", "YE", _fertility(), 6, (0, 8, 16))
     yield from _cuts("grunfeld", "YE", _grunfeld(), 4, (0, 4))
-    yield from _cuts("nile", "YE", _columns(nile, drop=["year"]), 6, range(0, 60, 6))
-    yield from _cuts("sunspots", "YE", _columns(sunspots, drop=["YEAR"]), 6, range(0, 120, 6))
+    yield from _cuts("nile", "YE", _columns(nile.load_pandas().data, drop=["year"]), 6, range(0, 60, 6))
+    yield from _cuts("sunspots", "YE", _columns(sunspots.load_pandas().data, drop=["YEAR"]), 6, range(0, 120, 6))
     sea = elnino.load_pandas().data.drop(columns="YEAR")
     yield from _cuts("sea, yearly", "YE", [sea[month].to_numpy(float) for month in sea], 6, (0, 10, 20, 30))
     yield from _cuts("sea, monthly", "MS", [sea.to_numpy(float).ravel()], 12, range(0, 200, 20))
@@ -76,10 +80,8 @@ def _by_id(frame: pd.DataFrame) -> Series:
     return [values.to_numpy(float) for _, values in frame.groupby("unique_id")["y"]]
 
 
-def _columns(dataset: object, *, drop: Sequence[str]) -> Series:
-    load: Callable[[], object] = dataset.load_pandas  # type: ignore[attr-defined]
-    data: pd.DataFrame = load().data  # type: ignore[attr-defined]
-    return [data[column].to_numpy(float) for column in data.columns.difference([*drop], sort=False)]
+def _columns(data: pd.DataFrame, *, drop: Sequence[str]) -> Series:
+    return [data[column].to_numpy(float) for column in data.columns if column not in drop]
 
 
 def _fertility() -> Series:
