@@ -29,7 +29,7 @@ __all__ = ["HORIZON", "N_BASES", "N_INPUTS", "Floats", "Integers", "Windows", "e
 RECENT_VALUES = 128  # last values that the network sees as they are
 LONGEST_INPUT = 1056  # history beyond this is not used
 LENGTH_CODE = np.array([6, 8, 10, 12, 16, 24, 36, 48, 64, 96, 128, 256, 512])  # thermometer of the history's length
-LEAST_TRIED_STEPS = 6  # at the end of a history, forecast to see how good the simple forecasts would have been
+TRIAL_STEPS = 6  # the last season is forecast on trial; of shorter ones, as many as so many steps hold
 N_SCALARS = 51 + 2 * N_BASES
 N_INPUTS = (
     RECENT_VALUES + 2 * PERIOD_MEANS + (SEASON_LAGS + SECOND_SEASON_LAGS + 2) * HORIZON + N_SCALARS + len(LENGTH_CODE)
@@ -101,6 +101,7 @@ def extract(history: Floats, length: Integers, season: Season) -> Windows:
     """
     m = season.length
     n = np.minimum(length, input_size(season))[:, None]
+    # wide enough to be read from after the steps on trial, HORIZON at most, are cut off
     values = _padded(history, max(RECENT_VALUES, 2 * m + 1) + HORIZON, input_size(season))
     age = np.arange(values.shape[1], 0, -1)[None]  # 1 is the latest point
     seen = age <= n
@@ -174,7 +175,7 @@ def _lately_missed_by(past: Past, unit: Floats) -> list[Floats]:
     0 where it is not.
     """
     m = past.season.length
-    steps = min(HORIZON, m) if m >= LEAST_TRIED_STEPS else LEAST_TRIED_STEPS // m * m
+    steps = min(HORIZON, m) if m >= TRIAL_STEPS else TRIAL_STEPS // m * m
     enough = past.n >= 2 * steps
     missed = past.z[:, -steps:, None] - simple_forecasts(past.before(steps)).stacked[:, :steps]
     missed /= unit[:, :, None]

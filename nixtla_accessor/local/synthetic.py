@@ -114,6 +114,12 @@ def surprises(rng: Generator, n_series: int, season: Season) -> Array:
 
     Without it, series that went smoothly so far are forecast with intervals that real ones leave too often.
 
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n_series : int
+    season : Season
+
     Returns
     -------
     ndarray of float32, shape (series, HORIZON)

@@ -2,7 +2,8 @@
 
 Training windows end before the last stretch of each series, which is held out. The answer is
 ``base + share * (trained - base)`` with the share of the least error on the hold-out, where its gain is larger than
-chance would make it; else the base weights themselves. So tuning does no harm that a hold-out can show. What it cannot
+chance would make it; else the base weights themselves. Past half the way it goes only where that is plainly better
+still, since a hold-out is too trusting. So tuning does no harm that a hold-out can show. What it cannot
 show is a later change of regime.
 """
 
