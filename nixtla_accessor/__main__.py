@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from nixtla_accessor.errors import ConfigurationError, TimeGPTError
 
 if TYPE_CHECKING:
-    from nixtla_accessor.local.embedded import RunningEngine
+    from nixtla_accessor.local.service.embedded import RunningEngine
 
 INTERRUPTED = 130
 
@@ -23,7 +23,7 @@ def _demo(_arguments: argparse.Namespace) -> None:
 
 def _serve(arguments: argparse.Namespace) -> None:
     try:
-        from nixtla_accessor.local.embedded import serve
+        from nixtla_accessor.local.service.embedded import serve
     except ImportError as error:
         message = 'The local engine is not installed: pip install "nixtla-accessor[local]"'
         raise ConfigurationError(message) from error

@@ -13,31 +13,31 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.types import is_integer_dtype
 
+from nixtla_accessor.contract import parse_base_model_id, refused_positions
 from nixtla_accessor.errors import NoModelError, OversizedSeriesError, UnprocessableError
 from nixtla_accessor.panel.audit import audit_frame
-from nixtla_accessor.panel.frame import (
-    ID_COLUMN,
-    TARGET_COLUMN,
-    TIME_COLUMN,
-    Columns,
-    read_panel,
-    resolve_columns,
-    take_column,
-)
-from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
+from nixtla_accessor.panel.frame import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, read_panel, resolve_columns, take_column
+from nixtla_accessor.panel.frequency import parse_frequency
 from nixtla_accessor.panel.gaps import fill_gaps
-from nixtla_accessor.panel.intervals import MODEL_COLUMN, forecast_columns, levels_to_ask
+from nixtla_accessor.panel.inference import infer_frequency
+from nixtla_accessor.panel.intervals import levels_to_ask
 from nixtla_accessor.panel.messages import count
-from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel
-from nixtla_accessor.panel.past import anomaly_frame, cross_validation_frame, refuse_shorter
-from nixtla_accessor.panel.results import forecast_frame
+from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_panel, refuse_shorter
+from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.tidy import (
+    MODEL_COLUMN,
+    anomaly_frame,
+    cross_validation_frame,
+    forecast_columns,
+    forecast_frame,
+)
 from nixtla_accessor.record import Record, attach_record, read_record, view_record
 
 if TYPE_CHECKING:  # what speaks HTTP is imported where it is used, so that importing the package costs little
     from matplotlib.axes import Axes
 
-    from nixtla_accessor.api.arguments import Timeout
     from nixtla_accessor.api.client import Client
+    from nixtla_accessor.api.requests import Timeout
     from nixtla_accessor.api.schema import FinetunedModel
 
 Freq = str | int | pd.offsets.BaseOffset | timedelta
@@ -303,10 +303,10 @@ class TimeGPTAccessor:
         >>> df.timegpt.model_id
         'by-industry'
         """
-        from nixtla_accessor.api.arguments import check_finetune_arguments
         from nixtla_accessor.api.client import default_client
+        from nixtla_accessor.api.requests import check_finetune_options
 
-        arguments = check_finetune_arguments(
+        arguments = check_finetune_options(
             model=model,
             finetune_steps=finetune_steps,
             finetune_loss=finetune_loss,
@@ -322,7 +322,7 @@ class TimeGPTAccessor:
         )
         with _positions_said_as_rows(packed):
             result = client.finetune(
-                packed.y, packed.sizes, packed.frequency.wire, **asdict(arguments), timeout=timeout
+                packed.y, packed.sizes, packed.frequency.api_name, **asdict(arguments), timeout=timeout
             )
         record = Record(
             finetuned_model_id=result.finetuned_model_id,
@@ -462,10 +462,10 @@ class TimeGPTAccessor:
         >>> list(ahead.columns)
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
-        from nixtla_accessor.api.arguments import check_forecast_arguments
         from nixtla_accessor.api.client import default_client
+        from nixtla_accessor.api.requests import check_forecast_options
 
-        arguments = check_forecast_arguments(
+        arguments = check_forecast_options(
             h=h,
             level=levels_to_ask(level, quantiles),
             model=BASE_MODEL if model is None else model,
@@ -475,7 +475,7 @@ class TimeGPTAccessor:
         record = self._record_to_use(model, arguments.finetuned_model_id, client)
         packed = self._pack_for(record, freq, id_col, time_col, target_col, allow_missing=allow_missing)
         base_model = record.model if record is not None and model is None else arguments.model
-        reads = client.model_parameters(base_model, packed.frequency.wire)
+        reads = client.model_parameters(base_model, packed.frequency.api_name)
         steps = reads.input_size
         if arguments.level is not None:  # the hosted service finds its intervals on windows further back
             steps = 3 * steps + max(reads.horizon, arguments.h)
@@ -484,7 +484,7 @@ class TimeGPTAccessor:
             result = client.forecast(
                 sent.y,
                 sent.sizes,
-                sent.frequency.wire,
+                sent.frequency.api_name,
                 arguments.h,
                 level=arguments.level,
                 model=base_model,
@@ -550,10 +550,10 @@ class TimeGPTAccessor:
         >>> list(windows.columns), len(windows)
         (['unique_id', 'ds', 'cutoff', 'y', 'TimeGPT'], 504)
         """
-        from nixtla_accessor.api.arguments import check_cross_validation_arguments
         from nixtla_accessor.api.client import default_client
+        from nixtla_accessor.api.requests import check_cross_validation_options
 
-        arguments = check_cross_validation_arguments(
+        arguments = check_cross_validation_options(
             h=h,
             n_windows=n_windows,
             step_size=step_size,
@@ -570,7 +570,7 @@ class TimeGPTAccessor:
             result = client.cross_validation(
                 packed.y,
                 packed.sizes,
-                packed.frequency.wire,
+                packed.frequency.api_name,
                 arguments.h,
                 n_windows=arguments.n_windows,
                 step_size=arguments.step_size,
@@ -629,11 +629,11 @@ class TimeGPTAccessor:
         >>> list(looked_at.columns)
         ['unique_id', 'ds', 'y', 'TimeGPT', 'TimeGPT-lo-99', 'TimeGPT-hi-99', 'anomaly']
         """
-        from nixtla_accessor.api.arguments import check_forecast_arguments
         from nixtla_accessor.api.client import default_client
+        from nixtla_accessor.api.requests import check_forecast_options
 
         base = BASE_MODEL if model is None else model
-        arguments = check_forecast_arguments(h=1, level=[level], model=base, finetuned_model_id=finetuned_model_id)
+        arguments = check_forecast_options(h=1, level=[level], model=base, finetuned_model_id=finetuned_model_id)
         client = client or default_client()
         record = self._record_to_use(model, arguments.finetuned_model_id, client)
         packed = self._pack_for(record, freq, id_col, time_col, target_col, allow_missing=allow_missing)
@@ -641,7 +641,7 @@ class TimeGPTAccessor:
             result = client.detect_anomalies(
                 packed.y,
                 packed.sizes,
-                packed.frequency.wire,
+                packed.frequency.api_name,
                 level=level,
                 model=record.model if record is not None and model is None else arguments.model,
                 finetuned_model_id=_id_of(record),
@@ -716,14 +716,14 @@ class TimeGPTAccessor:
         >>> list(table.index), list(table.columns)
         (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'sMAPE', 'RMSE'])
         """
-        from nixtla_accessor.api.arguments import check_cross_validation_arguments, check_finetune_arguments
         from nixtla_accessor.api.client import default_client
+        from nixtla_accessor.api.requests import check_cross_validation_options, check_finetune_options
         from nixtla_accessor.comparison import compare_models
 
-        tuning = check_finetune_arguments(
+        tuning = check_finetune_options(
             model=model, finetune_steps=finetune_steps, finetune_loss=finetune_loss, finetune_depth=finetune_depth
         )
-        windows = check_cross_validation_arguments(h=h, n_windows=n_windows, level=level)
+        windows = check_cross_validation_options(h=h, n_windows=n_windows, level=level)
         client = client or default_client()
         packed = self._pack_for(None, freq, id_col, time_col, target_col, allow_missing=allow_missing)
         table = compare_models(
@@ -869,7 +869,7 @@ def _record_of(model: FinetunedModel, origin: str) -> Record:
     """Make the record of a model that was looked up, without the columns."""
     return Record(
         finetuned_model_id=model.id,
-        base_model_id=None if model.base_model_id == "None" else model.base_model_id,
+        base_model_id=parse_base_model_id(model.base_model_id),
         model=model.model,
         freq=parse_frequency(model.freq).name,
         finetune_steps=model.steps,
@@ -894,7 +894,7 @@ def _with_record(answer: pd.DataFrame, record: Record | None, packed: PackedSeri
 
 def _check_frequency(record: Record, packed: PackedSeries) -> None:
     """Refuse a frame at another frequency than the model's."""
-    if record.freq is not None and parse_frequency(record.freq).wire != packed.frequency.wire:
+    if record.freq is not None and parse_frequency(record.freq).api_name != packed.frequency.api_name:
         raise NoModelError(
             f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is "
             f"at {packed.freq!r}. Fine-tune a model to this frame: df.timegpt.finetune()."
@@ -910,22 +910,14 @@ def _positions_said_as_rows(packed: PackedSeries) -> Iterator[None]:
         if packed.columns.id is not None:
             ids = [repr(packed.ids[position]) for position in error.positions[:3]]
             more = ", …" if len(error.positions) > len(ids) else ""
-            error.args = (f"{error}\nThe series ({len(error.positions)}) are: {', '.join(ids)}{more}.", *error.args[1:])
+            error.add_context(f"The series ({len(error.positions)}) are: {', '.join(ids)}{more}.")
         raise
     except UnprocessableError as error:
-        rows = [packed.locate(position) for position in _refused_positions(error.detail) if position < len(packed.y)]
+        rows = [packed.locate(position) for position in refused_positions(error.detail) if position < len(packed.y)]
         if rows:
             said = "; ".join(
                 f"{'the series' if packed.columns.id is None else f'series {series!r}'} at {stamp}: {value}"
                 for series, stamp, value in rows[:3]
             )
-            error.args = (f"{error}\nThe refused values ({len(rows)}) are: {said}.", *error.args[1:])
+            error.add_context(f"The refused values ({len(rows)}) are: {said}.")
         raise
-
-
-def _refused_positions(detail: object) -> Iterator[int]:
-    """Yield the positions in ``y`` that a 422 is about."""
-    for item in detail if isinstance(detail, list) else ():
-        match item:
-            case {"loc": ["body", "series", "y", int(position), *_]} if position >= 0:
-                yield position

@@ -11,15 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nixtla_accessor.contract import Bound, parse_intervals
 from nixtla_accessor.errors import TimeGPTError
-from nixtla_accessor.panel.packing import PackedSeries
-from nixtla_accessor.panel.past import drop_last, refuse_shorter
+from nixtla_accessor.panel.packing import PackedSeries, drop_last, refuse_shorter
 from nixtla_accessor.panel.scores import error_units, score, score_frame, seasonal_naive
-from nixtla_accessor.panel.seasonality import season_length
 
 if TYPE_CHECKING:
-    from nixtla_accessor.api.arguments import FinetuneArguments
     from nixtla_accessor.api.client import Client
+    from nixtla_accessor.api.requests import FinetuneOptions
 
 SEASONAL_NAIVE, ZERO_SHOT, FINE_TUNED = "seasonal naive", "zero-shot", "fine-tuned"
 CLEAR = 1.0  # percent of MASE
@@ -30,7 +29,7 @@ def compare_models(
     packed: PackedSeries,
     client: Client,
     horizon: int,
-    tuning: FinetuneArguments,
+    tuning: FinetuneOptions,
     *,
     n_windows: int,
     level: Sequence[float] | None,
@@ -47,7 +46,7 @@ def compare_models(
         Where to tune and to forecast.
     horizon : int
         The steps of a window.
-    tuning : FinetuneArguments
+    tuning : FinetuneOptions
         How to tune.
     n_windows : int
         How many windows follow each other at the end of each series.
@@ -65,7 +64,7 @@ def compare_models(
     """
     held_out = horizon * n_windows
     refuse_shorter(packed, held_out + 2, f"A comparison on {n_windows} × {horizon} steps held out")
-    wire, season = packed.frequency.wire, season_length(packed.frequency)
+    wire, season = packed.frequency.api_name, packed.frequency.season_length
     training = drop_last(packed, held_out)
     model_id = client.finetune(training.y, training.sizes, wire, **asdict(tuning)).finetuned_model_id
     try:
@@ -92,10 +91,11 @@ def compare_models(
     units = error_units(training, season)
     scores = {SEASONAL_NAIVE: score(actual, seasonal_naive(packed, horizon, n_windows, season), units, {})}
     for name, result in results.items():
+        answered = parse_intervals(result.intervals)
         bounds = {
             float(asked): (
-                result.intervals[f"lo-{asked:.12g}"].reshape(shape),
-                result.intervals[f"hi-{asked:.12g}"].reshape(shape),
+                answered[Bound("lo", float(asked))].reshape(shape),
+                answered[Bound("hi", float(asked))].reshape(shape),
             )
             for asked in level or ()
         }

@@ -13,8 +13,8 @@ from nixtla_accessor.accessor import BASE_MODEL, TimeGPTAccessor
 from nixtla_accessor.api.client import connect
 from nixtla_accessor.datasets import load_weather
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.panel.intervals import MODEL_COLUMN
 from nixtla_accessor.panel.scores import error_units, score, score_frame
+from nixtla_accessor.panel.tidy import MODEL_COLUMN
 
 SEASON_LENGTH = 7  # days
 STEPS = 50

@@ -81,7 +81,24 @@ __all__ = [
 
 
 class TimeGPTError(Exception):
-    """Base of every error of this package."""
+    """Base of every error of this package.
+
+    Attributes
+    ----------
+    context : tuple of str
+        Sentences that callers have added; the message shows them after its own, each on a line.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message)
+        self.context: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *self.context])
+
+    def add_context(self, sentence: str) -> None:
+        """Add what a caller knows beyond the message, such as which rows of a frame are meant."""
+        self.context = (*self.context, sentence)
 
 
 class ConfigurationError(TimeGPTError):

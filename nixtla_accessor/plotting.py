@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
-from nixtla_accessor.panel.frame import Columns, take_column
-from nixtla_accessor.panel.intervals import MODEL_COLUMN
+from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.tidy import MODEL_COLUMN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

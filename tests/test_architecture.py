@@ -15,13 +15,15 @@ PACKAGE = "nixtla_accessor"
 # For each room, the rooms of the package and the libraries beyond the standard one that it may import.
 WALLS = {
     "errors": (set(), set()),
-    "panel": ({"panel", "errors"}, {"pandas", "numpy", "pyarrow", "orjson"}),
+    "contract": (set(), set()),
+    "seasons": (set(), set()),
+    "panel": ({"panel", "errors", "contract", "seasons"}, {"pandas", "numpy", "pyarrow", "orjson"}),
     "api": (
         {"api", "errors"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm"},
     ),
     "local": (
-        {"local", "errors", "api.schema"},
+        {"local", "errors", "contract", "seasons", "api.schema"},
         {
             "numpy",
             "pyarrow",
@@ -39,15 +41,18 @@ WALLS = {
     "datasets": (set(), {"pandas"}),
     "plotting": ({"panel", "errors"}, {"pandas", "numpy", "matplotlib"}),
     "registry": ({"api", "errors"}, {"pandas"}),
-    "comparison": ({"panel", "api", "errors"}, {"pandas", "numpy"}),
+    "comparison": ({"panel", "api", "errors", "contract"}, {"pandas", "numpy"}),
     "dask": (
-        {"dask", "accessor", "panel", "api.client", "api.arguments", "record", "errors"},
+        {"dask", "accessor", "panel", "api.client", "api.requests", "record", "errors"},
         {"dask", "distributed", "pandas", "numpy"},
     ),
-    "accessor": ({"comparison", "panel", "api", "record", "errors", "plotting"}, {"pandas", "numpy", "matplotlib"}),
+    "accessor": (
+        {"comparison", "panel", "api", "record", "errors", "plotting", "contract"},
+        {"pandas", "numpy", "matplotlib"},
+    ),
 }
 # Starting the engine is the one thing that the client's side wants of it.
-DOORS = {("api/settings.py", "local.embedded")}
+DOORS = {("api/settings.py", "local.service.embedded")}
 
 
 def imports(path):

@@ -7,7 +7,6 @@ import pytest
 from nixtla_accessor import connect, errors
 from nixtla_accessor.datasets import load_unemployment
 from nixtla_accessor.panel.frequency import parse_frequency
-from nixtla_accessor.panel.seasonality import season_length
 
 
 @pytest.fixture(autouse=True)
@@ -191,7 +190,7 @@ class TestCompare:
     [
         ("D", 7),
         ("2D", 7),
-        ("7D", 1),
+        ("7D", 52),
         ("B", 5),
         ("W-MON", 52),
         ("2W", 26),
@@ -204,7 +203,7 @@ class TestCompare:
         ("YE", 1),
         ("h", 24),
         ("4h", 6),
-        ("24h", 1),
+        ("24h", 7),
         ("30min", 48),
         ("15min", 96),
         ("5min", 288),
@@ -216,4 +215,4 @@ class TestCompare:
     ],
 )
 def test_season_lengths(freq, steps):
-    assert season_length(parse_frequency(freq)) == steps
+    assert parse_frequency(freq).season_length == steps

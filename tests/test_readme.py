@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import nixtla_accessor
-from nixtla_accessor.local.embedded import start_engine
+from nixtla_accessor.local.service.embedded import start_engine
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)

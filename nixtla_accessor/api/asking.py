@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
 from nixtla_accessor.api.encoding import Request, decode, encode
+from nixtla_accessor.api.exchange import Answer, Failure
 from nixtla_accessor.api.explain import error_of
-from nixtla_accessor.api.outcome import Answer, Failure
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import History, Pacing, decide_reading, may_be_done
 from nixtla_accessor.api.schema import WireModel

@@ -5,29 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, Self, TypeVar, overload
 from uuid import uuid4
 
 import numpy.typing as npt
 from pydantic import SecretStr
 
-from nixtla_accessor.api.arguments import (
+from nixtla_accessor.api.asking import Call, ask, read
+from nixtla_accessor.api.backtesting import AnomalyResult, CrossValidationResult, cross_validate, detect_anomalies
+from nixtla_accessor.api.chunked_training import Chain
+from nixtla_accessor.api.default import DefaultClient
+from nixtla_accessor.api.exchange import Answer
+from nixtla_accessor.api.forecasting import ForecastResult, forecast_in_parts
+from nixtla_accessor.api.progress import ProgressDisplay
+from nixtla_accessor.api.requests import (
+    AnomalyOptions,
+    CrossValidationOptions,
+    FinetuneOptions,
+    ForecastOptions,
     Timeout,
-    check_cross_validation_arguments,
-    check_finetune_arguments,
-    check_forecast_arguments,
+    check_anomaly_options,
+    check_cross_validation_options,
+    check_finetune_options,
+    check_forecast_options,
     check_model_id,
     check_series,
     check_text,
     check_timeout,
 )
-from nixtla_accessor.api.asking import Call, ask, read
-from nixtla_accessor.api.backtesting import AnomalyResult, CrossValidationResult, cross_validate, detect_anomalies
-from nixtla_accessor.api.chain import Chain
-from nixtla_accessor.api.default import DefaultClient
-from nixtla_accessor.api.forecasting import ForecastResult, forecast_in_parts
-from nixtla_accessor.api.outcome import Answer
-from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
@@ -38,11 +43,13 @@ from nixtla_accessor.api.schema import (
     ForecastInput,
     ModelParameters,
     ModelParametersOutput,
+    Series,
     WireModel,
 )
 from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
 from nixtla_accessor.api.training import FinetuneResult, Training, model_path
 from nixtla_accessor.api.transport import Transport
+from nixtla_accessor.contract import DEFAULT_MODEL
 from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
 
 __all__ = [
@@ -133,7 +140,7 @@ class Client:
         sizes: npt.ArrayLike,
         freq: str,
         *,
-        model: str = "timegpt-1",
+        model: str = DEFAULT_MODEL,
         finetune_steps: int = 10,
         finetune_loss: str = "default",
         finetune_depth: int = 1,
@@ -222,7 +229,7 @@ class Client:
         ...     tuned.input_tokens
         3000
         """
-        arguments = check_finetune_arguments(
+        options = check_finetune_options(
             model=model,
             finetune_steps=finetune_steps,
             finetune_loss=finetune_loss,
@@ -232,23 +239,7 @@ class Client:
             overwrite=overwrite,
             max_request=max_request,
         )
-        model_id = arguments.output_model_id or str(uuid4())
-        request = FinetuneInput(
-            series=check_series(y, sizes),
-            freq=check_text("freq", freq),
-            model=arguments.model,
-            finetune_steps=arguments.finetune_steps,
-            finetune_loss=arguments.finetune_loss,
-            finetune_depth=arguments.finetune_depth,
-            output_model_id=model_id,
-            finetuned_model_id=arguments.finetuned_model_id,
-        )
-        with self._call(timeout) as call:
-            if arguments.max_request is None:
-                training: Training | Chain = Training(call, request, model_id)
-            else:
-                training = Chain(call, request, model_id, arguments.max_request)
-            return training.run(make_way=arguments.output_model_id is not None, overwrite=arguments.overwrite)
+        return self.train(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
 
     def forecast(
         self,
@@ -258,7 +249,7 @@ class Client:
         h: int,
         *,
         level: Sequence[float] | None = None,
-        model: str = "timegpt-1",
+        model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
         timeout: Timeout | None = None,
     ) -> ForecastResult:
@@ -296,17 +287,8 @@ class Client:
         TransportError, ResponseError
             The service could not be reached, or gave no answer that can be read.
         """
-        arguments = check_forecast_arguments(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
-        request = ForecastInput(
-            series=check_series(y, sizes),
-            freq=check_text("freq", freq),
-            h=arguments.h,
-            model=arguments.model,
-            level=None if arguments.level is None else list(arguments.level),
-            finetuned_model_id=arguments.finetuned_model_id,
-        )
-        with self._call(timeout) as call:
-            return forecast_in_parts(call, request)
+        options = check_forecast_options(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
+        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
 
     def cross_validation(
         self,
@@ -318,7 +300,7 @@ class Client:
         n_windows: int = 1,
         step_size: int | None = None,
         level: Sequence[float] | None = None,
-        model: str = "timegpt-1",
+        model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
         timeout: Timeout | None = None,
     ) -> CrossValidationResult:
@@ -344,7 +326,7 @@ class Client:
         InvalidArgumentError, ApiError, TransportError, ResponseError
             As of `forecast`.
         """
-        arguments = check_cross_validation_arguments(
+        options = check_cross_validation_options(
             h=h,
             n_windows=n_windows,
             step_size=step_size,
@@ -352,18 +334,7 @@ class Client:
             model=model,
             finetuned_model_id=finetuned_model_id,
         )
-        request = CrossValidationInput(
-            series=check_series(y, sizes),
-            freq=check_text("freq", freq),
-            h=arguments.h,
-            n_windows=arguments.n_windows,
-            step_size=arguments.step_size,
-            model=arguments.model,
-            level=None if arguments.level is None else list(arguments.level),
-            finetuned_model_id=arguments.finetuned_model_id,
-        )
-        with self._call(timeout) as call:
-            return cross_validate(call, request)
+        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
 
     def detect_anomalies(
         self,
@@ -372,7 +343,7 @@ class Client:
         freq: str,
         *,
         level: float = 99,
-        model: str = "timegpt-1",
+        model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
         timeout: Timeout | None = None,
     ) -> AnomalyResult:
@@ -394,16 +365,91 @@ class Client:
         InvalidArgumentError, ApiError, TransportError, ResponseError
             As of `forecast`.
         """
-        arguments = check_forecast_arguments(h=1, level=[level], model=model, finetuned_model_id=finetuned_model_id)
-        request = AnomalyDetectionInput(
-            series=check_series(y, sizes),
-            freq=check_text("freq", freq),
-            level=float(level),
-            model=arguments.model,
-            finetuned_model_id=arguments.finetuned_model_id,
+        options = check_anomaly_options(level=level, model=model, finetuned_model_id=finetuned_model_id)
+        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
+
+    def train(
+        self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+    ) -> FinetuneResult:
+        """Fine-tune with arguments and series that are checked already; else as `finetune`."""
+        model_id = options.output_model_id or str(uuid4())
+        request = FinetuneInput(
+            series=series,
+            freq=freq,
+            model=options.model,
+            finetune_steps=options.finetune_steps,
+            finetune_loss=options.finetune_loss,
+            finetune_depth=options.finetune_depth,
+            output_model_id=model_id,
+            finetuned_model_id=options.finetuned_model_id,
         )
         with self._call(timeout) as call:
-            return detect_anomalies(call, request)
+            if options.max_request is None:
+                training: Training | Chain = Training(call, request, model_id)
+            else:
+                training = Chain(call, request, model_id, options.max_request)
+            return training.run(make_way=options.output_model_id is not None, overwrite=options.overwrite)
+
+    @overload
+    def ask(
+        self, options: ForecastOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+    ) -> ForecastResult: ...
+    @overload
+    def ask(
+        self, options: CrossValidationOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+    ) -> CrossValidationResult: ...
+    @overload
+    def ask(
+        self, options: AnomalyOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+    ) -> AnomalyResult: ...
+    def ask(
+        self,
+        options: ForecastOptions | CrossValidationOptions | AnomalyOptions,
+        series: Series,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
+    ) -> ForecastResult | CrossValidationResult | AnomalyResult:
+        """Forecast, cross-validate or detect anomalies with arguments and series that are checked already."""
+        with self._call(timeout) as call:
+            match options:
+                case ForecastOptions():
+                    return forecast_in_parts(
+                        call,
+                        ForecastInput(
+                            series=series,
+                            freq=freq,
+                            h=options.h,
+                            model=options.model,
+                            level=None if options.level is None else list(options.level),
+                            finetuned_model_id=options.finetuned_model_id,
+                        ),
+                    )
+                case CrossValidationOptions():
+                    return cross_validate(
+                        call,
+                        CrossValidationInput(
+                            series=series,
+                            freq=freq,
+                            h=options.h,
+                            n_windows=options.n_windows,
+                            step_size=options.step_size,
+                            model=options.model,
+                            level=None if options.level is None else list(options.level),
+                            finetuned_model_id=options.finetuned_model_id,
+                        ),
+                    )
+                case AnomalyOptions():
+                    return detect_anomalies(
+                        call,
+                        AnomalyDetectionInput(
+                            series=series,
+                            freq=freq,
+                            level=float(options.level),
+                            model=options.model,
+                            finetuned_model_id=options.finetuned_model_id,
+                        ),
+                    )
 
     def finetuned_models(self) -> list[FinetunedModel]:
         """List the fine-tuned models of the account (``GET /v2/finetuned_models``)."""

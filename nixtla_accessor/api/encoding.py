@@ -9,7 +9,7 @@ import orjson
 import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
-from nixtla_accessor.api.outcome import Failure, FailureKind
+from nixtla_accessor.api.exchange import Failure, FailureKind
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     CrossValidationInput,

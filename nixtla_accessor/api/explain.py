@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from nixtla_accessor.api.outcome import Answer, FailureKind, Outcome
+from nixtla_accessor.api.exchange import Answer, FailureKind, Outcome
 from nixtla_accessor.api.retry import is_unanswered
 from nixtla_accessor.errors import (
     ApiError,

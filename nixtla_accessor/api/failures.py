@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import requests
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, ReadTimeoutError
 
-from nixtla_accessor.api.outcome import Failure, FailureKind
+from nixtla_accessor.api.exchange import Failure, FailureKind
 
 
 def failure_of(

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from nixtla_accessor.api.asking import Call, ask_with_series
+from nixtla_accessor.api.exchange import Failure, FailureKind
 from nixtla_accessor.api.explain import error_of, shift_positions
-from nixtla_accessor.api.outcome import Failure, FailureKind
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.schema import ForecastInput, ForecastOutput, Series
 from nixtla_accessor.errors import UnprocessableError

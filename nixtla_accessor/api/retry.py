@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from nixtla_accessor.api.outcome import Answer, Failure, FailureKind, Outcome
+from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
 
 _MAYBE_DONE = frozenset({408, 500, 502, 503, 520, 521, 522, 523})
 """What a service or the proxy before it answers when a request may or may not have been worked on."""

@@ -7,7 +7,7 @@ neither side here uses. Unknown fields are ignored.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-MODEL_ID_PATTERN = r"^[a-zA-Z0-9\-_]{1,36}$"
+from nixtla_accessor.contract import DEFAULT_MODEL, MODEL_ID_PATTERN, FinetuneLoss
 
 
 def _values_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[Any]:
@@ -69,7 +69,6 @@ Sizes = Annotated[
 ]
 ModelId = Annotated[str, StringConstraints(strict=True, pattern=MODEL_ID_PATTERN)]
 ModelName = Annotated[StrictStr, WithJsonSchema({})]
-FinetuneLoss = Literal["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
 FinetuneDepth = Annotated[
     int, Field(strict=True, ge=1, le=5), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})
 ]
@@ -147,7 +146,7 @@ class FinetuneInput(WireModel):
 
     series: Series
     freq: StrictStr = Field(description=_FREQ)
-    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
     finetune_steps: StrictInt = Field(default=10, gt=0, description=_STEPS)
     finetune_loss: FinetuneLoss = Field(default="default", description=_LOSS)
     finetune_depth: FinetuneDepth = Field(default=1, description=_DEPTH)
@@ -170,7 +169,7 @@ class ForecastInput(WireModel):
     series: Series
     freq: StrictStr = Field(description=_FREQ)
     h: StrictInt = Field(gt=0, description="The forecasting horizon: the number of time steps into the future.")
-    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
     level: list[Level] | None = Field(
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
@@ -205,7 +204,7 @@ class CrossValidationInput(WireModel):
     full_history: StrictBool = Field(
         default=False, description="Forecast across the whole history; the horizon and the windows are the service's."
     )
-    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
     level: list[Level] | None = Field(
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
@@ -244,7 +243,7 @@ class AnomalyDetectionInput(WireModel):
 
     series: Series
     freq: StrictStr = Field(description=_FREQ)
-    model: ModelName = Field(default="timegpt-1", description=_MODEL)
+    model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
     level: Level = Field(default=99, description="The level of the interval that a usual value lies in, in percent.")
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
 

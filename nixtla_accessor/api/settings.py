@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from nixtla_accessor.api.arguments import Timeout, check_timeout, check_whole_number
+from nixtla_accessor.api.requests import Timeout, check_timeout, check_whole_number
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
 
 DEFAULT_BASE_URL = "https://api.nixtla.io"
@@ -196,7 +196,7 @@ def _check_key(secret: SecretStr) -> SecretStr:
 def _start_local_engine() -> tuple[str, SecretStr]:
     """Start the embedded engine, unless it runs, and return its address and token."""
     try:
-        from nixtla_accessor.local.embedded import start_engine
+        from nixtla_accessor.local.service.embedded import start_engine
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "nixtla_accessor":
             raise

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from nixtla_accessor.api.asking import Call, ask, read
 from nixtla_accessor.api.encoding import Body, decode, encode
+from nixtla_accessor.api.exchange import Answer, Outcome
 from nixtla_accessor.api.explain import error_of
-from nixtla_accessor.api.outcome import Answer, Outcome
 from nixtla_accessor.api.retry import (
     History,
     decide_training,

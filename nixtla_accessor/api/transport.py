@@ -18,8 +18,8 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from nixtla_accessor.api.encoding import Body
+from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
 from nixtla_accessor.api.failures import failure_of
-from nixtla_accessor.api.outcome import Answer, Failure, FailureKind, Outcome
 from nixtla_accessor.api.retry import parse_http_date, requested_wait
 from nixtla_accessor.api.settings import Settings, is_loopback, url_origin
 from nixtla_accessor.errors import ConfigurationError

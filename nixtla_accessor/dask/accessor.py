@@ -10,8 +10,8 @@ import dask.dataframe as dd
 import pandas as pd
 
 from nixtla_accessor.accessor import BASE_MODEL, Freq
-from nixtla_accessor.api.arguments import Timeout, check_cross_validation_arguments, check_forecast_arguments
 from nixtla_accessor.api.client import Client, default_client
+from nixtla_accessor.api.requests import Timeout, check_cross_validation_options, check_forecast_options
 from nixtla_accessor.dask.answering import Question, ask_by_partition, empty_answer
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_record, carry_what_is_said
@@ -328,7 +328,7 @@ class DaskTimeGPTAccessor:
         """
         levels = levels_to_ask(level, quantiles)
         base = BASE_MODEL if model is None else model
-        checked = check_forecast_arguments(h=h, level=levels, model=base, finetuned_model_id=finetuned_model_id)
+        checked = check_forecast_options(h=h, level=levels, model=base, finetuned_model_id=finetuned_model_id)
         asked_quantiles = None if quantiles is None else list(quantiles)
         return self._ask(
             "forecast",
@@ -395,7 +395,7 @@ class DaskTimeGPTAccessor:
         (504, 5)
         """
         base = BASE_MODEL if model is None else model
-        checked = check_cross_validation_arguments(
+        checked = check_cross_validation_options(
             h=h,
             n_windows=n_windows,
             step_size=step_size,

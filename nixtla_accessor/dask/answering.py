@@ -18,8 +18,9 @@ from nixtla_accessor.dask.partitions import bring_series_together
 from nixtla_accessor.dask.service import Service
 from nixtla_accessor.dask.turns import turn
 from nixtla_accessor.errors import TimeGPTError
-from nixtla_accessor.panel.frame import Columns, take_column
-from nixtla_accessor.panel.intervals import forecast_columns
+from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.tidy import forecast_columns
 from nixtla_accessor.record import Record
 
 

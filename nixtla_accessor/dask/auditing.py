@@ -14,8 +14,10 @@ from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import Pieces, Reading, cut_pieces
 from nixtla_accessor.errors import DuplicateColumnError, FrequencyError, MissingColumnError, UnsupportedDtypeError
 from nixtla_accessor.panel.audit import KINDS, OF_COLUMNS, Problem, audit_frame, find_problems, tabulate
-from nixtla_accessor.panel.frame import Columns, Panel, default_columns, take_column
-from nixtla_accessor.panel.frequency import Finding, find_frequency, parse_frequency
+from nixtla_accessor.panel.frame import default_columns, take_column
+from nixtla_accessor.panel.frequency import parse_frequency
+from nixtla_accessor.panel.inference import Finding, find_frequency
+from nixtla_accessor.panel.panel import Columns, Panel
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ import pandas as pd
 from nixtla_accessor.accessor import Freq, TimeGPTAccessor
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.dask.packing import infer_dask_frequency, pack_dask_frame
-from nixtla_accessor.panel.frame import Columns, resolve_columns, take_column
+from nixtla_accessor.panel.frame import resolve_columns, take_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.times import TimeForm
 from nixtla_accessor.record import Record
 

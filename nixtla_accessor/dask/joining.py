@@ -13,12 +13,13 @@ from dask.dataframe.dispatch import concat
 
 from nixtla_accessor.dask.pieces import Pieces
 from nixtla_accessor.errors import UnsupportedDtypeError
+from nixtla_accessor.panel.candidates import Sample
 from nixtla_accessor.panel.diagnosis import irregularity
-from nixtla_accessor.panel.frame import Columns, Panel
-from nixtla_accessor.panel.frequency import ENOUGH_ROWS, Finding, Frequency, find_frequency
+from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, ranges, single_series
-from nixtla_accessor.panel.inference import Sample
+from nixtla_accessor.panel.inference import ENOUGH_ROWS, Finding, find_frequency
 from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.panel import Columns, Panel
 from nixtla_accessor.panel.target import Target, refuse_inexact
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm
 

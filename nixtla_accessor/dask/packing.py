@@ -12,9 +12,12 @@ from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import Pieces, Reading, cut_pieces
 from nixtla_accessor.errors import AmbiguousFrequencyWarning, InvalidFrameError, TimeGPTError
 from nixtla_accessor.panel.faults import FaultyRows, add_up
-from nixtla_accessor.panel.frame import Columns, take_column
-from nixtla_accessor.panel.frequency import Finding, Frequency, callers_level
+from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.inference import Finding
+from nixtla_accessor.panel.messages import callers_level
 from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.panel import Columns
 
 
 def pack_dask_frame(

@@ -9,7 +9,7 @@ import dask
 import dask.dataframe as dd
 import pandas as pd
 
-from nixtla_accessor.panel.frame import Columns
+from nixtla_accessor.panel.panel import Columns
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")

@@ -11,10 +11,12 @@ import pandas as pd
 
 from nixtla_accessor.errors import FrequencyError, TimeGPTError
 from nixtla_accessor.panel.faults import FaultyRows
-from nixtla_accessor.panel.frame import Columns, Panel, find_faults, read_arrays, take_column
-from nixtla_accessor.panel.frequency import Frequency, find_frequency
+from nixtla_accessor.panel.frame import find_faults, read_arrays, take_column
+from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.ids import find_missing_ids
+from nixtla_accessor.panel.inference import find_frequency
 from nixtla_accessor.panel.packing import pack_if_regular
+from nixtla_accessor.panel.panel import Columns, Panel
 from nixtla_accessor.panel.target import Target
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm
 

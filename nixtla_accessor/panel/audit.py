@@ -18,9 +18,11 @@ from nixtla_accessor.errors import (
     UnsupportedDtypeError,
 )
 from nixtla_accessor.panel.diagnosis import diagnose
-from nixtla_accessor.panel.frame import Columns, Panel, default_columns, take_column
-from nixtla_accessor.panel.frequency import Finding, Frequency, FrequencyLike, find_frequency, parse_frequency
+from nixtla_accessor.panel.frame import default_columns, take_column
+from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, missing_ids, single_series
+from nixtla_accessor.panel.inference import Finding, find_frequency
+from nixtla_accessor.panel.panel import Columns, Panel
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
 

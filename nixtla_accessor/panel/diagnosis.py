@@ -15,11 +15,12 @@ from nixtla_accessor.errors import (
     MissingTimestampError,
     OffGridTimestampError,
 )
-from nixtla_accessor.panel.frame import Panel
-from nixtla_accessor.panel.frequency import Frequency, take_sample
+from nixtla_accessor.panel.candidates import closest_reading, find_readings
+from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.ids import ranges
-from nixtla_accessor.panel.inference import closest_reading, find_readings
-from nixtla_accessor.panel.messages import SHOWN, count, count_series, list_rows, name_series, rest
+from nixtla_accessor.panel.inference import take_sample
+from nixtla_accessor.panel.messages import SHOWN, count, rest
+from nixtla_accessor.panel.panel import Panel, count_series, list_rows, name_series
 from nixtla_accessor.panel.vocabulary import NANOSECONDS, Reading
 
 Integers = npt.NDArray[np.int64]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,59 +17,13 @@ from nixtla_accessor.errors import (
     MissingColumnError,
 )
 from nixtla_accessor.panel.faults import Fault, FaultyRows
-from nixtla_accessor.panel.ids import Grouping, group_rows, single_series
-from nixtla_accessor.panel.messages import SHOWN, name_rows, name_series
-from nixtla_accessor.panel.target import Target, read_target
-from nixtla_accessor.panel.times import MISSING_TICK, Ticks, TimeForm, read_times
+from nixtla_accessor.panel.ids import group_rows, single_series
+from nixtla_accessor.panel.messages import SHOWN
+from nixtla_accessor.panel.panel import Columns, Panel, name_rows, name_series
+from nixtla_accessor.panel.target import read_target
+from nixtla_accessor.panel.times import MISSING_TICK, read_times
 
 ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """What the caller calls the three columns.
-
-    Parameters
-    ----------
-    id : hashable or None
-        The column or index level of series ids; None when the frame is one series.
-    time : hashable
-        The column or index level of stamps.
-    target : hashable
-        The column of values.
-    """
-
-    id: Hashable | None
-    time: Hashable
-    target: Hashable
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Panel:
-    """Validated arrays, in the frame's row order.
-
-    Parameters
-    ----------
-    columns : Columns
-        What the caller calls them.
-    grouping : Grouping
-        The series, and the rows of each.
-    ticks : ndarray of int64, shape (n_rows,)
-        The stamps.
-    form : TimeForm
-        How the caller writes stamps.
-    y : ndarray of float64 or int64, shape (n_rows,)
-        The target, finite, or NaN where missing values are allowed.
-    target_dtype : dtype
-        The caller's dtype of the target.
-    """
-
-    columns: Columns
-    grouping: Grouping
-    ticks: Ticks
-    form: TimeForm
-    y: Target
-    target_dtype: Any
 
 
 def resolve_columns(

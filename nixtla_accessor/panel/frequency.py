@@ -1,47 +1,31 @@
-"""The frequency of a panel: found, named, and stepped along."""
+"""A frequency: read, named, and stepped along."""
 
 from __future__ import annotations
 
 import datetime as dt
-import sys
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nixtla_accessor.contract import API_FREQUENCY_NAMES, INTEGER_TIME_FREQUENCY
 from nixtla_accessor.errors import (
-    AmbiguousFrequencyWarning,
     FrequencyError,
     InvalidArgumentError,
     OffGridTimestampError,
 )
 from nixtla_accessor.panel.calendars import MONTHS_APART, Calendar
-from nixtla_accessor.panel.ids import ranges
-from nixtla_accessor.panel.inference import Fits, Sample, closest_reading, find_readings
-from nixtla_accessor.panel.messages import name_series
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, read_times
 from nixtla_accessor.panel.vocabulary import (
     DEFAULT_ANCHORS,
     NANOSECONDS,
-    Reading,
     read_duration,
     read_offset,
     read_text,
 )
-
-if TYPE_CHECKING:
-    from nixtla_accessor.panel.frame import Panel
-
-CONTRACT_NAMES = {"D": "D", "h": "H", "W": "W", "ME": "M"}
-
-ENOUGH_ROWS = 1_000  # of one series, to read its frequency
-SAMPLE_ROWS = 20_000  # of all series together
-FEW_ROWS = 1 / 3  # when regular series have less than this share, irregular ones are asked as well
+from nixtla_accessor.seasons import season_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +47,7 @@ class Frequency:
 
     Examples
     --------
-    >>> parse_frequency("W-SUN").wire
+    >>> parse_frequency("W-SUN").api_name
     'W'
     >>> parse_frequency("QS-OCT").name
     'QS-JAN'
@@ -80,16 +64,26 @@ class Frequency:
         return self._spell(self.anchor) if self.family else self.count
 
     @property
-    def wire(self) -> str:
+    def api_name(self) -> str:
         """What the service is told: the contract's name where it has one, else pandas' without a default anchor."""
         if not self.family:
-            return "MS"
+            return INTEGER_TIME_FREQUENCY
         if self.family == "h" and self.count % 24 == 0:
-            return Frequency(self.count // 24, "D").wire
+            return Frequency(self.count // 24, "D").api_name
         anchor = "" if self.anchor == DEFAULT_ANCHORS.get(self.family) else self.anchor
         if self.count == 1 and not anchor:
-            return CONTRACT_NAMES.get(self.family, self.family)
+            return API_FREQUENCY_NAMES.get(self.family, self.family)
         return self._spell(anchor)
+
+    @property
+    def season_length(self) -> int:
+        """The steps of the season that the frequency implies; 1 where it implies none, as for integer time."""
+        if not self.family:
+            return 1
+        try:
+            return season_of(self.api_name).length
+        except ValueError:  # an offset of the caller's own
+            return 1
 
     def __str__(self) -> str:
         return str(self.name)
@@ -203,7 +197,6 @@ class Frequency:
             length *= 2
 
 
-Sampler: TypeAlias = "Callable[[Panel, npt.NDArray[np.int64]], Sample]"
 FrequencyLike: TypeAlias = str | int | pd.offsets.BaseOffset | dt.timedelta | np.timedelta64 | Frequency
 
 
@@ -245,76 +238,6 @@ def parse_frequency(freq: FrequencyLike) -> Frequency:
     )
 
 
-class Finding(NamedTuple):
-    """The frequency that series share, and what is to be said where they fit another as well."""
-
-    frequency: Frequency
-    doubt: str | None = None
-
-
-def infer_frequency(panel: Panel) -> Frequency:
-    """Find the frequency that the series of a panel share, as `find_frequency` does, and warn where that is in doubt.
-
-    Raises
-    ------
-    FrequencyError
-        No series is long enough, or none is near to regular.
-
-    Warns
-    -----
-    AmbiguousFrequencyWarning
-        All series fit another frequency as well, which would go on differently.
-    """
-    frequency, doubt = find_frequency(panel)
-    if doubt:
-        warnings.warn(doubt, AmbiguousFrequencyWarning, stacklevel=callers_level())
-    return frequency
-
-
-def find_frequency(panel: Panel, sample_of: Sampler | None = None) -> Finding:
-    """Find the frequency that the series of a panel share.
-
-    Every series of three or more stamps may be read in several ways; the reading that fits most of them is taken, of
-    equals the plainest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
-
-    Parameters
-    ----------
-    panel : Panel
-        The series. Of its rows only the sizes of the series are looked at.
-    sample_of : callable, optional
-        Gives the stamps of some series of the panel, as `take_sample` does, which is the default.
-
-    Raises
-    ------
-    FrequencyError
-        No series is long enough, or none is near to regular.
-    """
-    sample_of = sample_of or take_sample
-    sizes = panel.grouping.sizes
-    eligible = np.flatnonzero(sizes >= 3)
-    if not len(eligible):
-        raise FrequencyError(
-            f"No series has the three stamps that it takes to find a frequency; the longest has {sizes.max()}. "
-            f"Give it: freq={1 if panel.form.is_integer else 'D'!r}."
-        )
-    some = _longest(panel, eligible)
-    sample = sample_of(panel, some)
-    fits = find_readings(sample, panel.form)
-    reading, rivals = _plainest(fits)
-    if rivals:  # now every series has a say, the short ones too
-        everyone = find_readings(sample_of(panel, np.flatnonzero(sizes >= 2)), panel.form)
-        reading, rivals = _plainest({name: everyone[name] for name in fits if name in {reading, *rivals}})
-    if reading is None or sample.sizes[fits[reading]].sum() < FEW_ROWS * len(sample.ticks):
-        reading = closest_reading(sample, panel.form) or reading
-    if reading is None:
-        shown = ", ".join(panel.form.show(sample.ticks[:4]))
-        raise FrequencyError(
-            f"The stamps in {panel.columns.time!r} have no frequency: {name_series(panel, some[0])} begins {shown}. "
-            "Resample to a regular frequency, or number the rows of each series and use that as integer time."
-        )
-    return Finding(Frequency(*reading), _doubt(reading, rivals, panel) if rivals else None)
-
-
 def future_stamps(frequency: Frequency, last_stamps: pd.Index | pd.Series[Any], horizon: int) -> pd.Index:
     """Continue each series.
 
@@ -341,67 +264,8 @@ def future_stamps(frequency: Frequency, last_stamps: pd.Index | pd.Series[Any], 
     return form.restore(frequency.advance(ticks.repeat(horizon), np.tile(np.arange(1, horizon + 1), len(ticks)), form))
 
 
-def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = False) -> Sample:
-    """Sort the stamps of some series; of series that are sorted, the first `ENOUGH_ROWS` do unless all are wanted."""
-    grouping = panel.grouping
-    if grouping.blocks is not None and not whole:
-        sizes = np.minimum(grouping.sizes[series], ENOUGH_ROWS)
-        ticks = panel.ticks[ranges(grouping.blocks[series], sizes)]
-        sample = Sample(ticks, sizes)
-        steps = np.diff(ticks)
-        steps[sample.firsts[1:] - 1] = 0
-        if (steps >= 0).all():
-            return sample
-    places = np.full(len(grouping.sizes), -1)
-    places[series] = np.arange(len(series))
-    rows = grouping.rows_of(series)
-    if len(series) == 1 and len(rows) > ENOUGH_ROWS and not whole:  # the earliest stamps need no sorting of the others
-        ticks = np.sort(np.partition(panel.ticks[rows], ENOUGH_ROWS)[:ENOUGH_ROWS])
-        return Sample(ticks, np.array([ENOUGH_ROWS]))
-    rows = rows[np.lexsort((panel.ticks[rows], places[grouping.row_codes()[rows]]))]
-    return Sample(panel.ticks[rows], grouping.sizes[series])
-
-
-def _longest(panel: Panel, eligible: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Choose series with the most evidence; more than `ENOUGH_ROWS` is no better."""
-    sizes = panel.grouping.sizes[eligible]
-    order = np.lexsort((sizes, -np.minimum(sizes, ENOUGH_ROWS)))
-    chosen = np.searchsorted(np.cumsum(sizes[order]), SAMPLE_ROWS)
-    return eligible[order[: max(int(chosen), 1)]]
-
-
-def _plainest(fits: Fits) -> tuple[Reading | None, list[Reading]]:
-    """Choose the reading that fits most series, of equals the first; and list the others that would have done."""
-    if not fits:
-        return None, []
-    counts = {reading: int(fitting.sum()) for reading, fitting in fits.items()}
-    best, *others = [reading for reading, count in counts.items() if count == max(counts.values())]
-    rivals = [other for other in others if (fits[other] & fits[best]).any()]
-    if best.family in {*MONTHS_APART, "SMS"}:  # that months are sometimes equally long says nothing
-        rivals = [rival for rival in rivals if rival.family not in {"D", "W", "B"}]
-    return best, rivals
-
-
-def _doubt(reading: Reading, rivals: list[Reading], panel: Panel) -> str:
-    """Say what else the stamps may be."""
-    taken, *others = [repr(Frequency(*one).name) for one in (reading, *rivals)]
-    return (
-        f"The stamps in {panel.columns.time!r} fit {taken}, and {' and '.join(others)} as well; the plainer reading, "
-        f"{taken}, was taken. Give freq to settle it."
-    )
-
-
 def _refuse_overflow(last: int, form: TimeForm) -> None:
     if last > form.last_tick:
         raise InvalidArgumentError(
             f"The stamps asked for reach beyond what times in {form.unit or form.dtype} can hold; ask for fewer."
         )
-
-
-def callers_level() -> int:
-    """Count the frames up to the first outside this package, so that a warning points at the user's line."""
-    package = str(Path(__file__).parent.parent)
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_code.co_filename.startswith(package):
-        frame, level = frame.f_back, level + 1
-    return level

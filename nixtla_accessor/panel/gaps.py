@@ -12,8 +12,10 @@ from pandas.api.extensions import ExtensionDtype
 
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.diagnosis import diagnose, irregularity
-from nixtla_accessor.panel.frame import Panel, index_names, read_arrays, refuse_missing_times, resolve_columns
-from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, infer_frequency, parse_frequency
+from nixtla_accessor.panel.frame import index_names, read_arrays, refuse_missing_times, resolve_columns
+from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
+from nixtla_accessor.panel.inference import infer_frequency
+from nixtla_accessor.panel.panel import Panel
 from nixtla_accessor.panel.times import as_column
 
 Integers = npt.NDArray[np.int64]

@@ -1,17 +1,13 @@
-"""Levels and quantiles: which levels to ask for, and what the columns of the answer are called."""
+"""The levels of prediction intervals that answer quantiles."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from nixtla_accessor.errors import InvalidArgumentError, ResponseError
-
-MODEL_COLUMN = "TimeGPT"
-Values = npt.NDArray[np.float64]
+from nixtla_accessor.contract import level_of_quantile
+from nixtla_accessor.errors import InvalidArgumentError
 
 
 def levels_to_ask(level: Sequence[float] | None, quantiles: Sequence[float] | None) -> Sequence[float] | None:
@@ -44,65 +40,7 @@ def levels_to_ask(level: Sequence[float] | None, quantiles: Sequence[float] | No
     if quantiles is None:
         return level
     _check_quantiles(quantiles)
-    return sorted({_level_of(quantile) for quantile in quantiles} - {0.0}) or None
-
-
-def forecast_columns(
-    mean: Values,
-    intervals: Mapping[str, Values],
-    level: Sequence[float] | None,
-    quantiles: Sequence[float] | None,
-) -> dict[str, Values]:
-    """Name the answered numbers as the ecosystem does.
-
-    Parameters
-    ----------
-    mean : ndarray of shape (n,), float64
-        The forecast.
-    intervals : mapping of str to ndarray of shape (n,)
-        The bounds as the service names them: ``lo-80``, ``hi-80``.
-    level, quantiles : sequence of float, optional
-        What was asked, as in `levels_to_ask`.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``TimeGPT``, then for each level ``TimeGPT-lo-80`` and ``TimeGPT-hi-80``, or for each quantile
-        ``TimeGPT-q-10``; both ascending.
-
-    Raises
-    ------
-    ResponseError
-        If a bound that was asked for is missing.
-    """
-    bounds = {(key[:2], float(key[3:])): values for key, values in intervals.items()}
-
-    def bound(side: str, at: float) -> Values:
-        try:
-            return bounds[side, at]
-        except KeyError:
-            message = f"The service was asked for the level {at:.12g} and answered without it: {sorted(intervals)}."
-            raise ResponseError(message) from None
-
-    columns = {MODEL_COLUMN: mean}
-    for item in sorted(set(() if level is None else level)):
-        for side in ("lo", "hi"):
-            columns[f"{MODEL_COLUMN}-{side}-{float(item):.12g}"] = bound(side, float(item))
-    for quantile in sorted(set(() if quantiles is None else quantiles)):
-        name = f"{MODEL_COLUMN}-q-{(_exact(quantile) * 100).normalize():f}"
-        side = "lo" if quantile < 0.5 else "hi"
-        columns[name] = mean if _level_of(quantile) == 0 else bound(side, _level_of(quantile))
-    return columns
-
-
-def _exact(number: float) -> Decimal:
-    """Return a number as it was meant, so that 0.29 is 29 percent rather than 28.999…, and 3 * 0.1 is 30."""
-    return Decimal(f"{number:.12g}")
-
-
-def _level_of(quantile: float) -> float:
-    """Return the level of the interval that ends at a quantile: 80 for 0.1 and for 0.9."""
-    return float(abs(100 - 200 * _exact(quantile)))
+    return sorted({level_of_quantile(quantile) for quantile in quantiles} - {0.0}) or None
 
 
 def _check_quantiles(quantiles: object) -> None:

@@ -11,10 +11,12 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
+from nixtla_accessor.errors import InvalidFrameError
 from nixtla_accessor.panel.diagnosis import irregularity
-from nixtla_accessor.panel.frame import Columns, Panel
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.ids import ranges, slices
+from nixtla_accessor.panel.messages import SHOWN, rest
+from nixtla_accessor.panel.panel import Columns, Panel
 from nixtla_accessor.panel.target import Target
 from nixtla_accessor.panel.times import Ticks, TimeForm, as_column
 
@@ -170,6 +172,42 @@ def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
         y = packed.y[rows]
         y.flags.writeable = False
     return replace(packed, y=y, sizes=sizes, start_ticks=starts)
+
+
+def drop_last(packed: PackedSeries, steps: int) -> PackedSeries:
+    """Leave out the last steps of each series.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series, each longer than ``steps``.
+    steps : int
+        How many.
+    """
+    place_from_end = np.repeat(np.cumsum(packed.sizes), packed.sizes) - np.arange(len(packed.y))
+    return replace(packed, y=packed.y[place_from_end > steps], sizes=packed.sizes - steps)
+
+
+def refuse_shorter(packed: PackedSeries, least: int, purpose: str) -> None:
+    """Refuse series of fewer values than something takes.
+
+    Raises
+    ------
+    InvalidFrameError
+        Naming the first three, and the total.
+    """
+    short = np.flatnonzero(packed.sizes < least)
+    if not len(short):
+        return
+    if packed.columns.id is None:
+        shown = f"the series has {packed.sizes[0]}"
+    else:
+        names = packed.ids[short[:SHOWN]].tolist()
+        shown = "; ".join(f"series {name!r} has {size}" for name, size in zip(names, packed.sizes[short], strict=False))
+    raise InvalidFrameError(
+        f"{purpose} takes at least {least} values of each series; {shown}{rest(len(short))} (of {len(packed.sizes)} "
+        "series). Ask for a shorter horizon or fewer windows, or leave these series out."
+    )
 
 
 def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:

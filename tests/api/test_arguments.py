@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nixtla_accessor.api.arguments import check_finetune_arguments, check_forecast_arguments, check_series
+from nixtla_accessor.api.requests import check_finetune_options, check_forecast_options, check_series
 from nixtla_accessor.errors import InvalidArgumentError
 
 MODEL_IDS = ["a", "A-b_9", "x" * 36]
@@ -24,7 +24,7 @@ def refusal(check, **arguments):
 
 @pytest.mark.parametrize("integer", [np.int64, np.int8, np.uint16, int])
 def test_integers_of_numpy_become_pythons(integer):
-    arguments = check_finetune_arguments(finetune_steps=integer(3), finetune_depth=integer(5))
+    arguments = check_finetune_options(finetune_steps=integer(3), finetune_depth=integer(5))
     assert type(arguments.finetune_steps) is type(arguments.finetune_depth) is int
     assert (arguments.finetune_steps, arguments.finetune_depth) == (3, 5)
 
@@ -47,20 +47,20 @@ def test_integers_of_numpy_become_pythons(integer):
     ],
 )
 def test_refused_finetune_arguments(name, value, message):
-    assert refusal(check_finetune_arguments, **{name: value}) == message
+    assert refusal(check_finetune_options, **{name: value}) == message
 
 
 @pytest.mark.parametrize("name", ["output_model_id", "finetuned_model_id"])
 def test_model_ids(name):
     for value in [*MODEL_IDS, None]:
-        assert getattr(check_finetune_arguments(**{name: value}), name) == value
+        assert getattr(check_finetune_options(**{name: value}), name) == value
     for value in NO_MODEL_IDS:
-        message = refusal(check_finetune_arguments, **{name: value})
+        message = refusal(check_finetune_options, **{name: value})
         assert message.startswith(f"{name} must be 1 to 36 letters (a to z), digits, '-' or '_'; got ")
 
 
 def test_no_model_replaces_the_one_it_goes_on_from():
-    message = refusal(check_finetune_arguments, output_model_id="a", finetuned_model_id="a", overwrite=True)
+    message = refusal(check_finetune_options, output_model_id="a", finetuned_model_id="a", overwrite=True)
     assert message == (
         "output_model_id and finetuned_model_id must differ, since no model can replace the one it goes on from; "
         "both are 'a'."
@@ -68,21 +68,21 @@ def test_no_model_replaces_the_one_it_goes_on_from():
 
 
 def test_levels_are_plain_numbers_and_whole_ones_are_integers():
-    level = check_forecast_arguments(h=1, level=np.array([80.0, 97.5])).level
+    level = check_forecast_options(h=1, level=np.array([80.0, 97.5])).level
     assert level == (80, 97.5)
     assert [type(value) for value in level] == [int, float]
-    assert check_forecast_arguments(h=1, level=(0, np.int64(99))).level == (0, 99)
+    assert check_forecast_options(h=1, level=(0, np.int64(99))).level == (0, 99)
 
 
 @pytest.mark.parametrize("level", [[], 80, "80", ["80"], [100], [-1], [float("nan")], [True], [None], [[80]]])
 def test_refused_levels(level):
-    message = refusal(check_forecast_arguments, h=1, level=level)
+    message = refusal(check_forecast_options, h=1, level=level)
     assert message == (f"level must be a list of percentages from 0 to below 100, such as [80, 90]; got {level!r}.")
 
 
 @pytest.mark.parametrize("h", [0, -3, 2.5, True, "7"])
 def test_refused_horizons(h):
-    assert refusal(check_forecast_arguments, h=h) == f"h must be a whole number above 0; got {h!r}."
+    assert refusal(check_forecast_options, h=h) == f"h must be a whole number above 0; got {h!r}."
 
 
 def test_series_are_not_copied():

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nixtla_accessor import errors
-from nixtla_accessor.api.arguments import check_finetune_arguments
 from nixtla_accessor.api.client import Client
+from nixtla_accessor.api.requests import check_finetune_options
 
 SIZES = np.array([30, 20, 40, 10, 30, 20])
 Y = 100.0 + np.arange(SIZES.sum())
@@ -196,7 +196,7 @@ def test_no_more_is_held_than_about_one_request(service, client):
     ],
 )
 def test_sizes(text, count):
-    assert check_finetune_arguments(max_request=text).max_request == count
+    assert check_finetune_options(max_request=text).max_request == count
 
 
 @pytest.mark.parametrize(

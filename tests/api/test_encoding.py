@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from nixtla_accessor.api.encoding import COMPRESS_ABOVE, decode, encode
-from nixtla_accessor.api.outcome import Failure
+from nixtla_accessor.api.exchange import Failure
 from nixtla_accessor.api.schema import FinetunedModels, FinetuneInput, FinetuneOutput, Series
 from nixtla_accessor.errors import InvalidArgumentError
 

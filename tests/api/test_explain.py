@@ -5,8 +5,8 @@ import json
 import pytest
 
 from nixtla_accessor import errors
+from nixtla_accessor.api.exchange import Answer, Failure, FailureKind
 from nixtla_accessor.api.explain import error_of
-from nixtla_accessor.api.outcome import Answer, Failure, FailureKind
 
 ENVELOPE = (
     b'{"data":null,"message":"Token is not valid","details":"Renew it",'

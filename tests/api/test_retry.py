@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixtla_accessor.api.outcome import Answer, Failure, FailureKind
+from nixtla_accessor.api.exchange import Answer, Failure, FailureKind
 from nixtla_accessor.api.retry import (
     Decision,
     History,

@@ -147,7 +147,7 @@ def test_local_needs_no_key(monkeypatch):
 
 
 def test_an_engine_that_is_not_installed(monkeypatch):
-    monkeypatch.delitem(sys.modules, "nixtla_accessor.local.embedded", raising=False)
+    monkeypatch.delitem(sys.modules, "nixtla_accessor.local.service.embedded", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings(base_url="local")

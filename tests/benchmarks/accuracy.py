@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.forecasting import forecast
-from nixtla_accessor.local.network import LEVELS, load_weights, pretrained_weights
-from nixtla_accessor.local.seasons import Season, season_of
-from nixtla_accessor.local.tuning import tune
+from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.model import LEVELS, load_weights, pretrained_weights
+from nixtla_accessor.local.network.tuning import tune
+from nixtla_accessor.seasons import Season, season_of
 
 Series = list[NDArray[np.float64]]
 

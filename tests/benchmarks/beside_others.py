@@ -41,9 +41,9 @@ from numpy.typing import NDArray
 from statsforecast import StatsForecast
 from statsforecast.models import AutoETS, DynamicOptimizedTheta, SeasonalNaive
 
-from nixtla_accessor.local.forecasting import forecast
-from nixtla_accessor.local.network import LEVELS, Weights, load_weights, pretrained_weights
-from nixtla_accessor.local.tuning import tune
+from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.model import LEVELS, Weights, load_weights, pretrained_weights
+from nixtla_accessor.local.network.tuning import tune
 
 Quantiles = NDArray[np.floating]
 Model = Callable[[Panel, int], Quantiles]

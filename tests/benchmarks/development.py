@@ -27,7 +27,7 @@ from statsmodels.datasets import (
 )
 
 from nixtla_accessor.datasets import load_unemployment, load_weather
-from nixtla_accessor.local.seasons import season_of
+from nixtla_accessor.seasons import season_of
 
 Series = Sequence[NDArray[np.float64]]
 SHORTEST = 8  # steps before what is held out, and no fewer than what is held out

@@ -16,9 +16,9 @@ import pandas as pd
 from accuracy import Panel, scores
 from development import development_panels
 
-from nixtla_accessor.local.forecasting import forecast
-from nixtla_accessor.local.network import Weights, load_weights, pretrained_weights
-from nixtla_accessor.local.tuning import tune
+from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.model import Weights, load_weights, pretrained_weights
+from nixtla_accessor.local.network.tuning import tune
 
 TUNINGS = ((10, 1), (50, 1), (50, 2), (50, 3), (50, 4), (50, 5), (200, 5))
 WORSE = 0.02

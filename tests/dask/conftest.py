@@ -78,7 +78,7 @@ def outcome():
             "sizes": (packed.sizes.dtype, packed.sizes.tolist()),
             "ids": (packed.ids.dtype, packed.ids.name, packed.ids.tolist()),
             "starts": (packed.starts.dtype, packed.starts.tolist()),
-            "freq": (packed.freq, packed.frequency.wire),
+            "freq": (packed.freq, packed.frequency.api_name),
             "columns": packed.columns,
             "target dtype": packed.target_dtype,
             "writeable": packed.y.flags.writeable,

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nixtla_accessor import TimeGPTAccessor, errors
-from nixtla_accessor.dask import DaskTimeGPTAccessor
+from nixtla_accessor.dask.accessor import DaskTimeGPTAccessor
 
 
 @pytest.fixture

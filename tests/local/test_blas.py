@@ -11,7 +11,7 @@ PREPARATION = """
     import threading
     import numpy
     from threadpoolctl import ThreadpoolController
-    from nixtla_accessor.local.blas import one_blas_thread
+    from nixtla_accessor.local.network.blas import one_blas_thread
 
     numpy.ones((2, 2)) @ numpy.ones((2, 2))
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixtla_accessor.local import bodies
-from nixtla_accessor.local.bodies import parse
+from nixtla_accessor.local.service import bodies
+from nixtla_accessor.local.service.bodies import parse
 
 PIECE = 7  # bytes, so that even short arrays are cut
 

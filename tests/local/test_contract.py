@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from nixtla_accessor.local.embedded import start_engine
+from nixtla_accessor.local.service.embedded import start_engine
 
 CONTRACT = json.loads((Path(__file__).parent / "finetune_contract.json").read_text(encoding="utf-8"))
 

@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nixtla_accessor.local.examples import examples, split
-from nixtla_accessor.local.features import HORIZON
-from nixtla_accessor.local.forecasting import prepared
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.network.examples import examples, split
+from nixtla_accessor.local.network.forecasting import prepared
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.seasons import Season
 
 SEASONS = st.sampled_from([Season(1, 0), Season(4, 0), Season(7, 364), Season(12, 0), Season(24, 168), Season(52, 0)])
 LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=8)

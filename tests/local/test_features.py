@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nixtla_accessor.local.bases import N_BASES
-from nixtla_accessor.local.features import HORIZON, LENGTH_CODE, N_INPUTS, extract, input_size, right_aligned
-from nixtla_accessor.local.seasons import Season, season_of
+from nixtla_accessor.local.network.baselines import N_BASES
+from nixtla_accessor.local.network.features import LENGTH_CODE, N_INPUTS, extract, input_size, right_aligned
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.seasons import Season, season_of
 
 SEASONS = [Season(1, 0), Season(4, 0), Season(7, 364), Season(12, 0), Season(24, 168), Season(52, 0)]
 SEASONAL_NAIVE, SEASONAL_MEAN, RELATIVE, GROWING, SECOND_NAIVE, SLOW, THETA, PROPORTIONAL = 1, 2, 4, 6, 10, 13, 19, 20

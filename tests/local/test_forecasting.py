@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nixtla_accessor.local.forecasting import forecast, input_size, prepared, quantile_at
-from nixtla_accessor.local.network import LEVELS, pretrained_weights
-from nixtla_accessor.local.seasons import Season, season_of
+from nixtla_accessor.local.network.features import input_size
+from nixtla_accessor.local.network.forecasting import forecast, prepared, quantile_at
+from nixtla_accessor.local.network.model import LEVELS, pretrained_weights
+from nixtla_accessor.seasons import Season, season_of
 
 MEDIAN = LEVELS.index(0.5)
 MONTHS = Season(12, 0)

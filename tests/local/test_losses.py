@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from nixtla_accessor.local.losses import LOSSES, Targets, loss
-from nixtla_accessor.local.network import LEVELS, MEDIAN
+from nixtla_accessor.local.network.losses import LOSSES, Targets, loss
+from nixtla_accessor.local.network.model import LEVELS, MEDIAN
 
 WINDOWS, STEPS = 5, 24
 OTHERS = [i for i in range(len(LEVELS)) if i != MEDIAN]

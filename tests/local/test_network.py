@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from nixtla_accessor.local.features import HORIZON, N_BASES, N_INPUTS
-from nixtla_accessor.local.network import (
+from nixtla_accessor.local.network.baselines import N_BASES
+from nixtla_accessor.local.network.features import N_INPUTS
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.local.network.model import (
     KNOTS,
     LEVELS,
     N_BLOCKS,

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from nixtla_accessor.local import pretrain as module
-from nixtla_accessor.local.blas import one_blas_thread
-from nixtla_accessor.local.features import HORIZON
-from nixtla_accessor.local.losses import pinball
-from nixtla_accessor.local.network import WHOLE, forward, load_weights, shapes
-from nixtla_accessor.local.pretrain import Pool, Schedule, Training, importance, pretrain
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.network.blas import one_blas_thread
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.local.network.losses import pinball
+from nixtla_accessor.local.network.model import WHOLE, forward, load_weights, shapes
+from nixtla_accessor.local.pretraining import training as module
+from nixtla_accessor.local.pretraining.training import Pool, Schedule, Training, importance, pretrain
+from nixtla_accessor.seasons import Season
 
 TINY = Schedule(seed=1, steps=20, batch=16, chunks=2, chunk_series=8)
 

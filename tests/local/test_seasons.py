@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixtla_accessor.local.seasons import Season, season_of
+from nixtla_accessor.seasons import Season, season_of
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import requests
 import zstandard
 from safetensors.numpy import save
 
-from nixtla_accessor.local.embedded import start_engine
+from nixtla_accessor.local.service.embedded import start_engine
 
 LOSSES = ["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
 
@@ -132,7 +132,7 @@ class TestEncodings:
         assert "zstd" in answer.json()["detail"]
 
     def test_a_bomb_is_not_inflated(self, call, monkeypatch):
-        monkeypatch.setattr("nixtla_accessor.local.bodies.MAX_BODY_BYTES", 10_000_000)
+        monkeypatch.setattr("nixtla_accessor.local.service.bodies.MAX_BODY_BYTES", 10_000_000)
         headers = {"Content-Type": "application/json", "Content-Encoding": "zstd"}
         answer = call("POST", "/v2/forecast", data=pa.Codec("zstd").compress(b" " * 50_000_000), headers=headers)
         assert answer.status_code == 413
@@ -423,9 +423,9 @@ class TestRefusals:
         ],
     )
     def test_an_answer_too_long_is_a_422_that_says_how_long(self, call, monkeypatch, path, fields, numbers):
-        monkeypatch.setattr("nixtla_accessor.local.answers.MOST_ANSWERED", numbers)
+        monkeypatch.setattr("nixtla_accessor.local.service.answers.MOST_ANSWERED", numbers)
         assert call("POST", path, forecast_body(**fields)).status_code == 200
-        monkeypatch.setattr("nixtla_accessor.local.answers.MOST_ANSWERED", numbers - 1)
+        monkeypatch.setattr("nixtla_accessor.local.service.answers.MOST_ANSWERED", numbers - 1)
         answer = call("POST", path, forecast_body(**fields))
         assert answer.status_code == 422
         assert f"at most {numbers - 1:,} numbers to answer, found {numbers:,}" in answer.json()["detail"][0]["msg"]

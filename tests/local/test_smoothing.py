@@ -3,8 +3,15 @@
 import numpy as np
 import pytest
 
-from nixtla_accessor.local.past import HORIZON
-from nixtla_accessor.local.smoothing import FIRST_STATE_RIDGE, LEAST_VARIANCE, LEVEL_RATES, POINTS, TREND_GRID, smooth
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.local.network.smoothing import (
+    FIRST_STATE_RIDGE,
+    LEAST_VARIANCE,
+    LEVEL_RATES,
+    POINTS,
+    TREND_GRID,
+    smooth,
+)
 
 LEVELS = [(alpha, 0.0, 0.0) for alpha in LEVEL_RATES]
 TRENDS = [

@@ -9,7 +9,7 @@ import pytest
 
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.local.store import DamagedModelError, ModelStore, default_path
+from nixtla_accessor.local.service.store import DamagedModelError, ModelStore, default_path
 
 
 def model(name, created_at="2026-01-01T00:00:00+00:00"):
@@ -71,7 +71,7 @@ def test_processes_share_it(store):
         import sys
         from pathlib import Path
         from nixtla_accessor.api.schema import FinetunedModel
-        from nixtla_accessor.local.store import ModelStore
+        from nixtla_accessor.local.service.store import ModelStore
         store = ModelStore(Path(sys.argv[1]))
         for i in range(20):
             values = dict(id=f"{sys.argv[2]}-{i}", created_at="", base_model_id="None", steps=1, depth=1, loss="mae")

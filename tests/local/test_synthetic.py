@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from nixtla_accessor.local.features import HORIZON
-from nixtla_accessor.local.seasons import Season
-from nixtla_accessor.local.synthetic import KINDS, generate, surprises
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.local.pretraining.synthetic import KINDS, generate, surprises
+from nixtla_accessor.seasons import Season
 
 
 def living(chunk):

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nixtla_accessor.local.forecasting import forecast
-from nixtla_accessor.local.losses import LOSSES
-from nixtla_accessor.local.network import LEVELS, opened_names, pretrained_weights
-from nixtla_accessor.local.seasons import Season
-from nixtla_accessor.local.synthetic import KINDS, generate
-from nixtla_accessor.local.tuning import RECIPES, SHARES, tune
+from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.losses import LOSSES
+from nixtla_accessor.local.network.model import LEVELS, opened_names, pretrained_weights
+from nixtla_accessor.local.network.tuning import RECIPES, SHARES, tune
+from nixtla_accessor.local.pretraining.synthetic import KINDS, generate
+from nixtla_accessor.seasons import Season
 
 MEDIAN = LEVELS.index(0.5)
 WEEK = Season(7, 0)

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nixtla_accessor.local.windows import all_windows, last_windows
+from nixtla_accessor.local.service.backtest import all_windows, last_windows
 
 sizes_of_panels = st.lists(st.integers(1, 30), min_size=1, max_size=6)
 lengths = st.integers(1, 8)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nixtla_accessor.panel.frame import read_panel, resolve_columns
-from nixtla_accessor.panel.frequency import infer_frequency, parse_frequency
+from nixtla_accessor.panel.frequency import parse_frequency
+from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.packing import pack_panel
 
 

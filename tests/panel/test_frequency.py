@@ -19,7 +19,7 @@ from nixtla_accessor.errors import (
     OffGridTimestampError,
 )
 from nixtla_accessor.panel.frequency import Frequency, future_stamps, parse_frequency
-from nixtla_accessor.panel.results import forecast_frame
+from nixtla_accessor.panel.tidy import forecast_frame
 
 WEEKDAYS = ["MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN"]
 MONTHS = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
@@ -129,7 +129,7 @@ NAMES = {
 @pytest.mark.parametrize("text", NAMES)
 def test_names_old_and_new(text):
     frequency = parse_frequency(text)
-    assert (frequency.name, frequency.wire) == NAMES[text]
+    assert (frequency.name, frequency.api_name) == NAMES[text]
     assert parse_frequency(frequency.name) == frequency
     assert parse_frequency(frequency) is frequency
 
@@ -165,7 +165,7 @@ def test_frequencies_that_are_no_text(freq, name):
 def test_the_wire_name_is_one_that_pandas_reads(name):
     for multiple in (1, 2, 5):
         frequency = parse_frequency(spelled(multiple, name))
-        wire = {"H": "h", "M": "ME"}.get(frequency.wire, frequency.wire)
+        wire = {"H": "h", "M": "ME"}.get(frequency.api_name, frequency.api_name)
         if not wire.startswith("HY"):
             offset = pd.tseries.frequencies.to_offset(wire)
             assert parse_frequency(offset) == frequency
@@ -229,7 +229,7 @@ def test_custom_business_days_are_verified_when_given(pack):
     fridays_off = pd.offsets.CustomBusinessDay(weekmask="Mon Tue Wed Thu Sat", holidays=["2024-03-05"])
     stamps = pd.date_range("2024-02-26", periods=40, freq=fridays_off)
     packed = pack(series(stamps[:30]), fridays_off)
-    assert (packed.freq, packed.frequency.wire) == ("C", "C")
+    assert (packed.freq, packed.frequency.api_name) == ("C", "C")
     assert forecast_frame(packed, 10, {})["ds"].tolist() == stamps[30:].tolist()
     with pytest.raises(FrequencyError, match="series 'a' lacks 2024-03-02"):
         pack(series(stamps[:30].delete(4)), fridays_off)
@@ -273,14 +273,14 @@ def test_steps_over_the_change_of_the_clock(pack, zone, freq):
 def test_days_of_24_hours_where_the_clock_changes(pack):
     stamps = pd.date_range("2024-01-01", periods=200, tz="UTC").tz_convert("Europe/Berlin")
     packed = pack(series(stamps[:190]))
-    assert (packed.freq, packed.frequency.wire) == ("24h", "D")
+    assert (packed.freq, packed.frequency.api_name) == ("24h", "D")
     assert forecast_frame(packed, 10, {})["ds"].tolist() == stamps[190:].tolist()
 
 
 def test_steps_of_integer_time(pack):
     frame = pd.concat([series(np.arange(7, 37, 3)), series(np.arange(-5, 16, 3), "b")])
     packed = pack(frame.sample(frac=1, random_state=0))
-    assert (packed.freq, packed.frequency.wire, packed.sizes.tolist()) == (3, "MS", [10, 7])
+    assert (packed.freq, packed.frequency.api_name, packed.sizes.tolist()) == (3, "MS", [10, 7])
     assert forecast_frame(packed, 2, {})["ds"].tolist() == [37, 40, 16, 19]
     assert pack(frame, 3).freq == 3
     with pytest.raises(FrequencyError, match="contradict the frequency 6"):

@@ -14,7 +14,7 @@ import pytest
 
 from nixtla_accessor.errors import FrequencyError
 from nixtla_accessor.panel.audit import audit_frame
-from nixtla_accessor.panel.results import forecast_frame
+from nixtla_accessor.panel.tidy import forecast_frame
 
 SIZES = {"b": 9, "a": 12, "10": 5, "9": 8}
 START = "2024-02-26"
@@ -120,7 +120,7 @@ def test_every_shape_packs_the_same(pack, shape, freq):
     assert packed.y.dtype == np.float64
     assert packed.sizes.tolist() == sizes
     assert [str(name) for name in packed.ids] == sorted(SIZES)
-    assert (packed.freq, packed.frequency.wire) == ("D", "D")
+    assert (packed.freq, packed.frequency.api_name) == ("D", "D")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

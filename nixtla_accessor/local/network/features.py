@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from nixtla_accessor.local.bases import N_BASES, simple_forecasts
-from nixtla_accessor.local.past import (
+from nixtla_accessor.local.network.baselines import N_BASES, simple_forecasts
+from nixtla_accessor.local.network.history import (
     HORIZON,
     PERIOD_MEANS,
     SEASON_LAGS,
@@ -22,7 +22,7 @@ from nixtla_accessor.local.past import (
     Past,
     row_mean,
 )
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.seasons import Season
 
 __all__ = ["HORIZON", "N_BASES", "N_INPUTS", "Floats", "Integers", "Windows", "extract", "input_size", "right_aligned"]
 

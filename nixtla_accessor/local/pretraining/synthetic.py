@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.features import HORIZON
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.seasons import Season
 
 Array = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]

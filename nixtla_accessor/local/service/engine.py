@@ -28,14 +28,15 @@ from nixtla_accessor.api.schema import (
     ModelParameters,
     Series,
 )
-from nixtla_accessor.local.answers import Quantiles, intervals, probabilities, room_for
-from nixtla_accessor.local.features import HORIZON
-from nixtla_accessor.local.forecasting import BATCH, forecast, input_size, quantile_at
-from nixtla_accessor.local.network import Weights, dump_weights, load_weights, pretrained_weights
-from nixtla_accessor.local.seasons import Season, season_of
-from nixtla_accessor.local.store import DamagedModelError, ModelStore
-from nixtla_accessor.local.tuning import tune
-from nixtla_accessor.local.windows import Windows, all_windows, last_windows
+from nixtla_accessor.local.network.features import input_size
+from nixtla_accessor.local.network.forecasting import BATCH, forecast, quantile_at
+from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.local.network.model import Weights, dump_weights, load_weights, pretrained_weights
+from nixtla_accessor.local.network.tuning import tune
+from nixtla_accessor.local.service.answers import Quantiles, intervals, probabilities, room_for
+from nixtla_accessor.local.service.backtest import Windows, all_windows, last_windows
+from nixtla_accessor.local.service.store import DamagedModelError, ModelStore
+from nixtla_accessor.seasons import Season, season_of
 
 _NO_BASE = "None"  # what the hosted service writes for a model that started from the base model
 _MODELS_IN_MEMORY = 8

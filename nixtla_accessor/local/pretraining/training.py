@@ -3,7 +3,7 @@
 Which windows a step sees follows from the seed and the number of the step alone, so that a checkpoint holds no random
 state, and a run that goes on from one ends in the same weights, bit for bit::
 
-    python -m nixtla_accessor.local.pretrain --seed 0 --steps 170000 --checkpoint-folder run --output new.safetensors
+    python -m nixtla_accessor.local.pretraining.training --seed 0 --steps 170000 --checkpoint-folder run --output new
 
 The series are made in a process of their own. The network trains quicker by a quarter where the C library keeps freed
 memory: with glibc, ``MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_MMAP_THRESHOLD_=1000000000``.
@@ -26,10 +26,12 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from nixtla_accessor.local.blas import one_blas_thread
-from nixtla_accessor.local.features import HORIZON, N_BASES, N_INPUTS, Floats, Windows, extract
-from nixtla_accessor.local.losses import Targets, pinball
-from nixtla_accessor.local.network import (
+from nixtla_accessor.local.network.baselines import N_BASES
+from nixtla_accessor.local.network.blas import one_blas_thread
+from nixtla_accessor.local.network.features import N_INPUTS, Windows, extract
+from nixtla_accessor.local.network.history import HORIZON, Floats
+from nixtla_accessor.local.network.losses import Targets, pinball
+from nixtla_accessor.local.network.model import (
     WHOLE,
     Weights,
     backward,
@@ -37,9 +39,9 @@ from nixtla_accessor.local.network import (
     forward,
     initial_weights,
 )
-from nixtla_accessor.local.optimiser import Adam, flattened, shaped
-from nixtla_accessor.local.seasons import Season
-from nixtla_accessor.local.synthetic import generate, surprises
+from nixtla_accessor.local.network.optimiser import Adam, flattened, shaped
+from nixtla_accessor.local.pretraining.synthetic import generate, surprises
+from nixtla_accessor.seasons import Season
 
 _logger = logging.getLogger(__name__)
 
@@ -251,7 +253,7 @@ def pretrain(schedule: Schedule, checkpoint: Path, *, every: int = 4000, report:
 def main() -> None:
     """Pretrain from the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m nixtla_accessor.local.pretrain", description="Pretrain the network."
+        prog="python -m nixtla_accessor.local.pretraining.training", description="Pretrain the network."
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, required=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.features import HORIZON, Integers, Windows, extract, right_aligned
-from nixtla_accessor.local.forecasting import BATCH, Prepared
-from nixtla_accessor.local.losses import Targets
-from nixtla_accessor.local.past import Mask
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.network.features import Windows, extract, right_aligned
+from nixtla_accessor.local.network.forecasting import BATCH, Prepared
+from nixtla_accessor.local.network.history import HORIZON, Integers, Mask
+from nixtla_accessor.local.network.losses import Targets
+from nixtla_accessor.seasons import Season
 
 TARGET_LIMIT = 60.0  # in z
 MOST_HELD_OUT = 512

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.seasons import Season
 
 HORIZON = 24  # steps ahead that the network forecasts in one go
 PERIOD_MEANS = 16  # means of whole seasons, latest first

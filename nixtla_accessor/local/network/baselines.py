@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.past import (
+from nixtla_accessor.local.network.history import (
     HORIZON,
     PERIOD_MEANS,
     SEASON_LAGS,
@@ -17,7 +17,7 @@ from nixtla_accessor.local.past import (
     mean_of_seen,
     row_mean,
 )
-from nixtla_accessor.local.smoothing import smooth
+from nixtla_accessor.local.network.smoothing import smooth
 
 N_BASES = 31
 SMOOTHED_POINTS = 256  # exponential smoothing of a given rate goes back so far

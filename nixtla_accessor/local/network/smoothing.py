@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from nixtla_accessor.local.past import HORIZON, Floats, Integers, Mask
+from nixtla_accessor.local.network.history import HORIZON, Floats, Integers, Mask
 
 POINTS = 96  # the latest points that are smoothed
 LEVEL_RATES = (0.05, 0.15, 0.3, 0.5, 0.75, 1.0)

@@ -13,6 +13,7 @@ LONGEST_SECOND_SEASON = 1008
 # steps in a year, of frequencies that follow the calendar
 _PER_YEAR = {
     **dict.fromkeys(("Y", "YE", "YS", "A", "AS", "BY", "BYE", "BYS", "BA", "BAS", "RE"), 1),
+    **dict.fromkeys(("HYE", "HYS", "BHYE", "BHYS"), 2),
     **dict.fromkeys(("Q", "QE", "QS", "BQ", "BQE", "BQS", "REQ"), 4),
     **dict.fromkeys(("M", "ME", "MS", "BM", "BME", "BMS", "CBM", "CBME", "CBMS", "WOM", "LWOM"), 12),
     **dict.fromkeys(("SM", "SME", "SMS"), 24),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from nixtla_accessor.local.features import Floats
-from nixtla_accessor.local.network import Weights
+from nixtla_accessor.local.network.history import Floats
+from nixtla_accessor.local.network.model import Weights
 
 
 def flattened(weights: Weights) -> tuple[Floats, Weights]:

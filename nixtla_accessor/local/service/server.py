@@ -15,7 +15,6 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from nixtla_accessor.api.schema import (
-    MODEL_ID_PATTERN,
     AnomalyDetectionInput,
     AnomalyDetectionOutput,
     BaseModelEntry,
@@ -31,9 +30,10 @@ from nixtla_accessor.api.schema import (
     HTTPValidationError,
     ModelParametersOutput,
 )
-from nixtla_accessor.local.answers import TooLongAnswerError
-from nixtla_accessor.local.bodies import InflatedRequest
-from nixtla_accessor.local.engine import (
+from nixtla_accessor.contract import MODEL_ID_PATTERN
+from nixtla_accessor.local.service.answers import TooLongAnswerError
+from nixtla_accessor.local.service.bodies import InflatedRequest
+from nixtla_accessor.local.service.engine import (
     BusyError,
     Engine,
     ModelIdTakenError,
@@ -42,7 +42,7 @@ from nixtla_accessor.local.engine import (
     UnknownFrequencyError,
     UnknownModelError,
 )
-from nixtla_accessor.local.store import DamagedModelError, StorageError
+from nixtla_accessor.local.service.store import DamagedModelError, StorageError
 
 BASE_MODEL = "timegpt-1"
 RETRY_AFTER = 5  # seconds, for those who come when the engine is busy

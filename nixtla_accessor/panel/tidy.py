@@ -1,56 +1,97 @@
-"""Forecasts of what is known already: a hold-out cut off, and answers about the past as tidy frames."""
+"""The service's answers as tidy frames in the caller's names and dtypes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nixtla_accessor.errors import InvalidFrameError
-from nixtla_accessor.panel.messages import SHOWN, rest
+from nixtla_accessor.contract import SIDES, Bound, Side, exact_decimal, interval_key, level_of_quantile, parse_intervals
+from nixtla_accessor.errors import ResponseError
 from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.times import as_column
 
+MODEL_COLUMN = "TimeGPT"
 Integers = npt.NDArray[np.int64]
+Values = npt.NDArray[np.float64]
 
 
-def drop_last(packed: PackedSeries, steps: int) -> PackedSeries:
-    """Leave out the last steps of each series.
+def forecast_columns(
+    mean: Values,
+    intervals: Mapping[str, Values],
+    level: Sequence[float] | None,
+    quantiles: Sequence[float] | None,
+) -> dict[str, Values]:
+    """Name the answered numbers as the ecosystem does.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n,), float64
+        The forecast.
+    intervals : mapping of str to ndarray of shape (n,)
+        The bounds as the service names them: ``lo-80``, ``hi-80``.
+    level, quantiles : sequence of float, optional
+        What was asked, as in `levels_to_ask`.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``TimeGPT``, then for each level ``TimeGPT-lo-80`` and ``TimeGPT-hi-80``, or for each quantile
+        ``TimeGPT-q-10``; both ascending.
+
+    Raises
+    ------
+    ResponseError
+        If a bound that was asked for is missing.
+    """
+    bounds = parse_intervals(intervals)
+
+    def bound(side: Side, at: float) -> Values:
+        try:
+            return bounds[Bound(side, at)]
+        except KeyError:
+            message = f"The service was asked for the level {at:.12g} and answered without it: {sorted(intervals)}."
+            raise ResponseError(message) from None
+
+    columns = {MODEL_COLUMN: mean}
+    for item in sorted(set(() if level is None else level)):
+        for side in SIDES:
+            columns[f"{MODEL_COLUMN}-{interval_key(side, item)}"] = bound(side, float(item))
+    for quantile in sorted(set(() if quantiles is None else quantiles)):
+        name = f"{MODEL_COLUMN}-q-{(exact_decimal(quantile) * 100).normalize():f}"
+        at = level_of_quantile(quantile)
+        columns[name] = mean if at == 0 else bound("lo" if quantile < 0.5 else "hi", at)
+    return columns
+
+
+def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
+    """Put forecasts beside the ids and stamps that they are for.
 
     Parameters
     ----------
     packed : PackedSeries
-        The series, each longer than ``steps``.
-    steps : int
-        How many.
+        The series that were forecast.
+    horizon : int
+        How many steps each was forecast.
+    columns : mapping of str to ndarray of shape (n_series * horizon,)
+        The answered numbers, series by series, such as ``{"TimeGPT": mean, "TimeGPT-lo-80": …}``.
+
+    Returns
+    -------
+    DataFrame of n_series * horizon rows
+        Ids (where the caller's frame has them), stamps, then the columns in their order.
     """
-    place_from_end = np.repeat(np.cumsum(packed.sizes), packed.sizes) - np.arange(len(packed.y))
-    return replace(packed, y=packed.y[place_from_end > steps], sizes=packed.sizes - steps)
-
-
-def refuse_shorter(packed: PackedSeries, least: int, purpose: str) -> None:
-    """Refuse series of fewer values than something takes.
-
-    Raises
-    ------
-    InvalidFrameError
-        Naming the first three, and the total.
-    """
-    short = np.flatnonzero(packed.sizes < least)
-    if not len(short):
-        return
-    if packed.columns.id is None:
-        shown = f"the series has {packed.sizes[0]}"
-    else:
-        names = packed.ids[short[:SHOWN]].tolist()
-        shown = "; ".join(f"series {name!r} has {size}" for name, size in zip(names, packed.sizes[short], strict=False))
-    raise InvalidFrameError(
-        f"{purpose} takes at least {least} values of each series; {shown}{rest(len(short))} (of {len(packed.sizes)} "
-        "series). Ask for a shorter horizon or fewer windows, or leave these series out."
-    )
+    ticks = packed.last_ticks.repeat(horizon)
+    steps = np.tile(np.arange(1, horizon + 1), len(packed.sizes))
+    stamps = packed.form.restore(packed.frequency.advance(ticks, steps, packed.form))
+    frame: dict[Any, Any] = {}
+    if packed.columns.id is not None:
+        frame[packed.columns.id] = as_column(packed.ids.repeat(horizon))
+    frame[packed.columns.time] = as_column(stamps)
+    return pd.DataFrame(frame | dict(columns))
 
 
 def cross_validation_frame(

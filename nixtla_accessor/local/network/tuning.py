@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.blas import one_blas_thread
-from nixtla_accessor.local.examples import Examples, examples, split
-from nixtla_accessor.local.features import Floats
-from nixtla_accessor.local.forecasting import prepared
-from nixtla_accessor.local.losses import loss
-from nixtla_accessor.local.network import Weights, backward, forward, frozen_part, opened_names
-from nixtla_accessor.local.optimiser import Adam, flattened
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.network.blas import one_blas_thread
+from nixtla_accessor.local.network.examples import Examples, examples, split
+from nixtla_accessor.local.network.forecasting import prepared
+from nixtla_accessor.local.network.history import Floats
+from nixtla_accessor.local.network.losses import loss
+from nixtla_accessor.local.network.model import Weights, backward, forward, frozen_part, opened_names
+from nixtla_accessor.local.network.optimiser import Adam, flattened
+from nixtla_accessor.seasons import Season
 
 SHARES = (0.1, 0.25, 0.5)  # of the way from the base weights to the trained ones
 FURTHER_SHARES = (0.75, 1.0)  # for panels unlike the prior: the hold-out is too trusting, so the gain must be plain
@@ -126,7 +126,7 @@ def tune(
     Examples
     --------
     >>> import numpy as np
-    >>> from nixtla_accessor.local.network import pretrained_weights
+    >>> from nixtla_accessor.local.network.model import pretrained_weights
     >>> sales = [np.tile([10.0, 12.0, 15.0, 11.0], 10) + i for i in range(5)]
     >>> tuned = tune(pretrained_weights(), sales, Season(4, 0), steps=10, depth=1, loss="default", seed=0)
     >>> tuned.steps

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import uvicorn
 
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.local.engine import Engine
-from nixtla_accessor.local.server import create_app
-from nixtla_accessor.local.store import ModelStore, default_path
+from nixtla_accessor.local.service.engine import Engine
+from nixtla_accessor.local.service.server import create_app
+from nixtla_accessor.local.service.store import ModelStore, default_path
 
 _LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"

@@ -7,17 +7,24 @@ import math
 import operator
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from nixtla_accessor.api.schema import MODEL_ID_PATTERN, FinetuneLoss, Series
+from nixtla_accessor.api.schema import Series
+from nixtla_accessor.contract import (
+    DEFAULT_MODEL,
+    FINETUNE_LOSSES,
+    MAX_FINETUNE_DEPTH,
+    MIN_FINETUNE_DEPTH,
+    MODEL_ID_PATTERN,
+    FinetuneLoss,
+    level_of_quantile,
+)
 from nixtla_accessor.errors import InvalidArgumentError
-
-LOSSES: tuple[FinetuneLoss, ...] = get_args(FinetuneLoss)
 
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d{{1,15}})?)\s*(?P<unit>{'|'.join(_BYTES)})", re.ASCII | re.IGNORECASE)
@@ -26,7 +33,7 @@ Timeout = float | tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class FinetuneArguments:
+class FinetuneOptions:
     """The checked arguments of a finetune call, in plain Python types."""
 
     model: str
@@ -40,17 +47,26 @@ class FinetuneArguments:
 
 
 @dataclass(frozen=True, slots=True)
-class ForecastArguments:
-    """The checked arguments of a forecast call, in plain Python types."""
+class ForecastOptions:
+    """The checked arguments of a forecast call, in plain Python types.
+
+    Attributes
+    ----------
+    level : tuple of float or None
+        The levels of prediction intervals that are asked for, in percent.
+    quantiles : tuple of float or None
+        The quantiles that are asked for; the levels then are those that have them as bounds.
+    """
 
     h: int
     level: tuple[int | float, ...] | None
+    quantiles: tuple[float, ...] | None
     model: str
     finetuned_model_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class CrossValidationArguments:
+class CrossValidationOptions:
     """The checked arguments of a cross-validation call, in plain Python types."""
 
     h: int
@@ -61,9 +77,18 @@ class CrossValidationArguments:
     finetuned_model_id: str | None
 
 
-def check_finetune_arguments(
+@dataclass(frozen=True, slots=True)
+class AnomalyOptions:
+    """The checked arguments of an anomaly detection call, in plain Python types."""
+
+    level: int | float
+    model: str
+    finetuned_model_id: str | None
+
+
+def check_finetune_options(
     *,
-    model: object = "timegpt-1",
+    model: object = DEFAULT_MODEL,
     finetune_steps: object = 10,
     finetune_loss: object = "default",
     finetune_depth: object = 1,
@@ -71,12 +96,12 @@ def check_finetune_arguments(
     finetuned_model_id: object = None,
     overwrite: object = False,
     max_request: object = None,
-) -> FinetuneArguments:
+) -> FinetuneOptions:
     """Check everything of a finetune call but the series.
 
     Returns
     -------
-    FinetuneArguments
+    FinetuneOptions
         The same values; NumPy integers have become ``int``, and so has the text of a size.
 
     Raises
@@ -86,17 +111,19 @@ def check_finetune_arguments(
 
     Examples
     --------
-    >>> check_finetune_arguments(finetune_steps=50).finetune_steps
+    >>> check_finetune_options(finetune_steps=50).finetune_steps
     50
-    >>> check_finetune_arguments(finetune_depth=9)
+    >>> check_finetune_options(finetune_depth=9)
     Traceback (most recent call last):
     nixtla_accessor.errors.InvalidArgumentError: finetune_depth must be a whole number from 1 to 5; got 9.
     """
-    checked = FinetuneArguments(
+    checked = FinetuneOptions(
         model=check_text("model", model),
         finetune_steps=check_whole_number("finetune_steps", finetune_steps, lowest=1),
         finetune_loss=_check_loss(finetune_loss),
-        finetune_depth=check_whole_number("finetune_depth", finetune_depth, lowest=1, highest=5),
+        finetune_depth=check_whole_number(
+            "finetune_depth", finetune_depth, lowest=MIN_FINETUNE_DEPTH, highest=MAX_FINETUNE_DEPTH
+        ),
         output_model_id=check_model_id("output_model_id", output_model_id, optional=True),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
         overwrite=_check_flag("overwrite", overwrite),
@@ -110,14 +137,19 @@ def check_finetune_arguments(
     return checked
 
 
-def check_forecast_arguments(
-    *, h: object, level: object = None, model: object = "timegpt-1", finetuned_model_id: object = None
-) -> ForecastArguments:
+def check_forecast_options(
+    *,
+    h: object,
+    level: object = None,
+    quantiles: object = None,
+    model: object = DEFAULT_MODEL,
+    finetuned_model_id: object = None,
+) -> ForecastOptions:
     """Check everything of a forecast call but the series.
 
     Returns
     -------
-    ForecastArguments
+    ForecastOptions
         The same values; NumPy numbers have become Python's, and ``80.0`` has become ``80``.
 
     Raises
@@ -125,28 +157,33 @@ def check_forecast_arguments(
     InvalidArgumentError
         In one sentence that names the argument, what it may be and what it was.
     """
-    return ForecastArguments(
+    if level is not None and quantiles is not None:
+        raise InvalidArgumentError("Give level or quantiles, not both: level=[80] asks for the quantiles 0.1 and 0.9.")
+    asked_quantiles = None if quantiles is None else _check_quantiles(quantiles)
+    levels = level if asked_quantiles is None else levels_for_quantiles(asked_quantiles)
+    return ForecastOptions(
         h=check_whole_number("h", h, lowest=1),
-        level=None if level is None else _check_levels(level),
+        level=None if levels is None else _check_levels(levels),
+        quantiles=asked_quantiles,
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
     )
 
 
-def check_cross_validation_arguments(
+def check_cross_validation_options(
     *,
     h: object,
     n_windows: object = 1,
     step_size: object = None,
     level: object = None,
-    model: object = "timegpt-1",
+    model: object = DEFAULT_MODEL,
     finetuned_model_id: object = None,
-) -> CrossValidationArguments:
+) -> CrossValidationOptions:
     """Check everything of a cross-validation call but the series.
 
     Returns
     -------
-    CrossValidationArguments
+    CrossValidationOptions
         The same values in plain Python types; a step size of None has become the horizon.
 
     Raises
@@ -154,8 +191,8 @@ def check_cross_validation_arguments(
     InvalidArgumentError
         In one sentence that names the argument, what it may be and what it was.
     """
-    forecast = check_forecast_arguments(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
-    return CrossValidationArguments(
+    forecast = check_forecast_options(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
+    return CrossValidationOptions(
         h=forecast.h,
         n_windows=check_whole_number("n_windows", n_windows, lowest=1),
         step_size=forecast.h if step_size is None else check_whole_number("step_size", step_size, lowest=1),
@@ -163,6 +200,49 @@ def check_cross_validation_arguments(
         model=forecast.model,
         finetuned_model_id=forecast.finetuned_model_id,
     )
+
+
+def check_anomaly_options(
+    *, level: object = 99, model: object = DEFAULT_MODEL, finetuned_model_id: object = None
+) -> AnomalyOptions:
+    """Check everything of an anomaly detection call but the series.
+
+    Returns
+    -------
+    AnomalyOptions
+        The same values in plain Python types.
+
+    Raises
+    ------
+    InvalidArgumentError
+        In one sentence that names the argument, what it may be and what it was.
+    """
+    return AnomalyOptions(
+        level=_check_levels([level])[0],
+        model=check_text("model", model),
+        finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+    )
+
+
+def levels_for_quantiles(quantiles: Sequence[float]) -> list[float] | None:
+    """Return the levels of the intervals that have these quantiles as bounds, ascending.
+
+    Parameters
+    ----------
+    quantiles : sequence of float
+        Each in (0, 1).
+
+    Returns
+    -------
+    list of float or None
+        In percent; None where no interval is needed, since the quantile 0.5 is the forecast itself.
+
+    Examples
+    --------
+    >>> levels_for_quantiles([0.1, 0.5, 0.9])
+    [80.0]
+    """
+    return sorted({level_of_quantile(quantile) for quantile in quantiles} - {0.0}) or None
 
 
 def check_series(y: npt.ArrayLike, sizes: npt.ArrayLike) -> Series:
@@ -279,13 +359,13 @@ def check_bytes(name: str, value: object) -> int:
 
 def _check_loss(value: object) -> FinetuneLoss:
     """Check for one of the contract's losses."""
-    for loss in LOSSES:
+    for loss in FINETUNE_LOSSES:
         if isinstance(value, str) and value == loss:
             return loss
-    nearest = difflib.get_close_matches(value, LOSSES, n=1) if isinstance(value, str) else []
+    nearest = difflib.get_close_matches(value, FINETUNE_LOSSES, n=1) if isinstance(value, str) else []
     hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
     raise InvalidArgumentError(
-        f"finetune_loss must be one of {', '.join(map(repr, LOSSES))}; got {reprlib.repr(value)}{hint}"
+        f"finetune_loss must be one of {', '.join(map(repr, FINETUNE_LOSSES))}; got {reprlib.repr(value)}{hint}"
     )
 
 
@@ -297,6 +377,19 @@ def _check_levels(value: object) -> tuple[int | float, ...]:
             f"level must be a list of percentages from 0 to below 100, such as [80, 90]; got {reprlib.repr(value)}."
         )
     return tuple(int(level) if float(level).is_integer() else float(level) for level in levels)
+
+
+def _check_quantiles(value: object) -> tuple[float, ...]:
+    """Check for at least one number between 0 and 1."""
+    expected = "quantiles must be a list of numbers above 0 and below 1"
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InvalidArgumentError(f"{expected}, such as quantiles=[0.1, 0.9]; got {value!r}.")
+    asked: list[Any] = list(value)
+    wrong = [item for item in asked if not (_is_real(item) and 0 < item < 1)]
+    if wrong or not asked:
+        found = ", ".join(map(repr, wrong[:3])) if wrong else "none"
+        raise InvalidArgumentError(f"{expected}, at least one; got {found} ({len(wrong)} wrong of {len(asked)}).")
+    return tuple(float(item) for item in asked)
 
 
 def _check_flag(name: str, value: object) -> bool:

@@ -9,10 +9,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.blas import one_blas_thread
-from nixtla_accessor.local.features import HORIZON, Floats, extract, input_size, right_aligned
-from nixtla_accessor.local.network import LEVELS, MEDIAN, Weights, predict
-from nixtla_accessor.local.seasons import Season
+from nixtla_accessor.local.network.blas import one_blas_thread
+from nixtla_accessor.local.network.features import extract, input_size, right_aligned
+from nixtla_accessor.local.network.history import HORIZON, Floats
+from nixtla_accessor.local.network.model import LEVELS, MEDIAN, Weights, predict
+from nixtla_accessor.seasons import Season
 
 __all__ = ["Prepared", "forecast", "input_size", "prepared", "quantile_at"]
 
@@ -91,7 +92,7 @@ def forecast(
     Examples
     --------
     >>> import numpy as np
-    >>> from nixtla_accessor.local.network import pretrained_weights
+    >>> from nixtla_accessor.local.network.model import pretrained_weights
     >>> sales = np.tile([10.0, 12.0, 15.0, 11.0], 8)
     >>> forecast(pretrained_weights(), [sales], Season(4, 0), horizon=6).shape
     (1, 6, 9)

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 from safetensors.numpy import load, save
 
-from nixtla_accessor.local.features import HORIZON, N_BASES, N_INPUTS, Floats, Windows
+from nixtla_accessor.local.network.baselines import N_BASES
+from nixtla_accessor.local.network.features import N_INPUTS, Windows
+from nixtla_accessor.local.network.history import HORIZON, Floats
 
 Weights = dict[str, Floats]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.features import Floats, Integers
-from nixtla_accessor.local.network import LEVELS, MEDIAN
+from nixtla_accessor.local.network.history import Floats, Integers
+from nixtla_accessor.local.network.model import LEVELS, MEDIAN
 
 ERROR_LIMIT = 12  # `default`: errors beyond so many units do not pull any harder
 LIGHT = 0.3  # weight of the pinball loss beside a loss of the point forecast
