@@ -1,115 +1,92 @@
-"""Did fine-tuning help? A hold-out that the tuning never sees, forecast in three ways."""
+"""Did fine-tuning help? Forecasts of held-out windows, measured beside each other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nixtla_accessor.contract import Bound, parse_intervals
-from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.contract import interval_key
 from nixtla_accessor.panel.packing import PackedSeries, drop_last, refuse_shorter
 from nixtla_accessor.panel.scores import error_units, score, score_frame, seasonal_naive
+from nixtla_accessor.panel.tidy import MODEL_COLUMN
 
 if TYPE_CHECKING:
-    from nixtla_accessor.api.client import Client
-    from nixtla_accessor.api.requests import FinetuneOptions
+    from nixtla_accessor.api.requests import CrossValidationOptions
 
 SEASONAL_NAIVE, ZERO_SHOT, FINE_TUNED = "seasonal naive", "zero-shot", "fine-tuned"
-CLEAR = 1.0  # percent of MASE
-Values = npt.NDArray[np.float64]
+CLEAR_CHANGE = 1.0  # percent of MASE; a smaller change of the mean is called no clear difference
+MIN_TRAINING_VALUES = 2  # of each series: one change, which is the unit of MASE
+Forecasts = Mapping[str, npt.NDArray[np.float64]]
 
 
-def compare_models(
+def refuse_too_short(packed: PackedSeries, horizon: int, n_windows: int) -> None:
+    """Refuse series that are too short for a comparison.
+
+    Raises
+    ------
+    InvalidFrameError
+        If nothing to train on is left of a series.
+    """
+    held_out = horizon * n_windows
+    purpose = f"A comparison that holds out {n_windows} × {horizon} steps"
+    refuse_shorter(packed, held_out + MIN_TRAINING_VALUES, purpose)
+
+
+def compare_forecasts(
     packed: PackedSeries,
-    client: Client,
-    horizon: int,
-    tuning: FinetuneOptions,
+    forecasts: Mapping[str, Forecasts],
+    windows: CrossValidationOptions,
     *,
-    n_windows: int,
-    level: Sequence[float] | None,
     by_series: bool,
-    keep: bool,
 ) -> pd.DataFrame:
-    """Fine-tune on all but the hold-out, and measure the forecasts of it.
+    """Measure forecasts of the last windows of each series, beside the seasonal naive forecast.
 
     Parameters
     ----------
     packed : PackedSeries
-        The series, the hold-out included.
-    client : Client
-        Where to tune and to forecast.
-    horizon : int
-        The steps of a window.
-    tuning : FinetuneOptions
-        How to tune.
-    n_windows : int
-        How many windows follow each other at the end of each series.
-    level : sequence of float, optional
-        Levels of intervals whose coverage is measured, in percent.
+        The series, the held-out windows included.
+    forecasts : mapping of str to mapping of str to ndarray of shape (n_series * n_windows * horizon,)
+        For `ZERO_SHOT` and `FINE_TUNED` the columns ``TimeGPT``, ``TimeGPT-lo-80``, …; series by series.
+    windows : CrossValidationOptions
+        The windows, which follow each other at the end of each series, and the levels of their intervals.
     by_series : bool
-        Whether to show each series.
-    keep : bool
-        Whether the model is kept, rather than deleted at the end.
+        Whether to show each series, rather than the mean over them.
 
     Returns
     -------
     DataFrame
-        As `score_frame` makes it, with the verdict in its attrs.
+        As `score_frame` makes it, with the verdict in ``attrs["comparison"]``.
     """
+    horizon, n_windows, levels = windows.h, windows.n_windows, windows.level or ()
     held_out = horizon * n_windows
-    refuse_shorter(packed, held_out + 2, f"A comparison on {n_windows} × {horizon} steps held out")
-    wire, season = packed.frequency.api_name, packed.frequency.season_length
-    training = drop_last(packed, held_out)
-    model_id = client.finetune(training.y, training.sizes, wire, **asdict(tuning)).finetuned_model_id
-    try:
-        results = {
-            name: client.cross_validation(
-                packed.y,
-                packed.sizes,
-                wire,
-                horizon,
-                n_windows=n_windows,
-                level=level,
-                model=tuning.model,
-                finetuned_model_id=chosen,
-            )
-            for name, chosen in ((ZERO_SHOT, None), (FINE_TUNED, model_id))
-        }
-    finally:
-        if not keep:
-            with suppress(TimeGPTError):  # the figures count more than a model left behind
-                client.delete_finetuned_model(model_id)
     shape = (len(packed.sizes), held_out)
     ends = np.cumsum(packed.sizes)[:, None]
     actual = np.asarray(packed.y[ends - held_out + np.arange(held_out)], dtype=np.float64)
-    units = error_units(training, season)
-    scores = {SEASONAL_NAIVE: score(actual, seasonal_naive(packed, horizon, n_windows, season), units, {})}
-    for name, result in results.items():
-        answered = parse_intervals(result.intervals)
+    season_length = packed.frequency.season_length
+    units = error_units(drop_last(packed, held_out), season_length)
+    naive = seasonal_naive(packed, horizon, n_windows, season_length)
+    scores = {SEASONAL_NAIVE: score(actual, naive, units, {})}
+    for name, columns in forecasts.items():
         bounds = {
-            float(asked): (
-                answered[Bound("lo", float(asked))].reshape(shape),
-                answered[Bound("hi", float(asked))].reshape(shape),
+            float(level): (
+                columns[f"{MODEL_COLUMN}-{interval_key('lo', level)}"].reshape(shape),
+                columns[f"{MODEL_COLUMN}-{interval_key('hi', level)}"].reshape(shape),
             )
-            for asked in level or ()
+            for level in levels
         }
-        scores[name] = score(actual, result.mean.reshape(shape), units, bounds)
+        scores[name] = score(actual, columns[MODEL_COLUMN].reshape(shape), units, bounds)
     table = score_frame(packed, scores, by_series=by_series)
-    unchanged = np.array_equal(results[ZERO_SHOT].mean, results[FINE_TUNED].mean)
-    table.attrs["comparison"] = _verdict(scores, unchanged=unchanged) | (
-        {"finetuned_model_id": model_id} if keep else {}
-    )
+    unchanged = np.array_equal(forecasts[ZERO_SHOT][MODEL_COLUMN], forecasts[FINE_TUNED][MODEL_COLUMN])
+    table.attrs["comparison"] = _verdict(scores, unchanged=unchanged)
     return table
 
 
-def _verdict(scores: dict[str, dict[str, Values]], *, unchanged: bool) -> dict[str, str | int]:
-    """Say in a sentence whether tuning helped, and on how many series."""
+def _verdict(scores: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], *, unchanged: bool) -> dict[str, Any]:
+    """Return in a sentence whether tuning helped, and on how many series."""
     before, after = scores[ZERO_SHOT]["MASE"], scores[FINE_TUNED]["MASE"]
     measured = np.isfinite(before) & np.isfinite(after)
     n_better, n_worse = int((after < before)[measured].sum()), int((after > before)[measured].sum())
@@ -121,7 +98,7 @@ def _verdict(scores: dict[str, dict[str, Values]], *, unchanged: bool) -> dict[s
         return {"verdict": "Tuning changed nothing: the forecasts are those of the base model.", **counts}
     mean_before, mean_after = float(before[measured].mean()), float(after[measured].mean())
     change = 100 * (mean_after / mean_before - 1) if mean_before > 0 else 0.0
-    word = "made no clear difference" if abs(change) < CLEAR else "helped" if change < 0 else "did not help"
+    word = "made no clear difference" if abs(change) < CLEAR_CHANGE else "helped" if change < 0 else "did not help"
     verdict = (
         f"Tuning {word}: MASE {mean_before:.3f} → {mean_after:.3f} ({change:+.1f}%), better on {n_better} and worse on "
         f"{n_worse} of {n_series} series."

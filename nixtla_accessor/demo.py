@@ -1,4 +1,4 @@
-"""The demo: a real panel, fine-tuned and forecast by the local engine, and the errors as they are."""
+"""The demo: a real panel, fine-tuned and forecast by the local engine, and its errors on held-out days."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from nixtla_accessor.accessor import BASE_MODEL, TimeGPTAccessor
+from nixtla_accessor.accessor import TimeGPTAccessor
 from nixtla_accessor.api.client import connect
+from nixtla_accessor.contract import DEFAULT_MODEL
 from nixtla_accessor.datasets import load_weather
 from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.panel.scores import error_units, score, score_frame
@@ -26,7 +27,7 @@ SHOWN_DAYS = 42
 
 
 class _Stages:
-    """A progress bar that says what the demo is at."""
+    """A progress bar that names the stage of the demo."""
 
     names = ("starting the engine", "fine-tuning", "forecasting", "drawing", "done")
 
@@ -39,14 +40,14 @@ class _Stages:
         self._bar.close()
 
     def enter(self, stage: int) -> None:
-        """Say which stage begins."""
+        """Show that a stage begins."""
         self._bar.set_description_str(self.names[stage], refresh=False)
         self._bar.n = stage
         self._bar.refresh()
 
 
 def run_demo(folder: Path) -> None:
-    """Fine-tune, forecast the last season held out, print how good it was, and draw it.
+    """Fine-tune, forecast the last season, which is held out, print the errors, and draw the forecast.
 
     Parameters
     ----------
@@ -68,7 +69,7 @@ def run_demo(folder: Path) -> None:
                 finetune_steps=STEPS, finetune_depth=DEPTH, output_model_id=MODEL_ID, overwrite=True
             )
             stages.enter(2)
-            zero_shot = TimeGPTAccessor(history).forecast(SEASON_LENGTH, model=BASE_MODEL)
+            zero_shot = TimeGPTAccessor(history).forecast(SEASON_LENGTH, model=DEFAULT_MODEL)
             forecast = TimeGPTAccessor(tuned).forecast(SEASON_LENGTH, level=LEVELS)
         stages.enter(3)
         picture = folder / PICTURE
@@ -88,7 +89,7 @@ def run_demo(folder: Path) -> None:
     print(_errors(history, holdout, forecasts).to_string(float_format="{:.3f}".format))
     print("\nMASE: 1 is the error of repeating last week's value, in the years before. sMAPE in percent.")
     if forecast[MODEL_COLUMN].equals(zero_shot[MODEL_COLUMN]):
-        print("Tuning found no gain on a hold-out of its own, so the base model was kept.")
+        print("Tuning found no gain on its own validation set, so the base model was kept.")
     print(f"\nmodel id: {tuned.timegpt.model_id}\ndf.attrs['timegpt']:")
     for name, value in tuned.timegpt.record.items():
         print(f"  {name:<20} {value}")
@@ -96,7 +97,7 @@ def run_demo(folder: Path) -> None:
 
 
 def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, pd.Series[Any]]) -> pd.DataFrame:
-    """Return the mean errors over the series, a row for each way to forecast."""
+    """Return the mean errors over the series, one row for each method."""
     packed = TimeGPTAccessor(history).pack()
     units = error_units(packed, SEASON_LENGTH)
     actual = np.asarray(holdout["y"], np.float64).reshape(-1, SEASON_LENGTH)
@@ -108,7 +109,7 @@ def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, p
 
 
 def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
-    """Draw every series, the last weeks."""
+    """Draw the last weeks of every series."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -1,17 +1,19 @@
 """The record of a fine-tuned model in ``df.attrs["timegpt"]``: its only reader and writer.
 
-The record is one flat dict of JSON scalars, so it survives whatever keeps ``attrs``: query, assign, sort, copy,
-groupby, pickle and Parquet.
+The record is one flat dict of JSON scalars, so it survives every operation that keeps ``attrs``: query, assign, sort,
+copy, groupby, pickle and Parquet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
+
+from nixtla_accessor.panel.panel import Columns
 
 KEY = "timegpt"
 VERSION = 1  # of the list of fields
@@ -26,21 +28,21 @@ class Record:
     finetuned_model_id : str
         The model's id.
     base_model_id : str or None
-        The fine-tuned model that it went on from.
+        The fine-tuned model that it was trained from; None for the base model.
     model : str
         The name of the base model.
     freq : str, int or None
-        The frequency as pandas of today spells it, an int for integer time; None where it is not known.
+        The frequency in the spelling of today's pandas, an int for integer time; None if it is unknown.
     id_col, time_col, target_col : str or None
-        The columns that were used; None for an id column or a time that had no name.
+        The columns that were used; None for an id or time without a name.
     finetune_steps, finetune_loss, finetune_depth
         How it was tuned.
     input_tokens, output_tokens, finetune_tokens : int or None
-        What was paid, where the service told.
+        The tokens that were paid for, if the service said.
     n_series, n_obs : int or None
-        The size of what it was tuned on.
+        The number of series and of values that it was tuned on.
     created_at : str
-        When the record was made, ISO 8601 in UTC.
+        When the model was made, ISO 8601 in UTC.
     origin : str
         Scheme and host of the service that keeps the model; ``local`` for the embedded engine.
     version : int
@@ -66,18 +68,28 @@ class Record:
     n_obs: int | None = None
     version: int = VERSION
 
+    def __str__(self) -> str:
+        columns = f"{self.id_col!r}, {self.time_col!r}, {self.target_col!r}"
+        model = f"model {self.finetuned_model_id!r} at {self.origin}"
+        return f"{model}, freq {self.freq!r}, columns {columns}"
+
+    def for_frame(self, columns: Columns, freq: str | int | None) -> Record:
+        """Return the record with the columns and the frequency of the frame that it is attached to."""
+        names: dict[str, Any] = {"id_col": columns.id, "time_col": columns.time, "target_col": columns.target}
+        return replace(self, freq=freq, **names)
+
 
 _NAMES = frozenset(field.name for field in fields(Record))
 _TEXTS = ("finetuned_model_id", "model", "origin", "created_at")
 
 
 def attach_record(frame: pd.DataFrame | pd.Series[Any], record: Record) -> None:
-    """Write a record into a frame's attrs, in the place of the one that was there."""
+    """Write a record into a frame's attrs, replacing an earlier one."""
     frame.attrs[KEY] = asdict(record)
 
 
 def read_record(frame: pd.DataFrame | pd.Series[Any]) -> Record | None:
-    """Read the record of a frame; None where there is none that can be understood."""
+    """Return the record of a frame; None if there is none that can be read."""
     stored = frame.attrs.get(KEY)
     if not isinstance(stored, Mapping) or not all(isinstance(stored.get(name), str) for name in _TEXTS):
         return None
@@ -86,6 +98,6 @@ def read_record(frame: pd.DataFrame | pd.Series[Any]) -> Record | None:
 
 
 def view_record(frame: pd.DataFrame) -> Mapping[str, Any]:
-    """Return a read-only view of a frame's record, empty where there is none."""
+    """Return a read-only view of a frame's record, empty if there is none."""
     record = read_record(frame)
     return MappingProxyType({} if record is None else asdict(record))

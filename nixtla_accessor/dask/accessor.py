@@ -1,32 +1,31 @@
-"""``ddf.timegpt``: the face on Dask DataFrames. It calls the pandas face, and what is particular to partitions."""
+"""``ddf.timegpt``: the accessor's methods on Dask DataFrames; `nixtla_accessor.operations` does the work."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import dask.dataframe as dd
 import pandas as pd
 
-from nixtla_accessor.accessor import BASE_MODEL, Freq
-from nixtla_accessor.api.client import Client, default_client
-from nixtla_accessor.api.requests import Timeout, check_cross_validation_options, check_forecast_options
-from nixtla_accessor.dask.answering import Question, ask_by_partition, empty_answer
+from nixtla_accessor import operations
+from nixtla_accessor.api.client import Client
+from nixtla_accessor.api.requests import Timeout
+from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
-from nixtla_accessor.dask.carrying import carry_record, carry_what_is_said
-from nixtla_accessor.dask.faces import AskingFace, DaskFace
-from nixtla_accessor.dask.service import Service
-from nixtla_accessor.panel.intervals import levels_to_ask
+from nixtla_accessor.dask.carrying import carry_attached_record
+from nixtla_accessor.dask.source import DaskSource
 from nixtla_accessor.panel.packing import PackedSeries
-from nixtla_accessor.record import read_record
+from nixtla_accessor.record import read_record, view_record
+from nixtla_accessor.selection import Freq, Selection
+from nixtla_accessor.source import pack_source
 
 
 class DaskTimeGPTAccessor:
     """Fine-tuning and forecasting on a long-format Dask frame: ``ddf.timegpt``.
 
-    What has the name of a method of `nixtla_accessor.TimeGPTAccessor` does on the Dask frame what that does on the
-    computed one. Columns are named as there; one that is missing is refused at once, before anything is computed.
+    Methods behave like their namesakes on `nixtla_accessor.TimeGPTAccessor`, applied to the computed frame. Columns are
+    named as there; a missing column is refused at once, before anything is computed.
 
     Parameters
     ----------
@@ -49,23 +48,26 @@ class DaskTimeGPTAccessor:
 
     def __init__(self, frame: dd.DataFrame) -> None:
         self._frame = frame
-        carry_what_is_said(frame)
+        carry_attached_record(frame)
 
     def __repr__(self) -> str:
-        return repr(DaskFace(self._frame)).replace("<timegpt:", f"<timegpt on {self._frame.npartitions} partitions:", 1)
+        record = read_record(self._frame._meta)
+        none = "no fine-tuned model attached; finetune() makes one, use_model(id) attaches one"
+        return f"<timegpt on {self._frame.npartitions} partitions: {record or none}>"
 
     @property
     def model_id(self) -> str | None:
         """The id of the fine-tuned model attached to the frame, or None."""
-        return DaskFace(self._frame).model_id
+        record = read_record(self._frame._meta)
+        return None if record is None else record.finetuned_model_id
 
     @property
     def record(self) -> Mapping[str, Any]:
-        """What is known of the attached model: a read-only view, empty without a model.
+        """The record of the attached model: a read-only view, empty without a model.
 
-        It is that of the frame's meta, and the computed frame has it in ``attrs["timegpt"]``.
+        It is in the attrs of the frame's meta, and the computed frame has it in ``attrs["timegpt"]``.
         """
-        return DaskFace(self._frame).record
+        return view_record(self._frame._meta)
 
     def pack(
         self,
@@ -86,7 +88,7 @@ class DaskTimeGPTAccessor:
         Returns
         -------
         PackedSeries
-            That of the computed frame. It is in this process: 8 bytes for each row, and what the ids take.
+            The series of the computed frame, in this process: 8 bytes for each row, and the memory of the ids.
 
         Raises
         ------
@@ -96,8 +98,8 @@ class DaskTimeGPTAccessor:
         Notes
         -----
         Each partition is read once: a worker checks and packs its pieces of series, and sends their values, ids and
-        first stamps; here they are put end to end. Rows of a series that lie across those of another partition in time
-        cannot be: then the frame is shuffled by id, and read once more.
+        first stamps; here they are concatenated. If the rows of a series are interleaved in time over partitions, the
+        frame is shuffled by id first, and read once more.
 
         Examples
         --------
@@ -108,9 +110,8 @@ class DaskTimeGPTAccessor:
         >>> packed.freq, len(packed.sizes), len(packed.y)
         ('MS', 14, 1708)
         """
-        return DaskFace(self._frame).pack(
-            freq=freq, id_col=id_col, time_col=time_col, target_col=target_col, allow_missing=allow_missing
-        )
+        chosen = Selection(freq, id_col, time_col, target_col)
+        return pack_source(DaskSource(self._frame), chosen, allow_missing=allow_missing)
 
     def audit(
         self,
@@ -120,7 +121,7 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
     ) -> pd.DataFrame:
-        """List everything that `finetune` would refuse the frame for; nothing is sent.
+        """List every problem that `finetune` would refuse the frame for; nothing is sent.
 
         Parameters
         ----------
@@ -135,12 +136,12 @@ class DaskTimeGPTAccessor:
         Raises
         ------
         InvalidArgumentError, DuplicateColumnError
-            If it cannot be said which columns or which frequency are meant.
+            If it is unclear which columns or which frequency are meant.
 
         Notes
         -----
-        Without ``freq`` the frame is read for it first. Then it is shuffled by id, so that what lies across partitions
-        is found too, and the partitions are audited in parallel.
+        Without ``freq`` the stamps are read first to infer it. Then the frame is shuffled by id, so that problems
+        across partitions are found too, and the partitions are audited in parallel.
 
         Examples
         --------
@@ -152,8 +153,8 @@ class DaskTimeGPTAccessor:
                 series kind  count
         0  Agriculture  gap      1
         """
-        names = DaskFace(self._frame).columns(id_col, time_col, target_col)
-        return audit_dask_frame(self._frame, freq, *names)
+        chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame._meta)
+        return audit_dask_frame(self._frame, freq, chosen.id_col, chosen.time_col, chosen.target_col)
 
     def finetune(
         self,
@@ -162,8 +163,8 @@ class DaskTimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
-        model: str = BASE_MODEL,
-        finetune_steps: int = 10,
+        model: str = DEFAULT_MODEL,
+        finetune_steps: int = DEFAULT_FINETUNE_STEPS,
         finetune_loss: str = "default",
         finetune_depth: int = 1,
         output_model_id: str | None = None,
@@ -190,8 +191,8 @@ class DaskTimeGPTAccessor:
         Returns
         -------
         dask DataFrame
-            The very frame that it was called on, whose plan has one more step: the record. Computed, persisted or
-            written, and after shuffles too, what comes of it has the record where pandas would have it.
+            The very frame that it was called on; the record is one more step of its plan. Whatever is computed,
+            persisted or written from it has the record where pandas would have it, and after shuffles too.
 
         Raises
         ------
@@ -209,25 +210,11 @@ class DaskTimeGPTAccessor:
         >>> tuned is ddf, tuned.query("y > 3").compute(scheduler="threads").timegpt.model_id
         (True, 'by-industry')
         """
-        face = DaskFace(self._frame)
-        face.finetune(
-            freq=freq,
-            id_col=id_col,
-            time_col=time_col,
-            target_col=target_col,
-            model=model,
-            finetune_steps=finetune_steps,
-            finetune_loss=finetune_loss,
-            finetune_depth=finetune_depth,
-            output_model_id=output_model_id,
-            finetuned_model_id=finetuned_model_id,
-            overwrite=overwrite,
-            allow_missing=allow_missing,
-            max_request=max_request,
-            timeout=timeout,
-            client=client,
-        )
-        return self._carry_record_of(face)
+        chosen = Selection(freq, id_col, time_col, target_col)
+        tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
+        naming = operations.ModelNaming(output_model_id, finetuned_model_id, overwrite)
+        sending = operations.Sending(client, timeout, max_request, allow_missing)
+        return operations.finetune(DaskSource(self._frame), chosen, tuning, naming, sending)
 
     def use_model(
         self,
@@ -239,7 +226,7 @@ class DaskTimeGPTAccessor:
         target_col: Hashable | None = None,
         client: Client | None = None,
     ) -> dd.DataFrame:
-        """Attach a fine-tuned model that exists to the frame; nothing is computed.
+        """Attach an existing fine-tuned model to the frame; nothing is computed.
 
         Parameters
         ----------
@@ -258,11 +245,8 @@ class DaskTimeGPTAccessor:
         InvalidArgumentError, MissingColumnError, ConfigurationError, TransportError, ApiError, ResponseError
             As in `finetune`.
         """
-        face = DaskFace(self._frame)
-        face.use_model(
-            finetuned_model_id, freq=freq, id_col=id_col, time_col=time_col, target_col=target_col, client=client
-        )
-        return self._carry_record_of(face)
+        chosen = Selection(freq, id_col, time_col, target_col)
+        return operations.use_model(DaskSource(self._frame), chosen, finetuned_model_id, client=client)
 
     def forecast(
         self,
@@ -279,20 +263,20 @@ class DaskTimeGPTAccessor:
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
-        """Plan to forecast every series of the frame, with the model attached to it unless told otherwise.
+        """Plan a forecast of every series of the frame, with the attached model unless another is named.
 
         Parameters
         ----------
         h, level, quantiles, model, finetuned_model_id, allow_missing, client
             As in `nixtla_accessor.TimeGPTAccessor.forecast`.
         freq, id_col, time_col, target_col
-            As in `pack`; freq None takes the record's. Where there is none, the stamps are read for it at once.
+            As in `pack`; with freq None, the record's frequency. Without a record, the stamps are read at once.
 
         Returns
         -------
         dask DataFrame
-            Lazy: the service is asked when it is computed, and again each time; ``persist`` keeps the answers. In this
-            process it is asked through the client, which must be open still. The rows are those of the pandas accessor,
+            Lazy: the service is asked when it is computed, and again each time; ``persist`` keeps the answers. Within
+            this process the client asks, so it must still be open then. The rows are those of the pandas accessor,
             sorted by id and time within each partition. Its record is that of the model that was used.
 
         Raises
@@ -306,12 +290,12 @@ class DaskTimeGPTAccessor:
         -----
         The frame is shuffled by id first, unless Dask knows already that no series lies in two partitions (it was
         shuffled by id, or the id is the index and the divisions are known). Then each partition asks for itself, at
-        most eight at a time over the cluster, through the connection of its process, with the rules of the client for
-        trying again. Workers take the key from ``NIXTLA_API_KEY`` in their environment: it does not travel. Where the
-        service is the embedded engine, each worker process starts its own; it finds the models only on this machine.
+        most eight at a time over the cluster, through the connection of its process, with the retry rules of the
+        client. Workers read the key from ``NIXTLA_API_KEY`` in their environment: it does not travel. If the service
+        is the embedded engine, each worker process starts its own; it finds the models of this machine only.
 
-        A partition that fails fails what is computed with it. After ``persist``, and with the distributed scheduler,
-        the others have their answers: ``.partitions[i]`` gives one.
+        If a partition fails, so does the computation. After ``persist`` with the distributed scheduler, the other
+        partitions keep their answers: ``.partitions[i]`` returns one.
 
         Examples
         --------
@@ -326,23 +310,10 @@ class DaskTimeGPTAccessor:
         >>> list(ahead.columns)
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
-        levels = levels_to_ask(level, quantiles)
-        base = BASE_MODEL if model is None else model
-        checked = check_forecast_options(h=h, level=levels, model=base, finetuned_model_id=finetuned_model_id)
-        asked_quantiles = None if quantiles is None else list(quantiles)
-        return self._ask(
-            "forecast",
-            {"h": checked.h, "level": checked.level if quantiles is None else None, "quantiles": asked_quantiles},
-            (checked.level, asked_quantiles),
-            freq=freq,
-            id_col=id_col,
-            time_col=time_col,
-            target_col=target_col,
-            model=model,
-            finetuned_model_id=finetuned_model_id,
-            allow_missing=allow_missing,
-            client=client or default_client(),
-        )
+        chosen = Selection(freq, id_col, time_col, target_col)
+        choice = operations.ModelChoice(model, finetuned_model_id)
+        sending = operations.Sending(client, allow_missing=allow_missing)
+        return operations.forecast(DaskSource(self._frame), chosen, choice, sending, h, level, quantiles)
 
     def cross_validation(
         self,
@@ -360,7 +331,7 @@ class DaskTimeGPTAccessor:
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
-        """Plan to forecast windows at the end of every series, each from what came before it.
+        """Plan forecasts of windows at the end of every series, each from the values before it.
 
         Parameters
         ----------
@@ -394,68 +365,8 @@ class DaskTimeGPTAccessor:
         ...     windows.compute(scheduler="threads").shape
         (504, 5)
         """
-        base = BASE_MODEL if model is None else model
-        checked = check_cross_validation_options(
-            h=h,
-            n_windows=n_windows,
-            step_size=step_size,
-            level=level,
-            model=base,
-            finetuned_model_id=finetuned_model_id,
-        )
-        return self._ask(
-            "cross_validation",
-            {"h": checked.h, "n_windows": checked.n_windows, "step_size": checked.step_size, "level": checked.level},
-            (checked.level, None),
-            freq=freq,
-            id_col=id_col,
-            time_col=time_col,
-            target_col=target_col,
-            model=model,
-            finetuned_model_id=finetuned_model_id,
-            allow_missing=allow_missing,
-            client=client or default_client(),
-        )
-
-    def _ask(
-        self,
-        method: Literal["forecast", "cross_validation"],
-        arguments: Mapping[str, Any],
-        shown: tuple[Sequence[float] | None, Sequence[float] | None],
-        *,
-        model: str | None,
-        finetuned_model_id: str | None,
-        allow_missing: bool,
-        client: Client,
-        **columns_and_freq: Any,  # noqa: ANN401 - as the caller gave them
-    ) -> dd.DataFrame:
-        """Settle what can be known without the rows, and plan the rest."""
-        face = AskingFace(self._frame)
-        packed, record = face.settle(
-            model=model,
-            finetuned_model_id=finetuned_model_id,
-            allow_missing=allow_missing,
-            client=client,
-            **columns_and_freq,
-        )
-        columns, frequency = packed.columns, packed.frequency
-        if record is not None:
-            names: dict[str, Any] = {"id_col": columns.id, "time_col": columns.time, "target_col": columns.target}
-            record = replace(record, freq=frequency.name, **names)
-        which = {"model": model, "finetuned_model_id": None if record is None else record.finetuned_model_id}
-        question = Question(
-            method,
-            columns,
-            {**arguments, **which, "freq": frequency, "allow_missing": allow_missing},
-            record,
-            Service(client),
-        )
-        empty = empty_answer(face.meta, columns, *shown, with_past=method == "cross_validation")
-        return ask_by_partition(self._frame, question, empty)
-
-    def _carry_record_of(self, face: DaskFace) -> dd.DataFrame:
-        """Attach to the frame what was attached to its meta."""
-        record = read_record(face.meta)
-        if record is not None:
-            carry_record(self._frame, record)
-        return self._frame
+        chosen = Selection(freq, id_col, time_col, target_col)
+        choice = operations.ModelChoice(model, finetuned_model_id)
+        sending = operations.Sending(client, allow_missing=allow_missing)
+        windows = operations.Windows(h, n_windows, step_size, level)
+        return operations.cross_validation(DaskSource(self._frame), chosen, choice, sending, windows)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import dask.dataframe as dd
 import pandas as pd
 
-from nixtla_accessor.accessor import Freq
 from nixtla_accessor.dask.joining import find_joint_frequency, lay_out
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import Pieces, Reading, cut_pieces
@@ -18,6 +17,7 @@ from nixtla_accessor.panel.frame import default_columns, take_column
 from nixtla_accessor.panel.frequency import parse_frequency
 from nixtla_accessor.panel.inference import Finding, find_frequency
 from nixtla_accessor.panel.panel import Columns, Panel
+from nixtla_accessor.selection import Freq
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,11 @@
 """The record on a Dask frame: in its meta, and in the attrs of every partition that is computed.
 
-Dask knows attrs from pandas alone, which passes them on: in the meta, the empty frame that describes a collection, and
-in each partition. The two part where rows change partitions (shuffle, set_index, groupby-apply): there the partitions'
-attrs are dropped, and the meta's stay. So the record is a step of Dask's plan that, when the plan is optimised, moves
-up behind every step whose meta has the record still, and falls away at one whose meta has it no more. It comes last
-then: what is computed agrees with the meta, and Dask's own steps move ahead undisturbed.
+Dask itself does nothing with attrs: pandas passes them on, in the meta (the empty frame that describes a collection)
+and in each partition. The two differ after a step that moves rows between partitions (shuffle, set_index,
+groupby-apply): the partitions lose their attrs, the meta keeps them. So the record is a step of Dask's plan. When the
+plan is optimised, this step moves behind every step whose meta still has the record, and is dropped at a step whose
+meta has lost it. In the end it comes last, so that the computed partitions agree with the meta, and Dask can optimise
+its own steps undisturbed.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from nixtla_accessor.record import Record, attach_record, read_record
 
 
 def carry_record(frame: dd.DataFrame, record: Record) -> None:
-    """Attach a record to a Dask frame in place, as Dask itself does it when a column is assigned."""
+    """Attach a record to a Dask frame in place, as Dask itself does when a column is assigned."""
     frame._expr = CarryRecord(frame.expr, record)
 
 
-def carry_what_is_said(frame: dd.DataFrame) -> None:
-    """See to it, in place, that a frame whose meta has a record is computed with it.
+def carry_attached_record(frame: dd.DataFrame) -> None:
+    """Ensure, in place, that a frame whose meta has a record is computed with it.
 
-    A record that was read from files is in the meta, and what is computed may have lost it on the way.
+    A record that was read from files is in the meta, but computed partitions may have lost it.
     """
     record = read_record(frame._meta)
     if record is not None and not isinstance(frame.expr, CarryRecord):
@@ -48,9 +49,9 @@ class CarryRecord(Elemwise):  # type: ignore[misc]  # Dask is not typed
     operation = staticmethod(put_record)
 
     def __dask_graph__(self) -> dict[Any, Any]:
-        """Return the graph; of a plan that is not lowered yet none.
+        """Return the graph; an empty one for a plan that is not lowered yet.
 
-        Dask of 2025 asks steps that are not its own for a graph, only to see that they can have one.
+        Dask of 2025 asks foreign steps for their graph only to see whether they have one.
         """
         try:
             graph: dict[Any, Any] = super().__dask_graph__()
@@ -59,9 +60,9 @@ class CarryRecord(Elemwise):  # type: ignore[misc]  # Dask is not typed
         return graph
 
     def _simplify_up(self, parent: Expr, dependents: object) -> Expr | None:  # noqa: ARG002 - Dask's signature
-        """Move behind the step that follows, or fall away where that has no record in its meta.
+        """Move behind the following step, or drop out if its meta has no record.
 
-        What users' functions are given keeps its record.
+        Frames that users' own functions receive keep their record.
         """
         if isinstance(parent, CarryRecord):
             return CarryRecord(self.frame, parent.record)
@@ -73,7 +74,7 @@ class CarryRecord(Elemwise):  # type: ignore[misc]  # Dask is not typed
 
 
 def _has_meta(step: Expr) -> bool:
-    """Tell whether a step gives a collection; those that write files or gather results do not."""
+    """Return whether a step yields a collection; steps that write files or gather results do not."""
     try:
         return step._meta is not None
     except (NotImplementedError, TypeError):

@@ -13,8 +13,10 @@ import pandas as pd
 
 from nixtla_accessor.errors import InvalidFrameError
 from nixtla_accessor.panel.diagnosis import irregularity
-from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.frame import read_panel
+from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.ids import ranges, slices
+from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.messages import SHOWN, rest
 from nixtla_accessor.panel.panel import Columns, Panel
 from nixtla_accessor.panel.target import Target
@@ -256,3 +258,11 @@ def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Tic
         y[places] = panel.y[chunk]
         filled[places] = True
     return (y, start_ticks) if filled.all() else None
+
+
+def pack_frame(
+    frame: pd.DataFrame, columns: Columns, freq: FrequencyLike | None = None, *, allow_missing: bool = False
+) -> PackedSeries:
+    """Check a frame and pack its series."""
+    panel = read_panel(frame, columns, allow_missing=allow_missing)
+    return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))

@@ -52,7 +52,9 @@ def test_a_refused_value_is_said_in_the_callers_terms(service, client, df):
         df.timegpt.finetune(max_request=LIMIT, client=client)
     before = sum(len(request.json["series"]["sizes"]) for request in service.posts[:2])
     row = df.sort_values(["unique_id", "ds"]).reset_index(drop=True).loc[before * 122 + 130]
-    assert f"The refused values (1) are: series {row['unique_id']!r} at {row['ds']}: {row['y']}." in str(caught.value)
+    assert f"In the frame, the refused values are: series {row['unique_id']!r} at {row['ds']}: {row['y']}." in str(
+        caught.value
+    )
     assert "This was at part 3 of " in str(caught.value)
     assert df.attrs == {}
     assert service.models == {}
@@ -65,10 +67,12 @@ def test_a_series_that_is_too_large_is_named(service, client, df):
         errors.InvalidArgumentError, match=r"2 of 14 do not \(counted from 0\): series 0 makes"
     ) as caught:
         mixed.timegpt.finetune(max_request=600, client=client)
-    assert str(caught.value).endswith("\nThe series (2) are: 'Agriculture', 'Finance'.")
+    assert str(caught.value).endswith("\nThese series are too large: 'Agriculture', 'Finance'.")
     with pytest.raises(errors.InvalidArgumentError) as caught:
         df.timegpt.finetune(max_request=600, client=client)
-    assert re.search(r"\nThe series \(14\) are: 'Agriculture', 'Business services', '.*', …\.$", str(caught.value))
+    assert re.search(
+        r"\nThese series are too large: 'Agriculture', 'Business services', '.*' and 11 more\.$", str(caught.value)
+    )
     assert service.requests == []
 
 

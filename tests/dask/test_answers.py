@@ -12,7 +12,7 @@ from dask.dataframe.dask_expr._shuffle import ShuffleBase
 from dask.dataframe.utils import assert_eq
 
 from nixtla_accessor import Client, connect, errors
-from nixtla_accessor.dask.service import Service
+from nixtla_accessor.dask.portable_client import PortableClient
 from nixtla_accessor.dask.turns import MOST_AT_ONCE
 
 KEY = "nixak-a-key-that-must-not-travel-0123456789"
@@ -189,7 +189,7 @@ class TestFailures:
         (note,) = caught.value.__notes__
         assert note == (
             "This is partition 1 of 3, whose 2 series are 'series 2', 'series 3'. "
-            "Other partitions are not concerned; persist() keeps what they have answered."
+            "Other partitions are unaffected; persist() keeps their answers."
         )
         assert len(ahead.partitions[0].compute()) == len(ahead.partitions[2].compute()) == 6
 
@@ -212,17 +212,17 @@ class TestSecrets:
                 assert KEY not in repr(graph)
 
     def test_elsewhere_the_key_is_that_of_the_environment(self, client, service, monkeypatch):
-        here = Service(client)
+        here = PortableClient(client)
         elsewhere = pickle.loads(pickle.dumps(here))
-        assert here.client() is client
+        assert here.get() is client
         with pytest.raises(errors.ConfigurationError, match="NIXTLA_API_KEY"):
-            elsewhere.client()
+            elsewhere.get()
         monkeypatch.setenv("NIXTLA_API_KEY", "another-key")
         monkeypatch.setenv("NIXTLA_BASE_URL", "https://example.com")
-        made = elsewhere.client()
+        made = elsewhere.get()
         assert made.settings.api_key.get_secret_value() == "another-key"
         assert made.settings.base_url == service.url
-        assert pickle.loads(pickle.dumps(elsewhere)).client() is made
+        assert pickle.loads(pickle.dumps(elsewhere)).get() is made
 
     def test_an_explicit_client_is_used(self, frame, service, client):
         with Client("another-key", service.url, progress=False) as other:

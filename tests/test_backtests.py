@@ -6,7 +6,6 @@ import pytest
 
 from nixtla_accessor import connect, errors
 from nixtla_accessor.datasets import load_unemployment
-from nixtla_accessor.panel.frequency import parse_frequency
 
 
 @pytest.fixture(autouse=True)
@@ -183,36 +182,3 @@ class TestCompare:
         with pytest.raises(errors.InvalidArgumentError):
             panel().timegpt.compare(5, level=[100])
         assert len(local.finetuned_models()) == before
-
-
-@pytest.mark.parametrize(
-    ("freq", "steps"),
-    [
-        ("D", 7),
-        ("2D", 7),
-        ("7D", 52),
-        ("B", 5),
-        ("W-MON", 52),
-        ("2W", 26),
-        ("MS", 12),
-        ("2ME", 6),
-        ("BMS", 12),
-        ("SMS", 24),
-        ("QS-FEB", 4),
-        ("2QS", 2),
-        ("YE", 1),
-        ("h", 24),
-        ("4h", 6),
-        ("24h", 7),
-        ("30min", 48),
-        ("15min", 96),
-        ("5min", 288),
-        ("min", 60),
-        ("10s", 6),
-        ("s", 60),
-        ("7min", 1),
-        (1, 1),
-    ],
-)
-def test_season_lengths(freq, steps):
-    assert parse_frequency(freq).season_length == steps

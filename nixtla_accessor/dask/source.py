@@ -1,0 +1,125 @@
+"""A Dask DataFrame as a source: packed here, and asked about partition by partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import dask.dataframe as dd
+import pandas as pd
+
+from nixtla_accessor.api.client import Client
+from nixtla_accessor.dask.carrying import carry_attached_record, carry_record, put_record
+from nixtla_accessor.dask.packing import infer_dask_frequency, pack_dask_frame
+from nixtla_accessor.dask.partitions import bring_series_together
+from nixtla_accessor.dask.portable_client import PortableClient
+from nixtla_accessor.dask.turns import turn
+from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.queries import Query
+from nixtla_accessor.record import Record
+
+
+class DaskSource:
+    """A Dask DataFrame as a source; see `nixtla_accessor.source.Source`."""
+
+    __slots__ = ("_frame",)
+
+    def __init__(self, frame: dd.DataFrame) -> None:
+        self._frame = frame
+
+    @property
+    def schema(self) -> pd.DataFrame:
+        """The frame's meta: an empty frame with its columns, dtypes and attrs."""
+        meta: pd.DataFrame = self._frame._meta
+        return meta
+
+    def pack(self, columns: Columns, frequency: Frequency | None, *, allow_missing: bool) -> PackedSeries:
+        """Return the series of all partitions, checked and packed."""
+        return pack_dask_frame(self._frame, columns, frequency, allow_missing=allow_missing)
+
+    def settle_frequency(self, columns: Columns, frequency: Frequency | None, *, allow_missing: bool) -> Frequency:
+        """Return the frequency of all partitions; where it is not given, the stamps are read for it now."""
+        return frequency or infer_dask_frequency(self._frame, columns, allow_missing=allow_missing)
+
+    def attach(self, record: Record) -> dd.DataFrame:
+        """Add the record to the frame's plan."""
+        carry_record(self._frame, record)
+        return self._frame
+
+    def answer(self, query: Query, client: Client) -> dd.DataFrame:
+        """Plan to ask for each partition; nothing is computed."""
+        series_together = bring_series_together(self._frame, query.columns)
+        empty = query.empty_answer(self.schema)
+        if query.record is not None:
+            empty = put_record(empty, query.record.for_frame(query.columns, _name(query.frequency)))
+        answers = series_together.map_partitions(
+            answer_partition,
+            query,
+            PortableClient(client),
+            empty,
+            series_together.npartitions,
+            meta=empty,
+            enforce_metadata=False,
+            clear_divisions=True,
+        )
+        carry_attached_record(answers)
+        return answers
+
+
+def answer_partition(
+    part: pd.DataFrame,
+    query: Query,
+    client: PortableClient,
+    empty: pd.DataFrame,
+    n_partitions: int,
+    partition_info: Mapping[str, Any] | None = None,
+) -> pd.DataFrame:
+    """Ask about one partition, whose series are complete; a partition without rows is answered without asking.
+
+    Parameters
+    ----------
+    part : DataFrame
+        The rows of the partition.
+    query : Query
+        The question.
+    client : PortableClient
+        The client to ask with.
+    empty : DataFrame
+        An answer without rows.
+    n_partitions : int
+        How many partitions there are.
+    partition_info : mapping, optional
+        Given by Dask: the ``number`` of the partition.
+    """
+    if not len(part):
+        return empty.copy()
+    number = 0 if partition_info is None else int(partition_info["number"])
+    with _partition_named(part, query.columns, f"partition {number} of {n_partitions}"), turn():
+        answer = query.answer(part, client.get())
+    id_col = query.columns.id
+    if id_col is not None and isinstance(empty[id_col].dtype, pd.CategoricalDtype):
+        answer[id_col] = answer[id_col].astype("category")  # a shuffle may have made text of them
+    answer.attrs = dict(empty.attrs)
+    return answer
+
+
+def _name(frequency: Frequency | None) -> str | int | None:
+    return None if frequency is None else frequency.name
+
+
+@contextmanager
+def _partition_named(part: pd.DataFrame, columns: Columns, name: str) -> Iterator[None]:
+    """Add a note to an error that names the partition, and its series."""
+    try:
+        yield
+    except TimeGPTError as error:
+        if columns.id is not None:
+            ids = list(take_column(part, columns.id, "id").unique())
+            name += f", whose {len(ids)} series are {', '.join(map(repr, ids[:3]))}{', …' if len(ids) > 3 else ''}"
+        error.add_note(f"This is {name}. Other partitions are unaffected; persist() keeps their answers.")
+        raise

@@ -1,0 +1,197 @@
+"""Questions about the series of a frame: a forecast, a cross-validation, anomalies.
+
+A query is a plain value that names the columns, the frequency and the model. It is answered for a pandas frame, or on
+Dask for each partition.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from nixtla_accessor.contract import SIDES, interval_key
+from nixtla_accessor.errors import NoModelError
+from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.frequency import Frequency, parse_frequency
+from nixtla_accessor.panel.messages import count
+from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_frame, refuse_shorter
+from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.tidy import anomaly_frame, cross_validation_frame, forecast_columns, forecast_frame
+from nixtla_accessor.record import Record, attach_record
+from nixtla_accessor.refusals import refused_rows_named
+
+if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
+    from nixtla_accessor.api.client import Client
+    from nixtla_accessor.api.requests import AnomalyOptions, CrossValidationOptions, ForecastOptions
+    from nixtla_accessor.api.schema import Series
+
+
+@dataclass(frozen=True, slots=True)
+class Query(ABC):
+    """A question about all series of a frame.
+
+    Attributes
+    ----------
+    columns : Columns
+        The columns of the frame.
+    frequency : Frequency or None
+        The frequency of the stamps; None infers it from them.
+    allow_missing : bool
+        Whether missing values are sent as such.
+    record : Record or None
+        The fine-tuned model that is asked; None for the base model.
+    """
+
+    columns: Columns
+    frequency: Frequency | None
+    allow_missing: bool
+    record: Record | None
+
+    def answer(self, frame: pd.DataFrame, client: Client) -> pd.DataFrame:
+        """Pack a frame, ask the service, and return its answer as a tidy frame that carries the model's record.
+
+        Raises
+        ------
+        InvalidFrameError
+            If the frame cannot be packed.
+        NoModelError
+            If the model was tuned at another frequency.
+        ConfigurationError, TransportError, ApiError, ResponseError
+            If there is no answer.
+        """
+        packed = pack_frame(frame, self.columns, self.frequency, allow_missing=self.allow_missing)
+        refuse_other_frequency(self.record, packed.frequency)
+        answer = self._ask(packed, client)
+        if self.record is not None:
+            attach_record(answer, self.record.for_frame(packed.columns, packed.freq))
+        return answer
+
+    def empty_answer(self, schema: pd.DataFrame) -> pd.DataFrame:
+        """Return an answer without rows, with the columns and dtypes of one that has some.
+
+        Parameters
+        ----------
+        schema : DataFrame
+            A frame with the columns and dtypes of those that are asked about.
+        """
+        times = take_column(schema, self.columns.time, "time")
+        time_dtype = times.dtype.categories.dtype if isinstance(times.dtype, pd.CategoricalDtype) else times.dtype
+        answer: dict[Any, pd.Series[Any]] = {}
+        if self.columns.id is not None:
+            ids = take_column(schema, self.columns.id, "id")
+            answer[self.columns.id] = pd.Series(ids.array[:0], dtype=ids.dtype)
+        answer[self.columns.time] = pd.Series([], dtype=time_dtype)
+        target = pd.Series([], dtype=take_column(schema, self.columns.target, "target").dtype)
+        return pd.DataFrame(answer | self._empty_columns(pd.Series([], dtype=time_dtype), target))
+
+    @abstractmethod
+    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        """Ask the service about packed series."""
+
+    @abstractmethod
+    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:
+        """Return the columns of an answer beyond id and time; times and target have no rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastQuery(Query):
+    """A forecast of every series."""
+
+    options: ForecastOptions
+
+    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        options = self.options
+        model_reads = client.model_parameters(options.model, packed.frequency.api_name)
+        steps = model_reads.input_size
+        if options.level is not None:  # the hosted service derives its intervals from windows further back
+            steps = 3 * steps + max(model_reads.horizon, options.h)
+        recent = keep_last(packed, steps)
+        with refused_rows_named(recent):
+            result = client.ask(options, series_of(recent), recent.frequency.api_name)
+        columns = forecast_columns(result.mean, result.intervals, self._shown_levels, options.quantiles)
+        return forecast_frame(packed, options.h, columns)
+
+    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:  # noqa: ARG002
+        return _empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles)
+
+    @property
+    def _shown_levels(self) -> Sequence[float] | None:
+        """The levels that the answer shows as intervals; those that quantiles need are not shown."""
+        return self.options.level if self.options.quantiles is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class CrossValidationQuery(Query):
+    """Forecasts of windows at the end of every series."""
+
+    options: CrossValidationOptions
+
+    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        options = self.options
+        covered = options.h + (options.n_windows - 1) * options.step_size
+        refuse_shorter(packed, covered + 1, f"{count(options.n_windows, 'window')} of {count(options.h, 'step')}")
+        with refused_rows_named(packed):
+            result = client.ask(options, series_of(packed), packed.frequency.api_name)
+        columns = forecast_columns(result.mean, result.intervals, options.level, None)
+        return cross_validation_frame(packed, options.h, result.positions, columns)
+
+    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:
+        forecasts = _empty_forecasts(self.options.level, self.options.level, None)
+        return {"cutoff": times, self.columns.target: target, **forecasts}
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyQuery(Query):
+    """The values that lie outside the interval of their forecast."""
+
+    options: AnomalyOptions
+
+    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        with refused_rows_named(packed):
+            result = client.ask(self.options, series_of(packed), packed.frequency.api_name)
+        columns = forecast_columns(result.mean, result.intervals, [self.options.level], None)
+        return anomaly_frame(packed, result.sizes, {**columns, "anomaly": result.anomaly})
+
+    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:  # noqa: ARG002
+        forecasts = _empty_forecasts([self.options.level], [self.options.level], None)
+        return {self.columns.target: target, **forecasts, "anomaly": pd.Series([], dtype=bool)}
+
+
+def series_of(packed: PackedSeries) -> Series:
+    """Return packed series as the request has them; they are checked already."""
+    from nixtla_accessor.api.schema import Series
+
+    return Series.model_construct(y=packed.y, sizes=packed.sizes)
+
+
+def refuse_other_frequency(record: Record | None, frequency: Frequency) -> None:
+    """Refuse to ask a fine-tuned model about series of another frequency.
+
+    Raises
+    ------
+    NoModelError
+        If the model was tuned at another frequency.
+    """
+    if record is None or record.freq is None:
+        return
+    if parse_frequency(record.freq).api_name != frequency.api_name:
+        raise NoModelError(
+            f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is "
+            f"at {frequency.name!r}. Fine-tune a model to this frame: df.timegpt.finetune()."
+        )
+
+
+def _empty_forecasts(
+    answered: Sequence[float] | None, shown: Sequence[float] | None, quantiles: Sequence[float] | None
+) -> dict[Any, pd.Series[Any]]:
+    """Return the columns of forecasts without rows."""
+    nothing: npt.NDArray[np.float64] = np.empty(0)
+    intervals = {interval_key(side, level): nothing for level in answered or () for side in SIDES}
+    columns = forecast_columns(nothing, intervals, shown, quantiles)
+    return {name: pd.Series(values) for name, values in columns.items()}

@@ -1,0 +1,42 @@
+"""Names the rows of a frame that the service refused by their positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nixtla_accessor.contract import refused_positions
+from nixtla_accessor.errors import OversizedSeriesError, UnprocessableError
+from nixtla_accessor.panel.messages import SHOWN, rest
+from nixtla_accessor.panel.packing import PackedSeries
+
+
+@contextmanager
+def refused_rows_named(packed: PackedSeries) -> Iterator[None]:
+    """Add to a refusal which rows, or which series, of the frame it means.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series as they are sent.
+    """
+    try:
+        yield
+    except OversizedSeriesError as error:
+        if packed.columns.id is not None:
+            ids = ", ".join(repr(packed.ids[position]) for position in error.positions[:SHOWN])
+            error.add_context(f"These series are too large: {ids}{rest(len(error.positions))}.")
+        raise
+    except UnprocessableError as error:
+        positions = [position for position in refused_positions(error.detail) if position < len(packed.y)]
+        if positions:
+            named = "; ".join(_name_row(packed, position) for position in positions[:SHOWN])
+            error.add_context(f"In the frame, the refused values are: {named}{rest(len(positions))}.")
+        raise
+
+
+def _name_row(packed: PackedSeries, position: int) -> str:
+    """Return how a message names a packed value: its series, its stamp and the value."""
+    series, stamp, value = packed.locate(position)
+    name = "the series" if packed.columns.id is None else f"series {series!r}"
+    return f"{name} at {stamp}: {value}"

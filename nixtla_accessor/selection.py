@@ -1,0 +1,87 @@
+"""What a caller selects of a frame: the frequency and the three columns."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pandas as pd
+
+from nixtla_accessor.panel.frame import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, resolve_columns
+from nixtla_accessor.panel.frequency import Frequency, parse_frequency
+from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.tidy import MODEL_COLUMN
+from nixtla_accessor.record import read_record
+
+Freq = str | int | pd.offsets.BaseOffset | timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The frequency and the columns of a frame that a call is about; None for what the caller left open.
+
+    Attributes
+    ----------
+    freq : str, int, offset or timedelta, optional
+        The frequency of the stamps; an int is the step of integer time.
+    id_col, time_col, target_col : hashable, optional
+        The columns or index levels with the series' ids, the stamps and the values.
+    """
+
+    freq: Freq | None = None
+    id_col: Hashable | None = None
+    time_col: Hashable | None = None
+    target_col: Hashable | None = None
+
+    def with_recorded_columns(self, frame: pd.DataFrame) -> Selection:
+        """Return the selection with the columns of the frame's record where the caller named none.
+
+        A column that the frame no longer has gives way to the default one where that is present; otherwise it stays,
+        so that the error names the column that the record means.
+        """
+        record = read_record(frame)
+        if record is None:
+            return self
+        present = {*frame.columns, *frame.index.names}
+
+        def fill_in(named: Hashable | None, recorded: Hashable | None, default: str) -> Hashable | None:
+            return named if named is not None or (recorded not in present and default in present) else recorded
+
+        return replace(
+            self,
+            id_col=fill_in(self.id_col, record.id_col, ID_COLUMN),
+            time_col=fill_in(self.time_col, record.time_col, TIME_COLUMN),
+            target_col=fill_in(self.target_col, record.target_col, TARGET_COLUMN),
+        )
+
+    def with_recorded_freq(self, frame: pd.DataFrame) -> Selection:
+        """Return the selection with the frequency of the frame's record where the caller gave none."""
+        record = read_record(frame)
+        return self if self.freq is not None or record is None else replace(self, freq=record.freq)
+
+    def with_forecasts_as_target(self, frame: pd.DataFrame) -> Selection:
+        """Return the selection with the forecasts as the target where the frame has forecasts but no target."""
+        target_col = TARGET_COLUMN if self.target_col is None else self.target_col
+        has_forecasts_only = target_col not in frame and MODEL_COLUMN in frame
+        return replace(self, target_col=MODEL_COLUMN) if has_forecasts_only else self
+
+    def resolve_columns(self, frame: pd.DataFrame) -> Columns:
+        """Return the three columns that are meant in a frame.
+
+        Raises
+        ------
+        InvalidArgumentError, InvalidFrameError
+            If a column is missing, ambiguous or named for two roles.
+        """
+        return resolve_columns(frame, self.id_col, self.time_col, self.target_col)
+
+    def parse_freq(self) -> Frequency | None:
+        """Return the frequency; None where it is left open.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If it is no frequency.
+        """
+        return None if self.freq is None else parse_frequency(self.freq)
