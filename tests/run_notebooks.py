@@ -28,7 +28,7 @@ def main():
         notebook = nbformat.read(path, as_version=4)
         with tempfile.TemporaryDirectory() as home:
             os.environ["NIXTLA_ACCESSOR_HOME"] = home
-            nbclient.NotebookClient(notebook, timeout=TIMEOUT, record_timing=False).execute()
+            nbclient.NotebookClient(notebook, timeout=TIMEOUT, record_timing=False, coalesce_streams=True).execute()
         if write:
             nbformat.write(notebook, path)
 

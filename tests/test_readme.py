@@ -1,4 +1,4 @@
-"""Every Python block of the Markdown pages runs as it stands, in a process of its own; so do the docstrings' examples."""
+"""Every Python block of the Markdown pages runs as it stands, in a process of its own; so do examples of docstrings."""
 
 import doctest
 import importlib
