@@ -1,8 +1,13 @@
-"""Fixtures that every test shares: a clean environment, and the engine with a home of its own."""
+"""What every test shares: markers by path, a clean environment, and the engine with a home of its own."""
 
 import os
+from pathlib import Path
 
 import pytest
+
+TESTS = Path(__file__).parent
+FOLDERS = {"dask", "local"}  # their tests carry the folder's name as a marker
+SLOW = [line for line in (TESTS / "slow.txt").read_text("utf-8").splitlines() if line and not line.startswith("#")]
 
 _OURS_AND_PROXIES = (
     "NIXTLA_API_KEY",
@@ -16,6 +21,23 @@ _OURS_AND_PROXIES = (
     "all_proxy",
     "no_proxy",
 )
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses among the tests
+def pytest_collection_modifyitems(items):
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        if path.parts[0] in FOLDERS:
+            item.add_marker(path.parts[0])
+        name = "::".join([path.as_posix(), *item.nodeid.partition("[")[0].split("::")[1:]])
+        if any(name == entry or name.startswith(f"{entry}::") for entry in SLOW):
+            item.add_marker("slow")
+
+
+@pytest.fixture(scope="session")
+def slow_entries():
+    """Return the lines of `slow.txt` that name tests."""
+    return SLOW
 
 
 @pytest.fixture(scope="session", autouse=True)

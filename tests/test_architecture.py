@@ -142,18 +142,6 @@ def test_there_is_no_import_circle():
     assert needs == {}
 
 
-def test_the_public_names_are_all_and_sorted():
-    public = {
-        name
-        for name in dir(nixtla_accessor)
-        if not name.startswith("_") and getattr(getattr(nixtla_accessor, name), "__module__", "").startswith(PACKAGE)
-    }
-    assert public | {"errors"} == set(nixtla_accessor.__all__)
-    assert nixtla_accessor.__all__ == sorted(nixtla_accessor.__all__)
-    with pytest.raises(AttributeError, match="conect"):
-        nixtla_accessor.conect  # noqa: B018
-
-
 def test_importing_leaves_http_for_later():
     program = (
         "import sys, logging, nixtla_accessor; "
