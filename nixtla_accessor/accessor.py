@@ -292,7 +292,7 @@ class TimeGPTAccessor:
 
     def use_model(
         self,
-        finetuned_model_id: str,
+        finetuned_model_id: str | pd.DataFrame | Mapping[str, Any],
         *,
         freq: Freq | None = None,
         id_col: Hashable | None = None,
@@ -304,8 +304,9 @@ class TimeGPTAccessor:
 
         Parameters
         ----------
-        finetuned_model_id : str
-            The model's id. One look-up fills in what the record says about it.
+        finetuned_model_id : str, DataFrame or mapping
+            The model's id, which is looked up once; or a frame that has the model attached, or its record. The two
+            bring their columns along, and nothing is looked up.
         freq : str, int, offset or timedelta, optional
             The frequency of the frame. None uses that of the model; for integer time it is inferred when needed.
         id_col, time_col, target_col : hashable, optional
@@ -334,6 +335,9 @@ class TimeGPTAccessor:
         ...     again = load_unemployment().timegpt.use_model(tuned.timegpt.model_id)
         >>> again.timegpt.record["freq"]
         'MS'
+        >>> new_rows = load_unemployment().tail(3)  # pd.concat drops the model
+        >>> pd.concat([tuned, new_rows]).timegpt.use_model(tuned).timegpt.model_id == tuned.timegpt.model_id
+        True
         """
         from nixtla_accessor import operations
 
@@ -352,6 +356,7 @@ class TimeGPTAccessor:
         quantiles: Sequence[float] | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -362,15 +367,17 @@ class TimeGPTAccessor:
         h : int
             The horizon: how many steps of the frequency to forecast.
         freq, id_col, time_col, target_col, allow_missing
-            As in `pack`; with freq None, the record's frequency if there is one.
+            As in `pack`; with freq None, the frequency of the fine-tuned model that is asked.
         level : list of float, optional
             Levels of prediction intervals in percent, each in [0, 100).
         quantiles : list of float, optional
             Quantiles, each in (0, 1); instead of level.
         model : str, optional
-            The base model. Given without ``finetuned_model_id``, it forecasts as it is (zero-shot).
+            The base model, in place of the default one. Given without ``finetuned_model_id``, it is asked zero-shot.
         finetuned_model_id : str, optional
             A fine-tuned model to use, rather than the attached one.
+        zero_shot : bool, default False
+            Ask the base model as it is, whether or not a fine-tuned one is attached.
         client : Client, optional
             As in `finetune`.
 
@@ -388,6 +395,11 @@ class TimeGPTAccessor:
         InvalidArgumentError, InvalidFrameError, ConfigurationError, TransportError, ApiError, ResponseError
             As in `finetune`.
 
+        Warns
+        -----
+        OtherSeriesWarning
+            If another column identifies the series than the one that the attached model was tuned with.
+
         Notes
         -----
         ``POST /v2/forecast``. Only as much history is sent as the model reads (``GET /model_params``).
@@ -397,14 +409,14 @@ class TimeGPTAccessor:
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     ahead = load_unemployment().timegpt.forecast(h=3, quantiles=[0.1, 0.9], model="timegpt-1")
+        ...     ahead = load_unemployment().timegpt.forecast(h=3, quantiles=[0.1, 0.9], zero_shot=True)
         >>> list(ahead.columns)
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
-        choice = operations.ModelChoice(model, finetuned_model_id)
+        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         return operations.forecast(PandasSource(self._frame), chosen, choice, sending, h, level, quantiles)
 
@@ -421,6 +433,7 @@ class TimeGPTAccessor:
         level: Sequence[float] | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -430,7 +443,7 @@ class TimeGPTAccessor:
         ----------
         h : int
             The horizon: the steps of a window.
-        freq, id_col, time_col, target_col, level, model, finetuned_model_id, allow_missing, client
+        freq, id_col, time_col, target_col, level, model, finetuned_model_id, zero_shot, allow_missing, client
             As in `forecast`.
         n_windows : int, default 1
             How many windows of each series; the last one ends with its series.
@@ -441,14 +454,20 @@ class TimeGPTAccessor:
         -------
         DataFrame
             ``h`` rows for each window, sorted by id, cutoff and time: id, stamp, ``cutoff`` (the last stamp before the
-            window), the target, ``TimeGPT``, and its intervals as in `forecast`. If the attached model was tuned on
-            these rows too, it has seen them: `compare` holds them out.
+            window), the target, ``TimeGPT``, and its intervals as in `forecast`.
 
         Raises
         ------
         InvalidFrameError
             If a series is too short for the windows.
         NoModelError, InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError
+            As in `forecast`.
+
+        Warns
+        -----
+        DataLeakageWarning
+            If the model was tuned on rows of the windows. `compare` holds them out.
+        OtherSeriesWarning
             As in `forecast`.
 
         Notes
@@ -460,14 +479,14 @@ class TimeGPTAccessor:
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     windows = load_unemployment().timegpt.cross_validation(12, n_windows=3, model="timegpt-1")
+        ...     windows = load_unemployment().timegpt.cross_validation(12, n_windows=3, zero_shot=True)
         >>> list(windows.columns), len(windows)
         (['unique_id', 'ds', 'cutoff', 'y', 'TimeGPT'], 504)
         """
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
-        choice = operations.ModelChoice(model, finetuned_model_id)
+        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         windows = operations.Windows(h, n_windows, step_size, level)
         return operations.cross_validation(PandasSource(self._frame), chosen, choice, sending, windows)
@@ -482,6 +501,7 @@ class TimeGPTAccessor:
         level: float = 99,
         model: str | None = None,
         finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -489,7 +509,7 @@ class TimeGPTAccessor:
 
         Parameters
         ----------
-        freq, id_col, time_col, target_col, model, finetuned_model_id, allow_missing, client
+        freq, id_col, time_col, target_col, model, finetuned_model_id, zero_shot, allow_missing, client
             As in `forecast`.
         level : float, default 99
             The level of the interval that contains the usual values, in percent, in [0, 100).
@@ -516,14 +536,14 @@ class TimeGPTAccessor:
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     checked = load_unemployment().timegpt.detect_anomalies(model="timegpt-1")
+        ...     checked = load_unemployment().timegpt.detect_anomalies(zero_shot=True)
         >>> list(checked.columns)
         ['unique_id', 'ds', 'y', 'TimeGPT', 'TimeGPT-lo-99', 'TimeGPT-hi-99', 'anomaly']
         """
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
-        choice = operations.ModelChoice(model, finetuned_model_id)
+        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         return operations.detect_anomalies(PandasSource(self._frame), chosen, choice, sending, level)
 

@@ -35,7 +35,9 @@ TimeGPTError
 
 UserWarning
 └── TimeGPTWarning
-    └── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was taken
+    ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was taken
+    ├── DataLeakageWarning              a model forecasts windows that it was tuned on
+    └── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
 
 Errors carry plain values, never a frame, a session or a key, so all of them pickle and copy.
 """
@@ -49,6 +51,7 @@ __all__ = [
     "BadRequestError",
     "ConfigurationError",
     "ConflictError",
+    "DataLeakageWarning",
     "DuplicateColumnError",
     "DuplicateTimestampError",
     "FrequencyError",
@@ -62,6 +65,7 @@ __all__ = [
     "NonFiniteValueError",
     "NotFoundError",
     "OffGridTimestampError",
+    "OtherSeriesWarning",
     "OutcomeUnknownError",
     "OversizedSeriesError",
     "PayloadTooLargeError",
@@ -282,3 +286,11 @@ class TimeGPTWarning(UserWarning):
 
 class AmbiguousFrequencyWarning(TimeGPTWarning):
     """The stamps fit more than one frequency; the plainer one was taken."""
+
+
+class DataLeakageWarning(TimeGPTWarning):
+    """A fine-tuned model forecasts windows that it was tuned on, so that the errors look smaller than they are."""
+
+
+class OtherSeriesWarning(TimeGPTWarning):
+    """A fine-tuned model is asked about series that other ids tell apart than those that it was tuned on."""

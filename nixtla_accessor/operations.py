@@ -5,14 +5,16 @@ An operation fills in the selection from the record, packs the source, asks the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
-from pandas.api.types import is_integer_dtype
+from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
 from nixtla_accessor.api.client import Client, default_client
 from nixtla_accessor.api.requests import (
@@ -35,9 +37,10 @@ from nixtla_accessor.comparison import (
     refuse_too_short,
 )
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
-from nixtla_accessor.errors import NoModelError, TimeGPTError
+from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError
 from nixtla_accessor.panel.frame import take_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
+from nixtla_accessor.panel.messages import SHOWN, callers_level
 from nixtla_accessor.panel.packing import PackedSeries, drop_last
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import forecast_columns
@@ -46,15 +49,17 @@ from nixtla_accessor.queries import (
     CrossValidationQuery,
     ForecastQuery,
     Query,
+    last_stamp,
     refuse_other_frequency,
     series_of,
 )
-from nixtla_accessor.record import Record, read_record
+from nixtla_accessor.record import Record, parse_record, read_record
 from nixtla_accessor.refusals import refused_rows_named
 from nixtla_accessor.selection import Selection
 from nixtla_accessor.source import Source, pack_source
 
 FrameT = TypeVar("FrameT")
+_last_tuned: str | None = None
 OptionsT = TypeVar("OptionsT", ForecastOptions, CrossValidationOptions, AnomalyOptions)
 
 
@@ -87,10 +92,13 @@ class ModelChoice:
         A base model, which without ``finetuned_model_id`` forecasts as it is (zero-shot).
     finetuned_model_id : str, optional
         A fine-tuned model, in place of the one that is attached to the frame.
+    zero_shot : bool
+        Whether the base model is asked, named or default.
     """
 
     model: str | None
     finetuned_model_id: str | None
+    zero_shot: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,20 +139,27 @@ def finetune(
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
     with refused_rows_named(packed):
         result = client.train(options, series_of(packed), packed.frequency.api_name, timeout=sending.timeout)
-    return source.attach(_record_of_training(options, packed, result, client.origin))
+    record = _record_of_training(options, packed, result, client.origin)
+    _remember(record)
+    return source.attach(record)
 
 
 def use_model(
-    source: Source[FrameT], selection: Selection, finetuned_model_id: str, *, client: Client | None
+    source: Source[FrameT],
+    selection: Selection,
+    model: str | pd.DataFrame | Mapping[str, Any],
+    *,
+    client: Client | None,
 ) -> FrameT:
     """Attach an existing model; see `TimeGPTAccessor.use_model`."""
-    columns = selection.with_recorded_columns(source.schema).resolve_columns(source.schema)
-    record = _look_up(finetuned_model_id, client or default_client())
+    recorded = None if isinstance(model, str) else _given_record(model)
+    columns = selection.with_recorded_columns(source.schema, recorded).resolve_columns(source.schema)
+    record = recorded or _look_up(str(model), client or default_client())
     freq = record.freq
     given = selection.parse_freq()
     if given is not None:
         freq = given.name
-    elif is_integer_dtype(take_column(source.schema, columns.time, "time").dtype):
+    elif isinstance(freq, str) and _has_integer_time(source.schema, columns):
         freq = None  # the service does not know the step of integer time
     return source.attach(record.for_frame(columns, freq))
 
@@ -193,7 +208,6 @@ def compare(
     options = check_finetune_options(**asdict(tuning))
     held_out = check_cross_validation_options(**asdict(windows), model=tuning.model)
     client = sending.client or default_client()
-    selection = selection.with_recorded_freq(source.schema)
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
     refuse_too_short(packed, held_out.h, held_out.n_windows)
     training = drop_last(packed, held_out.h * held_out.n_windows)
@@ -237,6 +251,7 @@ def _record_of_training(options: FinetuneOptions, packed: PackedSeries, result: 
         finetune_tokens=result.finetune_tokens,
         n_series=len(packed.sizes),
         n_obs=len(packed.y),
+        last_stamp=last_stamp(packed),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         origin=origin,
     )
@@ -250,7 +265,7 @@ def _named(choice: ModelChoice) -> dict[str, str | None]:
 
 
 def _ask(
-    make_query: Callable[[Columns, Frequency | None, bool, Record | None, OptionsT], Query],
+    make_query: Callable[[Columns, Frequency | None, bool, bool, Record | None, OptionsT], Query],
     options: OptionsT,
     source: Source[FrameT],
     selection: Selection,
@@ -260,15 +275,18 @@ def _ask(
     """Settle which model, columns and frequency a question is about, and ask it."""
     client = sending.client or default_client()
     record = _model_to_ask(source, choice, client)
-    selection = selection.with_recorded_columns(source.schema).with_recorded_freq(source.schema)
-    columns = selection.resolve_columns(source.schema)
-    frequency = source.settle_frequency(columns, selection.parse_freq(), allow_missing=sending.allow_missing)
+    columns = selection.with_recorded_columns(source.schema).resolve_columns(source.schema)
+    given = selection.parse_freq()
+    recorded = _recorded_frequency(record, source.schema, columns) if given is None else None
+    frequency = source.settle_frequency(columns, given or recorded, allow_missing=sending.allow_missing)
     if frequency is not None:
         refuse_other_frequency(record, frequency)
     if record is not None:
+        _warn_about_other_series(record, source.schema, columns)
         base_model = record.model if choice.model is None else choice.model
         options = replace(options, model=base_model, finetuned_model_id=record.finetuned_model_id)
-    return source.answer(make_query(columns, frequency, sending.allow_missing, record, options), client)
+    query = make_query(columns, frequency, recorded is not None, sending.allow_missing, record, options)
+    return source.answer(query, client)
 
 
 def _model_to_ask(source: Source[FrameT], choice: ModelChoice, client: Client) -> Record | None:
@@ -280,18 +298,27 @@ def _model_to_ask(source: Source[FrameT], choice: ModelChoice, client: Client) -
         If no model is attached or named, or the attached one is kept by another service.
     """
     record = read_record(source.schema)
+    if not isinstance(choice.zero_shot, bool | np.bool_):
+        raise InvalidArgumentError(f"zero_shot must be True or False; got {choice.zero_shot!r}.")
+    if choice.zero_shot and choice.finetuned_model_id is not None:
+        raise InvalidArgumentError(
+            "zero_shot=True asks the base model, and finetuned_model_id names a fine-tuned one. Give one of the two."
+        )
     if choice.finetuned_model_id is not None:
         attached = None if record is None else (record.finetuned_model_id, record.origin)
         if attached == (choice.finetuned_model_id, client.origin):
             return record
         return _look_up(choice.finetuned_model_id, client)
-    if choice.model is not None:
+    if choice.model is not None or choice.zero_shot:
         return None
     if record is None:
+        by_id = f", or df.timegpt.use_model({_last_tuned!r}) for the last one that this process tuned"
         raise NoModelError(
-            "The frame has no fine-tuned model attached. Fine-tune one with df.timegpt.finetune(), attach an existing "
-            "one with df.timegpt.use_model(id), or forecast with the base model: "
-            f"df.timegpt.forecast(…, model={DEFAULT_MODEL!r})."
+            "The frame has no fine-tuned model attached; concat, merge and some other steps of pandas drop it. Attach "
+            f"it again with df.timegpt.use_model(previous_frame), where the previous frame still has it"
+            f"{by_id if _last_tuned else ''}; "
+            "fine-tune one with df.timegpt.finetune(); or ask the base model with zero_shot=True, which is the same "
+            f"as model={DEFAULT_MODEL!r}."
         )
     if record.origin != client.origin:
         raise NoModelError(
@@ -301,6 +328,85 @@ def _model_to_ask(source: Source[FrameT], choice: ModelChoice, client: Client) -
     return record
 
 
+def _given_record(given: pd.DataFrame | Mapping[str, Any]) -> Record:
+    """Return the record that a frame (of pandas or Dask) carries, or that a mapping holds.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If there is none.
+    """
+    if isinstance(given, Mapping):
+        record = parse_record(given)
+    else:
+        frame = getattr(given, "_meta", given)
+        record = read_record(frame) if hasattr(frame, "attrs") else None
+    if record is None:
+        raise InvalidArgumentError(
+            "use_model takes the id of a fine-tuned model, a record, or a frame that has one; the "
+            f"{type(given).__name__} that was given has none."
+        )
+    return record
+
+
+def _recorded_frequency(record: Record | None, schema: pd.DataFrame, columns: Columns) -> Frequency | None:
+    """Return the frequency that the model was tuned at; None where it is unknown.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If the name of the frequency does not tell its days.
+    """
+    if record is None or record.freq is None:
+        return None
+    if isinstance(record.freq, str) and _has_integer_time(schema, columns):
+        return None
+    try:
+        return parse_frequency(record.freq)
+    except InvalidArgumentError as error:
+        raise InvalidArgumentError(
+            f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, a name that does not "
+            "tell the days of a custom offset. Give the offset that it was tuned with again: freq=offset."
+        ) from error
+
+
+def _warn_about_other_series(record: Record, schema: pd.DataFrame, columns: Columns) -> None:
+    """Warn where another column than that of the record tells the series apart."""
+    if record.id_col is None or record.id_col == columns.id:
+        return
+    named = f"this frame's by {columns.id!r}"
+    if columns.id is None:
+        further = [name for name in schema.columns if name not in {columns.time, columns.target}]
+        texts = [name for name in further if not is_numeric_dtype(take_column(schema, name, "id").dtype)]
+        if not texts:
+            return  # a group of the tuned frame, cut out without its id
+        named = f"this frame, without that column, is read as one series; it has {', '.join(map(repr, texts[:SHOWN]))}"
+    warnings.warn(
+        f"The model {record.finetuned_model_id!r} was tuned on series identified by {record.id_col!r}; {named}. If "
+        "these are other series, fine-tune a model to them with df.timegpt.finetune().",
+        OtherSeriesWarning,
+        stacklevel=callers_level(),
+    )
+
+
+def _has_integer_time(schema: pd.DataFrame, columns: Columns) -> bool:
+    return is_integer_dtype(take_column(schema, columns.time, "time").dtype)
+
+
+def _name_of_frequency(freq: str) -> str | int:
+    """Return the name of a frequency in the spelling of today's pandas; names that only an offset explains stay."""
+    try:
+        return parse_frequency(freq).name
+    except InvalidArgumentError:
+        return freq
+
+
+def _remember(record: Record) -> None:
+    """Remember the model for the message of a frame that has lost its own."""
+    global _last_tuned  # noqa: PLW0603 - one for the process
+    _last_tuned = record.finetuned_model_id
+
+
 def _look_up(finetuned_model_id: str, client: Client) -> Record:
     """Return the record of a model that the service knows, without the columns of a frame."""
     model = client.finetuned_model(finetuned_model_id)
@@ -308,7 +414,7 @@ def _look_up(finetuned_model_id: str, client: Client) -> Record:
         finetuned_model_id=model.id,
         base_model_id=parse_base_model_id(model.base_model_id),
         model=model.model,
-        freq=parse_frequency(model.freq).name,
+        freq=_name_of_frequency(model.freq),
         finetune_steps=model.steps,
         finetune_loss=model.loss,
         finetune_depth=model.depth,

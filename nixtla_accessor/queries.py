@@ -6,6 +6,7 @@ Dask for each partition.
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import SIDES, interval_key
-from nixtla_accessor.errors import NoModelError
+from nixtla_accessor.errors import DataLeakageWarning, FrequencyError, InvalidArgumentError, NoModelError
 from nixtla_accessor.panel.frame import take_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
-from nixtla_accessor.panel.messages import count
+from nixtla_accessor.panel.messages import callers_level, count
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_frame, refuse_shorter
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import anomaly_frame, cross_validation_frame, forecast_columns, forecast_frame
@@ -42,6 +43,8 @@ class Query(ABC):
         The columns of the frame.
     frequency : Frequency or None
         The frequency of the stamps; None infers it from them.
+    frequency_is_recorded : bool
+        Whether the frequency is that of the record, rather than one that the caller gave.
     allow_missing : bool
         Whether missing values are sent as such.
     record : Record or None
@@ -50,6 +53,7 @@ class Query(ABC):
 
     columns: Columns
     frequency: Frequency | None
+    frequency_is_recorded: bool
     allow_missing: bool
     record: Record | None
 
@@ -65,7 +69,7 @@ class Query(ABC):
         ConfigurationError, TransportError, ApiError, ResponseError
             If there is no answer.
         """
-        packed = pack_frame(frame, self.columns, self.frequency, allow_missing=self.allow_missing)
+        packed = self._pack(frame)
         refuse_other_frequency(self.record, packed.frequency)
         answer = self._ask(packed, client)
         if self.record is not None:
@@ -89,6 +93,19 @@ class Query(ABC):
         answer[self.columns.time] = pd.Series([], dtype=time_dtype)
         target = pd.Series([], dtype=take_column(schema, self.columns.target, "target").dtype)
         return pd.DataFrame(answer | self._empty_columns(pd.Series([], dtype=time_dtype), target))
+
+    def _pack(self, frame: pd.DataFrame) -> PackedSeries:
+        """Pack a frame; an error about a frequency says where the frequency comes from."""
+        try:
+            return pack_frame(frame, self.columns, self.frequency, allow_missing=self.allow_missing)
+        except FrequencyError as error:
+            if self.record is not None and self.frequency_is_recorded:
+                error.add_context(
+                    f"The frequency {self.record.freq!r} comes from the frame's record: the model "
+                    f"{self.record.finetuned_model_id!r} was tuned at it. For a frame at another frequency, fine-tune "
+                    "a model with df.timegpt.finetune(), or ask the base model with zero_shot=True."
+                )
+            raise
 
     @abstractmethod
     def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
@@ -136,6 +153,8 @@ class CrossValidationQuery(Query):
         options = self.options
         covered = options.h + (options.n_windows - 1) * options.step_size
         refuse_shorter(packed, covered + 1, f"{count(options.n_windows, 'window')} of {count(options.h, 'step')}")
+        if self.record is not None:
+            _warn_about_leakage(self.record, packed, covered)
         with refused_rows_named(packed):
             result = client.ask(options, series_of(packed), packed.frequency.api_name)
         columns = forecast_columns(result.mean, result.intervals, options.level, None)
@@ -163,6 +182,44 @@ class AnomalyQuery(Query):
         return {self.columns.target: target, **forecasts, "anomaly": pd.Series([], dtype=bool)}
 
 
+def last_stamp(packed: PackedSeries) -> str | int:
+    """Return the last stamp of all series: ISO 8601, in UTC where the stamps have a zone; an int for integer time."""
+    tick = int(packed.last_ticks.max())
+    return (
+        tick
+        if packed.form.is_integer
+        else str(np.datetime_as_string(np.array(tick).astype(f"M8[{packed.form.unit}]"), unit="auto"))
+    )
+
+
+def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int) -> None:
+    """Warn where a model was tuned on some of the last steps of a series, which it is to forecast.
+
+    Parameters
+    ----------
+    record : Record
+        The model.
+    packed : PackedSeries
+        The series.
+    covered : int
+        How many steps at the end of each series are forecast.
+    """
+    seen = record.last_stamp
+    if seen is None or isinstance(seen, int) != packed.form.is_integer:
+        return
+    seen_tick = seen if isinstance(seen, int) else int(np.array(seen, f"M8[{packed.form.unit}]").astype(np.int64))
+    first_forecast = packed.frequency.advance(packed.start_ticks, packed.sizes - covered, packed.form)
+    if not (first_forecast <= seen_tick).any():
+        return
+    warnings.warn(
+        f"The model {record.finetuned_model_id!r} was tuned on rows up to {seen}, some of which are forecast here: the "
+        "errors look smaller than those of new data. Use df.timegpt.compare(h), which holds the windows out, or tune "
+        "on rows before the windows.",
+        DataLeakageWarning,
+        stacklevel=callers_level(),
+    )
+
+
 def series_of(packed: PackedSeries) -> Series:
     """Return packed series as the request has them; they are checked already."""
     from nixtla_accessor.api.schema import Series
@@ -180,11 +237,19 @@ def refuse_other_frequency(record: Record | None, frequency: Frequency) -> None:
     """
     if record is None or record.freq is None:
         return
-    if parse_frequency(record.freq).api_name != frequency.api_name:
+    if str(record.freq) != str(frequency.name) and _api_name(record.freq) != frequency.api_name:
         raise NoModelError(
             f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is "
             f"at {frequency.name!r}. Fine-tune a model to this frame: df.timegpt.finetune()."
         )
+
+
+def _api_name(freq: str | int) -> str | None:
+    """Return a recorded frequency as the service names it; None for a name that only an offset explains."""
+    try:
+        return parse_frequency(freq).api_name
+    except InvalidArgumentError:
+        return None
 
 
 def _empty_forecasts(

@@ -16,7 +16,7 @@ import pandas as pd
 from nixtla_accessor.panel.panel import Columns
 
 KEY = "timegpt"
-VERSION = 1  # of the list of fields
+VERSION = 2  # of the list of fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,9 @@ class Record:
         The tokens that were paid for, if the service said.
     n_series, n_obs : int or None
         The number of series and of values that it was tuned on.
+    last_stamp : str, int or None
+        The last stamp of all series that it was tuned on: ISO 8601, in UTC where the stamps have a zone; an int for
+        integer time.
     created_at : str
         When the model was made, ISO 8601 in UTC.
     origin : str
@@ -66,6 +69,7 @@ class Record:
     finetune_tokens: int | None = None
     n_series: int | None = None
     n_obs: int | None = None
+    last_stamp: str | int | None = None
     version: int = VERSION
 
     def __str__(self) -> str:
@@ -90,7 +94,11 @@ def attach_record(frame: pd.DataFrame | pd.Series[Any], record: Record) -> None:
 
 def read_record(frame: pd.DataFrame | pd.Series[Any]) -> Record | None:
     """Return the record of a frame; None if there is none that can be read."""
-    stored = frame.attrs.get(KEY)
+    return parse_record(frame.attrs.get(KEY))
+
+
+def parse_record(stored: object) -> Record | None:
+    """Return the record that a mapping holds; None if it holds none that can be read."""
     if not isinstance(stored, Mapping) or not all(isinstance(stored.get(name), str) for name in _TEXTS):
         return None
     known: dict[str, Any] = {name: value for name, value in stored.items() if name in _NAMES}

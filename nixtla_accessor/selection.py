@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import pandas as pd
 
-from nixtla_accessor.panel.frame import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, resolve_columns
+from nixtla_accessor.panel.frame import TARGET_COLUMN, TIME_COLUMN, resolve_columns
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
-from nixtla_accessor.record import read_record
+from nixtla_accessor.record import Record, read_record
 
 Freq = str | int | pd.offsets.BaseOffset | timedelta
 
@@ -34,13 +34,14 @@ class Selection:
     time_col: Hashable | None = None
     target_col: Hashable | None = None
 
-    def with_recorded_columns(self, frame: pd.DataFrame) -> Selection:
-        """Return the selection with the columns of the frame's record where the caller named none.
+    def with_recorded_columns(self, frame: pd.DataFrame, record: Record | None = None) -> Selection:
+        """Return the selection with the columns of a record, by default the frame's, where the caller named none.
 
-        A column that the frame no longer has gives way to the default one where that is present; otherwise it stays,
+        A column that the frame no longer has gives way to the default one where that is present. Otherwise a frame
+        without its id column is one series, such as a group cut out of the tuned frame, and the other columns stay,
         so that the error names the column that the record means.
         """
-        record = read_record(frame)
+        record = record or read_record(frame)
         if record is None:
             return self
         present = {*frame.columns, *frame.index.names}
@@ -50,15 +51,10 @@ class Selection:
 
         return replace(
             self,
-            id_col=fill_in(self.id_col, record.id_col, ID_COLUMN),
+            id_col=record.id_col if self.id_col is None and record.id_col in present else self.id_col,
             time_col=fill_in(self.time_col, record.time_col, TIME_COLUMN),
             target_col=fill_in(self.target_col, record.target_col, TARGET_COLUMN),
         )
-
-    def with_recorded_freq(self, frame: pd.DataFrame) -> Selection:
-        """Return the selection with the frequency of the frame's record where the caller gave none."""
-        record = read_record(frame)
-        return self if self.freq is not None or record is None else replace(self, freq=record.freq)
 
     def with_forecasts_as_target(self, frame: pd.DataFrame) -> Selection:
         """Return the selection with the forecasts as the target where the frame has forecasts but no target."""

@@ -35,6 +35,7 @@ RECORD_FIELDS = {
     "finetune_tokens",
     "n_series",
     "n_obs",
+    "last_stamp",
     "created_at",
     "origin",
     "version",
@@ -333,7 +334,7 @@ class TestForecast:
     def test_without_a_model_it_says_three_ways_out(self):
         with pytest.raises(errors.NoModelError) as caught:
             panel().timegpt.forecast(h=2)
-        for way in ("finetune()", "use_model(", "model='timegpt-1'"):
+        for way in ("finetune()", "use_model(previous_frame)", "zero_shot=True", "model='timegpt-1'"):
             assert way in str(caught.value)
 
     def test_a_model_of_another_frequency_is_refused_with_both(self):

@@ -51,7 +51,7 @@ WALLS = {
     "comparison": ({"panel", "contract", "api.requests"}, {"pandas", "numpy"}),
     "operations": (
         {"panel", "api", "comparison", "queries", "record", "refusals", "selection", "source", "errors", "contract"},
-        {"pandas"},
+        {"pandas", "numpy"},
     ),
     "accessor": (
         {"operations", "selection", "source", "record", "panel", "plotting", "contract", "api.client", "api.requests"},

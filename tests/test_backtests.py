@@ -53,9 +53,11 @@ class TestCrossValidation:
 
     def test_it_uses_the_attached_model(self):
         df = panel().timegpt.finetune(finetune_steps=60, finetune_depth=5)
-        windows = df.timegpt.cross_validation(5)
+        with pytest.warns(errors.DataLeakageWarning, match=r"rows up to 2024-02-29, .*timegpt.compare\(h\)"):
+            windows = df.timegpt.cross_validation(5)
         assert windows.timegpt.model_id == df.timegpt.model_id
-        named = df.timegpt.cross_validation(5, finetuned_model_id=df.timegpt.model_id)
+        with pytest.warns(errors.DataLeakageWarning):
+            named = df.timegpt.cross_validation(5, finetuned_model_id=df.timegpt.model_id)
         pd.testing.assert_frame_equal(windows, named)
 
     def test_names_and_dtypes_are_the_callers(self):

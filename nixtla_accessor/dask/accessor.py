@@ -218,7 +218,7 @@ class DaskTimeGPTAccessor:
 
     def use_model(
         self,
-        finetuned_model_id: str,
+        finetuned_model_id: str | dd.DataFrame | pd.DataFrame | Mapping[str, Any],
         *,
         freq: Freq | None = None,
         id_col: Hashable | None = None,
@@ -260,6 +260,7 @@ class DaskTimeGPTAccessor:
         quantiles: Sequence[float] | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -267,10 +268,10 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, level, quantiles, model, finetuned_model_id, allow_missing, client
+        h, level, quantiles, model, finetuned_model_id, zero_shot, allow_missing, client
             As in `nixtla_accessor.TimeGPTAccessor.forecast`.
         freq, id_col, time_col, target_col
-            As in `pack`; with freq None, the record's frequency. Without a record, the stamps are read at once.
+            As in `pack`; with freq None, the frequency of the fine-tuned model. Zero-shot, the stamps are read at once.
 
         Returns
         -------
@@ -304,14 +305,14 @@ class DaskTimeGPTAccessor:
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
         ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
-        ...     ahead = ddf.timegpt.forecast(h=3, freq="MS", quantiles=[0.1, 0.9], model="timegpt-1")
+        ...     ahead = ddf.timegpt.forecast(h=3, freq="MS", quantiles=[0.1, 0.9], zero_shot=True)
         ...     ahead.compute(scheduler="threads").shape
         (42, 5)
         >>> list(ahead.columns)
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
         chosen = Selection(freq, id_col, time_col, target_col)
-        choice = operations.ModelChoice(model, finetuned_model_id)
+        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         return operations.forecast(DaskSource(self._frame), chosen, choice, sending, h, level, quantiles)
 
@@ -328,6 +329,7 @@ class DaskTimeGPTAccessor:
         level: Sequence[float] | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -335,7 +337,7 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, n_windows, step_size, level, model, finetuned_model_id, allow_missing, client
+        h, n_windows, step_size, level, model, finetuned_model_id, zero_shot, allow_missing, client
             As in `nixtla_accessor.TimeGPTAccessor.cross_validation`.
         freq, id_col, time_col, target_col
             As in `forecast`.
@@ -361,12 +363,12 @@ class DaskTimeGPTAccessor:
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
         ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
-        ...     windows = ddf.timegpt.cross_validation(12, n_windows=3, model="timegpt-1")
+        ...     windows = ddf.timegpt.cross_validation(12, n_windows=3, zero_shot=True)
         ...     windows.compute(scheduler="threads").shape
         (504, 5)
         """
         chosen = Selection(freq, id_col, time_col, target_col)
-        choice = operations.ModelChoice(model, finetuned_model_id)
+        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         windows = operations.Windows(h, n_windows, step_size, level)
         return operations.cross_validation(DaskSource(self._frame), chosen, choice, sending, windows)
