@@ -1,11 +1,13 @@
-"""Where the settings come from, and what is refused."""
+"""Where settings come from, and which are refused."""
 
 import pickle
+import subprocess
 import sys
 
 import pytest
 
-from nixtla_accessor.api.settings import DEFAULT_BASE_URL, LARGEST_REQUEST, resolve_settings, url_origin
+from nixtla_accessor.api.settings import resolve_settings, url_origin
+from nixtla_accessor.contract import DEFAULT_BASE_URL, MAX_REQUEST_BYTES
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
 
 
@@ -18,7 +20,7 @@ def test_the_defaults():
     assert settings.base_url == settings.origin == DEFAULT_BASE_URL
     assert settings.timeout == (10, 600)
     assert settings.progress is None
-    assert settings.max_request_bytes == LARGEST_REQUEST
+    assert settings.max_request_bytes == MAX_REQUEST_BYTES
 
 
 def test_explicit_comes_before_the_environment(monkeypatch):
@@ -108,7 +110,7 @@ def test_the_key_travels_protected_or_not_at_all(url):
     "url", ["https://me:pass-word@x.io", "https://me@x.io", "https://x.io?token=pass-word", "https://x.io#a"]
 )
 def test_nothing_else_in_an_address(url):
-    with pytest.raises(ConfigurationError, match=r"base_url for https://x\.io must hold no user name") as caught:
+    with pytest.raises(ConfigurationError, match=r"base_url for https://x\.io must not contain a user name") as caught:
         resolve_settings("k", url)
     assert "pass-word" not in str(caught.value)
 
@@ -141,12 +143,34 @@ def test_other_settings(name, value):
 def test_local_needs_no_key(monkeypatch):
     monkeypatch.setenv("NIXTLA_BASE_URL", "local")
     settings = resolve_settings()
-    assert settings.origin == "local"
-    assert settings.base_url.startswith("http://127.0.0.1:")
+    assert settings.is_local
+    assert settings.origin == settings.base_url == "local"
     assert settings.max_request_bytes is None
 
 
-def test_an_engine_that_is_not_installed(monkeypatch):
+NO_SERVER = """
+import pickle, socket, threading
+from nixtla_accessor.api.client import connect
+
+def refuse(*_, **__):
+    raise AssertionError("a server was started")
+
+bind, socket.socket.bind = socket.socket.bind, refuse
+client = connect(base_url="local", progress=False)
+copy = pickle.loads(pickle.dumps(client))
+assert threading.active_count() == 1
+socket.socket.bind = bind
+assert copy.validate_api_key()
+assert client.validate_api_key()
+assert [thread.name for thread in threading.enumerate()].count("nixtla-accessor-engine") == 1
+"""
+
+
+def test_the_engine_starts_at_the_first_call_and_neither_with_a_client_nor_its_pickle():
+    subprocess.run([sys.executable, "-W", "error", "-c", NO_SERVER], check=True, timeout=60)
+
+
+def test_an_engine_that_is_not_installed_is_reported_at_once(monkeypatch):
     monkeypatch.delitem(sys.modules, "nixtla_accessor.local.service.embedded", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigurationError) as caught:
@@ -166,7 +190,7 @@ def test_a_pickle_takes_the_key_of_where_it_is_read(monkeypatch):
     assert (copy.base_url, copy.timeout, copy.progress, copy.max_request_bytes) == ("https://x.io/v9", (1, 2), False, 5)
 
 
-def test_a_pickle_of_local_settings_finds_the_engine_of_where_it_is_read():
+def test_a_pickle_of_local_settings_is_local_where_it_is_read():
     settings = resolve_settings(base_url="local")
     assert pickle.loads(pickle.dumps(settings)) == settings
 
