@@ -52,7 +52,7 @@ WALLS = {
     ),
 }
 # Starting the engine is the one thing that the client's side wants of it.
-DOORS = {("api/embedded_engine.py", "local.service.embedded")}
+DOORS = {("api/local_engine.py", "local.service.embedded")}
 
 
 def imports(path):

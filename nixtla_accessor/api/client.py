@@ -69,7 +69,7 @@ class Client:
     """The service, for arrays.
 
     A client keeps its connections open; many threads and forked workers may use it. It opens the first at the first
-    call, which also starts the embedded engine where that is the service. Its pickle holds the settings without the
+    call, which also starts the local engine where that is the service. Its pickle holds the settings without the
     key, which is taken from the environment where the pickle is read.
 
     Parameters
@@ -77,25 +77,26 @@ class Client:
     api_key : str, optional
         The key; ``NIXTLA_API_KEY`` by default.
     base_url : str, optional
-        The service's address, or ``"local"`` for the embedded engine; ``NIXTLA_BASE_URL`` by default, then
+        The service's address, or ``"local"`` for the local engine; ``NIXTLA_BASE_URL`` by default, then
         ``https://api.nixtla.io``.
     timeout : float or tuple of float
         Seconds to connect, and seconds to wait for an answer once the request is sent; one number is the latter.
     progress : bool, optional
         Whether to show a progress bar; by default in terminals and notebooks.
     max_request_bytes : int, optional
-        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine. A larger one
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the local engine. A larger one
         is refused before it is sent, unless `finetune` splits it (see its ``max_request``).
 
     Raises
     ------
     ConfigurationError
-        There is no key, the address cannot be used, or the embedded engine is not installed.
+        There is no key, the address cannot be used, or the local engine is not installed.
     InvalidArgumentError
         An argument has a wrong type or value.
 
     Examples
     --------
+    >>> import numpy as np
     >>> with Client(base_url="local") as client:
     ...     tuned = client.finetune(np.arange(36), [36], "MS", output_model_id="trend", overwrite=True)
     ...     len(client.forecast(np.arange(36), [36], "MS", 12, finetuned_model_id="trend").mean)
@@ -132,7 +133,7 @@ class Client:
 
     @property
     def origin(self) -> str:
-        """The service's scheme and host; ``"local"`` for the embedded engine."""
+        """The service's scheme and host; ``"local"`` for the local engine."""
         return self._settings.origin
 
     def finetune(
@@ -226,6 +227,7 @@ class Client:
 
         Examples
         --------
+        >>> import numpy as np
         >>> with Client(base_url="local", progress=False) as client:
         ...     tuned = client.finetune(np.arange(3000), [1000] * 3, "D", finetune_steps=9, max_request="8kB")
         ...     tuned.input_tokens
@@ -519,7 +521,7 @@ def connect(
     Raises
     ------
     ConfigurationError
-        There is no key, the address cannot be used, or the embedded engine is not installed.
+        There is no key, the address cannot be used, or the local engine is not installed.
     InvalidArgumentError
         An argument has a wrong type or value.
 

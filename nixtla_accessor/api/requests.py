@@ -219,7 +219,7 @@ def check_finetune_options(
     )
     if checked.output_model_id is not None and checked.output_model_id == checked.finetuned_model_id:
         raise InvalidArgumentError(
-            "output_model_id and finetuned_model_id must differ, since a model cannot replace the one that it is trained "
+            "output_model_id and finetuned_model_id must differ, since a model cannot replace the one that it starts "
             f"from; both are {checked.output_model_id!r}."
         )
     return checked

@@ -12,12 +12,12 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import SecretStr
 
 from nixtla_accessor.api.checks import Timeout, check_timeout, check_whole_number
-from nixtla_accessor.api.embedded_engine import check_engine_is_installed
+from nixtla_accessor.api.local_engine import check_engine_is_installed
 from nixtla_accessor.contract import DEFAULT_BASE_URL, MAX_REQUEST_BYTES
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
 
 LOCAL = "local"
-"""The address and the origin of the embedded engine."""
+"""The address and the origin of the local engine."""
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9.])?|[0-9a-f:.]+")
@@ -30,16 +30,16 @@ class Settings:
     Attributes
     ----------
     base_url : str
-        The address that paths are appended to, without a slash at its end; ``"local"`` for the embedded engine, whose
+        The address that paths are appended to, without a slash at its end; ``"local"`` for the local engine, whose
         address is known once it runs.
     api_key : SecretStr
-        The key; shown as asterisks, and left out of a pickle. Empty for the embedded engine, which has its own.
+        The key; shown as asterisks, and left out of a pickle. Empty for the local engine, which has its own.
     timeout : tuple of float
         Seconds to connect, and seconds to wait for an answer once the request is sent.
     progress : bool or None
         Whether to show a progress bar; ``None``: only in terminals and notebooks.
     origin : str
-        Scheme, host and, where it is not the scheme's default, port; ``"local"`` for the embedded engine.
+        Scheme, host and, where it is not the scheme's default, port; ``"local"`` for the local engine.
     max_request_bytes : int or None
         The largest request, in bytes of JSON; a larger one is not sent. ``None`` for no limit.
     """
@@ -53,7 +53,7 @@ class Settings:
 
     @property
     def is_local(self) -> bool:
-        """Whether the service is the embedded engine."""
+        """Whether the service is the local engine."""
         return self.origin == LOCAL
 
     def __reduce__(self) -> tuple[Callable[..., Settings], tuple[object, ...]]:
@@ -78,14 +78,14 @@ def resolve_settings(
     api_key : str, optional
         The key; ``NIXTLA_API_KEY`` by default.
     base_url : str, optional
-        The service's address, or ``"local"`` for the embedded engine; ``NIXTLA_BASE_URL`` by default, then
+        The service's address, or ``"local"`` for the local engine; ``NIXTLA_BASE_URL`` by default, then
         ``https://api.nixtla.io``. Any address but loopback must be https.
     timeout : float or tuple of float
         Seconds to connect, and seconds to wait for an answer once the request is sent; one number is the latter.
     progress : bool, optional
         Whether to show a progress bar; by default in terminals and notebooks.
     max_request_bytes : int, optional
-        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine. A larger one
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the local engine. A larger one
         is refused before it is sent.
 
     Returns
@@ -121,7 +121,7 @@ def resolve_settings(
     if secret is None:
         raise ConfigurationError(
             f"There is no API key for {origin}: set the environment variable NIXTLA_API_KEY, pass connect(api_key=…), "
-            'or use the embedded engine, which needs none, with connect(base_url="local").'
+            'or use the local engine, which needs none, with connect(base_url="local").'
         )
     return Settings(address, _check_key(secret), seconds, progress, origin, max_request_bytes or MAX_REQUEST_BYTES)
 

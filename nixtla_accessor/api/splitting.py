@@ -47,6 +47,7 @@ def split_series(request: FinetuneInput, max_bytes: int) -> list[Series]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> series = Series(y=np.arange(100, 160), sizes=np.array([20, 20, 20]))
     >>> [part.sizes.tolist() for part in split_series(FinetuneInput(series=series, freq="D"), 415)]
     [[20, 20], [20]]

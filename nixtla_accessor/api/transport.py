@@ -19,11 +19,11 @@ from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
-from nixtla_accessor.api.embedded_engine import start_engine
 from nixtla_accessor.api.encoding import Body
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
 from nixtla_accessor.api.failures import failure_of
 from nixtla_accessor.api.http_dates import parse_http_date, parse_retry_after
+from nixtla_accessor.api.local_engine import start_engine
 from nixtla_accessor.api.settings import Settings, is_loopback, url_origin
 from nixtla_accessor.errors import ConfigurationError
 
@@ -149,7 +149,7 @@ class _Server:
 class Transport:
     """Exchanges requests for answers with one service, over kept connections; for many threads and after forks.
 
-    Nothing is opened before the first exchange, which also starts the embedded engine where that is the service.
+    Nothing is opened before the first exchange, which also starts the local engine where that is the service.
 
     Parameters
     ----------
@@ -245,7 +245,7 @@ class Transport:
 
     @cached_property
     def _server(self) -> _Server:
-        """The server of the settings; the embedded engine is started for it."""
+        """The server of the settings; the local engine is started for it."""
         if self._settings.is_local:
             engine = start_engine()
             return _Server(engine.base_url, SecretStr(engine.api_key))

@@ -62,7 +62,7 @@ def test_model_ids(name):
 def test_no_model_replaces_the_one_that_it_is_trained_from():
     message = refusal(check_finetune_options, output_model_id="a", finetuned_model_id="a", overwrite=True)
     assert message == (
-        "output_model_id and finetuned_model_id must differ, since a model cannot replace the one that it is trained from; "
+        "output_model_id and finetuned_model_id must differ, since a model cannot replace the one that it starts from; "
         "both are 'a'."
     )
 

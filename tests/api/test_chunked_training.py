@@ -407,11 +407,10 @@ def test_an_error_names_what_cannot_be_deleted(service, client):
     service.faults = [None, None, service.says(422, {"detail": "no"})]
     fail_deletes(service, *[service.says(403)] * 99)
     error = failure(client, errors.UnprocessableError)
+    first, second = service.trainings
     assert error.context[1:] == (
-        "Intermediate models could not be deleted: "
-        f"{', '.join(map(repr, service.trainings))}; delete_finetuned_model(id) deletes them.",
+        f"Intermediate models could not be deleted: {first!r}, {second!r}; delete_finetuned_model(id) deletes them.",
     )
-    assert len(service.trainings) == 2
 
 
 # Ctrl-C

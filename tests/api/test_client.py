@@ -11,7 +11,7 @@ import pytest
 from nixtla_accessor import errors
 from nixtla_accessor.api.client import Client, connect, default_client
 from nixtla_accessor.api.default_client import DefaultClient
-from nixtla_accessor.api.embedded_engine import start_engine
+from nixtla_accessor.api.local_engine import start_engine
 
 RNG = np.random.default_rng(0)
 Y = np.tile(np.sin(np.arange(24) * np.pi / 12), 20) + RNG.normal(scale=0.1, size=480)

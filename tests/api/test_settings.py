@@ -40,7 +40,7 @@ def test_an_empty_key_in_the_environment_is_none(monkeypatch, empty):
         resolve_settings()
     assert str(caught.value) == (
         "There is no API key for https://api.nixtla.io: set the environment variable NIXTLA_API_KEY, pass "
-        'connect(api_key=…), or use the embedded engine, which needs none, with connect(base_url="local").'
+        'connect(api_key=…), or use the local engine, which needs none, with connect(base_url="local").'
     )
 
 
@@ -176,7 +176,7 @@ def test_an_engine_that_is_not_installed_is_reported_at_once(monkeypatch):
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings(base_url="local")
     assert str(caught.value) == (
-        'The embedded engine needs uvicorn, which is not installed: pip install "nixtla-accessor[local]"'
+        'The local engine needs uvicorn, which is not installed: pip install "nixtla-accessor[local]"'
     )
 
 

@@ -1,4 +1,4 @@
-"""The way to the embedded engine: the only place where client code touches ``nixtla_accessor.local``."""
+"""The way to the local engine: the only place where client code touches ``nixtla_accessor.local``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_engine_is_installed() -> None:
 
 
 def start_engine() -> RunningEngine:
-    """Start the embedded engine, unless this process runs it already.
+    """Start the local engine, unless this process runs it already.
 
     Returns
     -------
@@ -41,6 +41,6 @@ def _import_engine() -> Callable[[], RunningEngine]:
         if error.name is None or error.name.split(".")[0] == "nixtla_accessor":
             raise
         raise ConfigurationError(
-            f'The embedded engine needs {error.name}, which is not installed: pip install "nixtla-accessor[local]"'
+            f'The local engine needs {error.name}, which is not installed: pip install "nixtla-accessor[local]"'
         ) from error
     return start
