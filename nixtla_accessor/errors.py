@@ -236,11 +236,11 @@ class ApiError(TimeGPTError):
     explanation : str
         The same in words, shortened.
     advice : str
-        What to do about it, as whole sentences.
+        What to do about it, in sentences.
     attempts : int
         How many requests were sent.
     model_state : str
-        What is known of the model that the request was to make, as whole sentences.
+        What is known of the model that the request was to make, in sentences.
     request_id : str or None
         The service's id of the request, to quote to its support.
     retry_after : float or None

@@ -111,7 +111,7 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         reason = _describe(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
+        place = ".".join(map(str, first["loc"])) or "top level"
         reason = f"JSON that is not a {expected.__name__} ({place}: {first['msg']})"
     return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
 

@@ -45,9 +45,9 @@ class FailureKind(Enum):
     """How far an exchange came that brought no readable answer."""
 
     NOT_SENT = "not sent"
-    """The service did not receive the whole request."""
+    """The service did not receive the complete request."""
     CUT_OFF = "cut off"
-    """The request was sent; the connection ended before the whole answer arrived."""
+    """The request was sent; the connection ended before the complete answer arrived."""
     TIMED_OUT = "timed out"
     """The request was sent; no answer came in time, and the service may still be processing it."""
     UNREADABLE = "unreadable"

@@ -282,7 +282,7 @@ class Transport:
                     )
                     break
                 if time.monotonic() > deadline:
-                    failure = Failure(FailureKind.TIMED_OUT, f"gave no whole answer within {timeout[1]:g} s")
+                    failure = Failure(FailureKind.TIMED_OUT, f"gave no complete answer within {timeout[1]:g} s")
                     break
         except requests.RequestException as error:
             failure = self._failure(error, timeout, None, body_is_sent=True)

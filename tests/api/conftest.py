@@ -120,20 +120,20 @@ class Service:
         """Read the series unless they are read already, train the model, and return the answer."""
         if request.body is None:
             connection.read_body(request)
-        asked = request.json
-        model_id = asked["output_model_id"] or "made-by-the-service"
+        sent = request.json
+        model_id = sent["output_model_id"] or "made-by-the-service"
         self.trainings.append(model_id)
         self.models[model_id] = {
             "id": model_id,
             "created_at": "2026-01-01T00:00:00Z",
-            "base_model_id": asked["finetuned_model_id"] or "None",
-            "steps": asked["finetune_steps"],
-            "depth": asked["finetune_depth"],
-            "loss": asked["finetune_loss"],
-            "model": asked["model"],
-            "freq": asked["freq"],
+            "base_model_id": sent["finetuned_model_id"] or "None",
+            "steps": sent["finetune_steps"],
+            "depth": sent["finetune_depth"],
+            "loss": sent["finetune_loss"],
+            "model": sent["model"],
+            "freq": sent["freq"],
         }
-        tokens = {"input_tokens": len(asked["series"]["y"]), "output_tokens": 0, "finetune_tokens": 10}
+        tokens = {"input_tokens": len(sent["series"]["y"]), "output_tokens": 0, "finetune_tokens": 10}
         return {"finetuned_model_id": model_id, **tokens}
 
     # faults
@@ -260,9 +260,9 @@ class Service:
         return True
 
 
-def _forecast(asked):
-    length = asked["h"] * len(asked["series"]["sizes"])
-    intervals = {f"{side}-{level}": [0.5] * length for level in asked["level"] or () for side in ("lo", "hi")}
+def _forecast(sent):
+    length = sent["h"] * len(sent["series"]["sizes"])
+    intervals = {f"{side}-{level}": [0.5] * length for level in sent["level"] or () for side in ("lo", "hi")}
     tokens = {"input_tokens": 1, "output_tokens": length, "finetune_tokens": 0}
     return {"mean": [1.5] * length, "intervals": intervals or None, **tokens}
 

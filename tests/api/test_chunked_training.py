@@ -90,7 +90,7 @@ def test_the_first_request_starts_from_the_given_model(service, client):
     assert set(service.models) == {"former", result.finetuned_model_id}
 
 
-def test_at_most_two_models_are_there_at_a_time(service, client):
+def test_at_most_two_models_exist_at_a_time(service, client):
     """The number of models of an account is limited."""
     counts = []
 
@@ -527,7 +527,7 @@ def test_one_model_and_no_other_unless_it_is_named(
 # the engine
 
 
-def test_the_engine_trains_the_whole():
+def test_the_engine_trains_on_all_parts():
     rng = np.random.default_rng(1)
     sizes = np.full(12, 60)
     y = np.concatenate([10 * place + np.sin(np.arange(60) / 3) + rng.normal(0, 0.1, 60) for place in range(12)])

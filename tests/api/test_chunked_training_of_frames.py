@@ -18,7 +18,7 @@ def df():
     return load_unemployment()
 
 
-def test_a_split_frame_has_one_model_and_a_record_of_the_whole(df):
+def test_a_split_frame_has_one_model_and_one_record(df):
     attrs, before = dict(df.attrs), df.copy(deep=True)
     with nixtla_accessor.connect(base_url="local", progress=False) as client:
         known = {model.id for model in client.finetuned_models()}

@@ -35,7 +35,7 @@ def test_integers_stay_integers(y):
     assert all(type(value) is int for value in sent)
 
 
-def test_the_whole_request():
+def test_the_full_request():
     body = encode(request_of(np.array([1.0, 2.5])))
     assert json.loads(body.data.tobytes()) == {
         "series": {"y": [1.0, 2.5], "sizes": [2]},
@@ -114,7 +114,7 @@ def test_any_bytes_are_an_answer_or_a_failure(content):
         (b"\n<html>", "an HTML page instead of JSON"),
         (b"oops!", "5 bytes that are not JSON"),
         (b"{" * 1000, "1,000 bytes that are not JSON"),
-        (b"[1]", "JSON that is not a FinetunedModels (the whole: "),
+        (b"[1]", "JSON that is not a FinetunedModels (top level: "),
         (b'{"finetuned_models":[{}]}', "JSON that is not a FinetunedModels (finetuned_models.0.id: Field"),
     ],
 )

@@ -122,15 +122,15 @@ def test_there_are_at_most_four_attempts():
 
 
 @given(
-    asked=st.none() | st.floats(0, 1e6),
+    requested=st.none() | st.floats(0, 1e6),
     waited=st.floats(0, 60),
     attempts=st.integers(1, 3),
     jitter=st.floats(0, 1),
     status=st.sampled_from([408, 429, 500, 503]),
 )
-def test_waits_never_add_up_to_more_than_a_minute(asked, waited, attempts, jitter, status):
+def test_waits_never_add_up_to_more_than_a_minute(requested, waited, attempts, jitter, status):
     for decide in (decide_training, decide_repeatable):
-        retry_in = decide(Answer(status, retry_after=asked), History(attempts, waited), PACING, jitter).retry_in
+        retry_in = decide(Answer(status, retry_after=requested), History(attempts, waited), PACING, jitter).retry_in
         assert retry_in is None or (retry_in >= 0 and waited + retry_in <= 60)
 
 

@@ -93,7 +93,7 @@ def test_addresses(url, base_url, origin):
         "locale",
     ],
 )
-def test_what_is_no_address_is_refused(url):
+def test_refused_addresses(url):
     with pytest.raises(ConfigurationError, match=r"base_url must be an address such as 'https://api\.nixtla\.io'"):
         resolve_settings("k", url)
 
@@ -101,7 +101,7 @@ def test_what_is_no_address_is_refused(url):
 @pytest.mark.parametrize(
     "url", ["http://x.io", "http://0.0.0.0:80", "http://localhost.evil.example", "http://127.0.0.1.nip.io"]
 )
-def test_the_key_travels_protected_or_not_at_all(url):
+def test_the_key_is_sent_encrypted_or_not_at_all(url):
     with pytest.raises(ConfigurationError, match="must be https"):
         resolve_settings("k", url)
 
@@ -109,13 +109,13 @@ def test_the_key_travels_protected_or_not_at_all(url):
 @pytest.mark.parametrize(
     "url", ["https://me:pass-word@x.io", "https://me@x.io", "https://x.io?token=pass-word", "https://x.io#a"]
 )
-def test_nothing_else_in_an_address(url):
+def test_an_address_contains_nothing_else(url):
     with pytest.raises(ConfigurationError, match=r"base_url for https://x\.io must not contain a user name") as caught:
         resolve_settings("k", url)
     assert "pass-word" not in str(caught.value)
 
 
-def test_a_password_is_not_echoed_from_an_address_that_cannot_be_read():
+def test_a_password_in_an_unreadable_address_is_not_echoed():
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings("k", "me:pass-word@x.io")
     assert "pass-word" not in str(caught.value)
@@ -127,7 +127,7 @@ def test_timeouts(timeout, seconds):
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "5", (1,) * 3, (1, 0), float("nan"), float("inf"), ()])
-def test_what_is_no_timeout_is_refused(timeout):
+def test_refused_timeouts(timeout):
     with pytest.raises(InvalidArgumentError, match="timeout must be seconds above 0"):
         resolve_settings("k", timeout=timeout)
 
@@ -180,7 +180,7 @@ def test_an_engine_that_is_not_installed_is_reported_at_once(monkeypatch):
     )
 
 
-def test_a_pickle_takes_the_key_of_where_it_is_read(monkeypatch):
+def test_a_pickle_takes_the_key_from_where_it_is_read(monkeypatch):
     settings = resolve_settings("key-of-here", "https://x.io/v9", timeout=(1, 2), progress=False, max_request_bytes=5)
     pickled = pickle.dumps(settings)
     assert b"key-of-here" not in pickled
@@ -200,7 +200,7 @@ def test_origins():
     assert url_origin("http://x.io:443") == "http://x.io:443"
 
 
-def test_an_address_of_the_environment_is_called_so(monkeypatch):
+def test_an_address_of_the_environment_is_named_as_such(monkeypatch):
     monkeypatch.setenv("NIXTLA_BASE_URL", "http://x.io")
     with pytest.raises(ConfigurationError, match="NIXTLA_BASE_URL must be https"):
         resolve_settings("k")

@@ -410,7 +410,7 @@ def test_no_credit_is_not_waited_for(service, client):
         ("The limit of calls to model timegpt-1 is reached", False),
     ],
 )
-def test_a_full_account_is_told_what_makes_room(service, client, words, full):
+def test_a_full_account_is_explained(service, client, words, full):
     service.faults = [service.says(400, {"detail": words})]
     assert ("delete_finetuned_model(id) makes room" in str(failure(client, errors.BadRequestError))) == full
 
