@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nixtla_accessor.errors import ConfigurationError, TimeGPTError
+from nixtla_accessor.api.local_engine import check_engine_is_installed
+from nixtla_accessor.errors import TimeGPTError
 
 if TYPE_CHECKING:
     from nixtla_accessor.local.service.embedded import RunningEngine
@@ -22,15 +23,12 @@ def _demo(_arguments: argparse.Namespace) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    try:
-        from nixtla_accessor.local.service.embedded import serve
-    except ImportError as error:
-        message = 'The local engine is not installed: pip install "nixtla-accessor[local]"'
-        raise ConfigurationError(message) from error
+    check_engine_is_installed()
+    from nixtla_accessor.local.service.embedded import serve
 
     def announce(engine: RunningEngine) -> None:
         print(
-            f"The local engine is ready at {engine.base_url}. For its clients:\n"
+            f"The local engine is ready at {engine.base_url}. To connect a client to it, set:\n"
             f"export NIXTLA_BASE_URL={engine.base_url}\nexport NIXTLA_API_KEY={engine.api_key}",
             flush=True,
         )
@@ -47,14 +45,14 @@ def _models(_arguments: argparse.Namespace) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m nixtla_accessor", description="Time-series fine-tuning for pandas."
+        prog="python -m nixtla_accessor", description="Fine-tune and forecast time series in pandas DataFrames."
     )
     commands = parser.add_subparsers(required=True, metavar="demo | serve | models")
     demo = commands.add_parser("demo", help="fine-tune and forecast a real panel with the local engine")
     demo.set_defaults(run=_demo)
-    serve = commands.add_parser("serve", help="serve the local engine to others")
+    serve = commands.add_parser("serve", help="serve the local engine to other processes and machines")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    serve.add_argument("--port", default=8000, type=int, help="the port, 0 for a free one (default: %(default)s)")
+    serve.add_argument("--port", default=8000, type=int, help="the port; 0 chooses a free one (default: %(default)s)")
     serve.add_argument("--api-key", default=None, help="the key that clients must send (default: a random one)")
     serve.set_defaults(run=_serve)
     models = commands.add_parser("models", help="list the fine-tuned models of the account")

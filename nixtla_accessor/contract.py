@@ -1,4 +1,4 @@
-"""Facts of the Nixtla Forecast API that more than one part of the package needs, each written down once.
+"""Facts of the Nixtla Forecast API that several parts of the package need, each written down once.
 
 The source is the contract of ``POST /v2/finetune`` (Nixtla Forecast API 2025.8.3) and, for the other endpoints, its
 OpenAPI description 0.3.1.
@@ -12,21 +12,26 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 DEFAULT_MODEL = "timegpt-1"
 DEFAULT_BASE_URL = "https://api.nixtla.io"
-MODEL_ID_PATTERN = r"^[a-zA-Z0-9\-_]{1,36}$"
 MAX_MODEL_ID_LENGTH = 36
+MODEL_ID_PATTERN = rf"^[a-zA-Z0-9\-_]{{1,{MAX_MODEL_ID_LENGTH}}}$"
 
 FinetuneLoss = Literal["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
 FINETUNE_LOSSES: tuple[FinetuneLoss, ...] = get_args(FinetuneLoss)
-MIN_FINETUNE_DEPTH, MAX_FINETUNE_DEPTH = 1, 5
-DEFAULT_FINETUNE_STEPS = 10
+DEFAULT_FINETUNE_LOSS: FinetuneLoss = "default"
+MIN_FINETUNE_DEPTH, MAX_FINETUNE_DEPTH, DEFAULT_FINETUNE_DEPTH = 1, 5, 1
+MIN_FINETUNE_STEPS, DEFAULT_FINETUNE_STEPS = 1, 10
+MIN_LEVEL, MAX_LEVEL = 0, 100
+"""Levels of prediction intervals, in percent: from the first to below the second."""
+DEFAULT_LEVEL = 99
+"""The level of the interval whose outside is an anomaly, in percent."""
 
 MAX_REQUEST_BYTES = 200 * 2**20
-"""Bytes of JSON that the hosted service takes in one request; the official client has the same limit."""
+"""The most bytes of JSON that the hosted service accepts in a request; the official client has the same limit."""
 
 API_FREQUENCY_NAMES = {"D": "D", "h": "H", "W": "W", "ME": "M"}
-"""The contract's own names of frequencies, by their pandas names; all others travel under their pandas names."""
+"""The contract's own names of frequencies, by their pandas names; all others are sent under their pandas names."""
 INTEGER_TIME_FREQUENCY = "MS"
-"""What stands for integer time, which the contract does not know; the official client sends the same."""
+"""Sent for integer time, which the contract does not know; the official client sends the same."""
 
 Side = Literal["lo", "hi"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -51,12 +56,12 @@ class Bound(NamedTuple):
 
 
 def exact_decimal(number: float) -> Decimal:
-    """Return a number as it was meant, so that 0.29 is 29 percent rather than 28.999…, and 3 * 0.1 is 30."""
+    """Return a number as it was meant, without binary rounding: 0.29, not 0.28999…; and 3 * 0.1 is 0.3."""
     return Decimal(f"{number:.12g}")
 
 
 def interval_key(side: Side, level: float) -> str:
-    """Return the key of a bound in the ``intervals`` of an answer.
+    """Return the key of a bound among the ``intervals`` of an answer.
 
     Examples
     --------
@@ -67,9 +72,9 @@ def interval_key(side: Side, level: float) -> str:
 
 
 def parse_intervals(intervals: Mapping[str, ValuesT]) -> dict[Bound, ValuesT]:
-    """Return the bounds of an answer by side and level; services spell levels differently (``lo-80``, ``lo-80.0``).
+    """Return the bounds in an answer by side and level; services write levels differently (``lo-80``, ``lo-80.0``).
 
-    Keys that name no level are left out.
+    Keys without a level are left out.
 
     Examples
     --------
@@ -102,7 +107,7 @@ def parse_base_model_id(base_model_id: str) -> str | None:
 
 
 def format_base_model_id(finetuned_model_id: str | None) -> str:
-    """Return how the API writes the model that a model was trained from."""
+    """Return the id of the model that a model was trained from, as the API writes it."""
     return finetuned_model_id or _NO_BASE_MODEL
 
 
@@ -115,14 +120,14 @@ def refused_positions(detail: object) -> Iterator[int]:
 
 
 def shift_refused_positions(detail: object, offsets: Mapping[str, int]) -> object:
-    """Return the detail of a 422 about a part of the series, with the positions that they have in the whole.
+    """Return the detail of a 422 about a part of the series, with positions in the whole.
 
     Parameters
     ----------
     detail : object
         The detail of the answer, of any shape.
     offsets : mapping of str to int
-        How many items of each array (``"y"``, ``"sizes"``) come before the part.
+        The number of items of each array (``"y"``, ``"sizes"``) before the part.
 
     Examples
     --------

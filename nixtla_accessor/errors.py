@@ -1,8 +1,8 @@
-"""Every failure has a class.
+"""The errors and warnings of this package: every failure has a class.
 
 TimeGPTError
 ├── ConfigurationError                  no key, an unusable base_url, an extra that is not installed
-├── InvalidArgumentError (ValueError)   a wrong type or value of an argument
+├── InvalidArgumentError (ValueError)   an argument has a wrong type or value
 │   ├── ModelExistsError                the output_model_id is taken
 │   └── OversizedSeriesError            a series alone is larger than a request may be
 ├── InvalidFrameError (ValueError)      the frame cannot be packed as it is
@@ -10,15 +10,15 @@ TimeGPTError
 │   ├── DuplicateColumnError            a column name is there more than once
 │   ├── MissingValueError               NaN in the target, NaT in the time, null ids
 │   ├── NonFiniteValueError             inf in the target
-│   ├── UnsupportedDtypeError           values that are no ids, times or numbers
+│   ├── UnsupportedDtypeError           values that are not ids, times or numbers
 │   ├── DuplicateTimestampError         a series has a stamp twice
 │   └── FrequencyError                  the stamps have no frequency, or contradict the one given
 │       ├── MissingTimestampError       a series has gaps
 │       └── OffGridTimestampError       a stamp lies between two steps of the frequency
 ├── NoModelError                        the frame has no usable fine-tuned model attached
 ├── TransportError                      the service could not be reached
-├── OutcomeUnknownError                 a request was sent, and what became of it is not known
-├── ResponseError                       the service answered something that is not the contract's
+├── OutcomeUnknownError                 a request was sent, and its outcome is unknown
+├── ResponseError                       the service's answer does not follow the contract
 └── ApiError                            the service refused; one class for each status
     ├── BadRequestError           400
     ├── AuthenticationError       401
@@ -35,14 +35,21 @@ TimeGPTError
 
 UserWarning
 └── TimeGPTWarning
-    ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was taken
+    ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
     └── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+
+KeyboardInterrupt
+└── FinetuneInterrupted                 Ctrl-C during a finetune call; says whether the model may still be trained
 
 Errors carry plain values, never a frame, a session or a key, so all of them pickle and copy.
 """
 
 from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
 
 __all__ = [
     "AmbiguousFrequencyWarning",
@@ -54,6 +61,7 @@ __all__ = [
     "DataLeakageWarning",
     "DuplicateColumnError",
     "DuplicateTimestampError",
+    "FinetuneInterrupted",
     "FrequencyError",
     "InvalidArgumentError",
     "InvalidFrameError",
@@ -84,13 +92,13 @@ __all__ = [
 ]
 
 
-class TimeGPTError(Exception):
-    """Base of every error of this package.
+class _Contextual(BaseException):
+    """An exception whose message callers can add to.
 
     Attributes
     ----------
     context : tuple of str
-        Sentences that callers have added; the message shows them after its own, each on a line.
+        Sentences that callers have added; ``str()`` shows the message and then each sentence on a line of its own.
     """
 
     def __init__(self, message: str = "") -> None:
@@ -98,11 +106,32 @@ class TimeGPTError(Exception):
         self.context: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return "\n".join([super().__str__(), *self.context])
+        return "\n".join([self._message(), *self.context])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
 
     def add_context(self, sentence: str) -> None:
         """Add what a caller knows beyond the message, such as which rows of a frame are meant."""
         self.context = (*self.context, sentence)
+
+    def _message(self) -> str:
+        """Return the message without its context."""
+        return super().__str__()
+
+
+class TimeGPTError(_Contextual, Exception):
+    """Base of every error of this package.
+
+    Attributes
+    ----------
+    context : tuple of str
+        Sentences that callers have added; ``str()`` shows the message and then each sentence on a line of its own.
+    """
+
+
+class FinetuneInterrupted(_Contextual, KeyboardInterrupt):
+    """Ctrl-C during a finetune call; the message says whether the model may still be trained."""
 
 
 class ConfigurationError(TimeGPTError):
@@ -152,7 +181,7 @@ class NonFiniteValueError(InvalidFrameError):
 
 
 class UnsupportedDtypeError(InvalidFrameError):
-    """A column holds values that are no ids, times or numbers."""
+    """A column holds values that are not ids, times or numbers."""
 
 
 class DuplicateTimestampError(InvalidFrameError):
@@ -180,12 +209,12 @@ class TransportError(TimeGPTError):
 
 
 class OutcomeUnknownError(TimeGPTError):
-    """A request was sent, and what became of it is not known.
+    """A request was sent, and its outcome is unknown.
 
     Attributes
     ----------
     finetuned_model_id : str or None
-        The id that the model has, if it was trained.
+        The id of the model, if it was trained.
     """
 
     def __init__(self, message: str = "", *, finetuned_model_id: str | None = None) -> None:
@@ -194,24 +223,34 @@ class OutcomeUnknownError(TimeGPTError):
 
 
 class ResponseError(TimeGPTError):
-    """The service answered something that is not the contract's."""
+    """The service's answer does not follow the contract."""
 
 
 class ApiError(TimeGPTError):
-    """The service refused a request.
+    """The service refused a request; ``str()`` renders the message from the attributes.
 
     Attributes
     ----------
+    headline : str
+        What happened, such as "The service refused the request".
     status_code : int
         The HTTP status.
     detail : object
-        What the service said, as parsed from JSON, or its text.
+        The service's explanation, as parsed from JSON, or its text.
+    explanation : str
+        The same in words, shortened.
+    advice : str
+        What to do about it, in sentences.
+    attempts : int
+        How many requests were sent.
+    model_state : str
+        What is known of the model that the request was to make, in sentences.
     request_id : str or None
-        The service's name of the request, to quote to its support.
+        The service's id of the request, to quote to its support.
     retry_after : float or None
         Seconds after which the service asks to try again.
     finetuned_model_id : str or None
-        The model that the request was about, where it was about one.
+        The model that the request was about, if any.
     """
 
     def __init__(
@@ -220,16 +259,37 @@ class ApiError(TimeGPTError):
         *,
         status_code: int = 0,
         detail: object = None,
+        explanation: str = "",
+        advice: str = "",
+        attempts: int = 1,
+        model_state: str = "",
         request_id: str | None = None,
         retry_after: float | None = None,
         finetuned_model_id: str | None = None,
     ) -> None:
         super().__init__(message)
+        self.headline = message
         self.status_code = status_code
         self.detail = detail
+        self.explanation = explanation
+        self.advice = advice
+        self.attempts = attempts
+        self.model_state = model_state
         self.request_id = request_id
         self.retry_after = retry_after
         self.finetuned_model_id = finetuned_model_id
+
+    def _message(self) -> str:
+        status = f" ({self.status_code})" if self.status_code else ""
+        explanation = f": {self.explanation}" if self.explanation else ""
+        sentences = [
+            f"{self.headline}{status}{explanation}".rstrip(".") + ".",
+            self.advice,
+            f"Tried {self.attempts} times." if self.attempts > 1 else "",
+            self.model_state,
+            f"Request id: {self.request_id}." if self.request_id else "",
+        ]
+        return " ".join(filter(None, sentences))
 
 
 class BadRequestError(ApiError):
@@ -249,7 +309,7 @@ class PermissionDeniedError(ApiError):
 
 
 class NotFoundError(ApiError):
-    """404: there is no such model or endpoint."""
+    """404: the model or endpoint does not exist."""
 
 
 class RequestTimeoutError(ApiError):
@@ -257,15 +317,15 @@ class RequestTimeoutError(ApiError):
 
 
 class ConflictError(ApiError):
-    """409: the request clashes with what the service already has."""
+    """409: the request conflicts with what the service already has."""
 
 
 class PayloadTooLargeError(ApiError):
-    """413: the request is larger than the service takes."""
+    """413: the request is larger than the service accepts."""
 
 
 class UnsupportedEncodingError(ApiError):
-    """415: the service does not take the encoding of the body."""
+    """415: the service does not accept the encoding of the body."""
 
 
 class UnprocessableError(ApiError):
@@ -285,7 +345,7 @@ class TimeGPTWarning(UserWarning):
 
 
 class AmbiguousFrequencyWarning(TimeGPTWarning):
-    """The stamps fit more than one frequency; the plainer one was taken."""
+    """The stamps fit more than one frequency; the plainer one was used."""
 
 
 class DataLeakageWarning(TimeGPTWarning):
@@ -294,3 +354,12 @@ class DataLeakageWarning(TimeGPTWarning):
 
 class OtherSeriesWarning(TimeGPTWarning):
     """A fine-tuned model is asked about series that other ids tell apart than those that it was tuned on."""
+
+
+def warn_caller(message: str, category: type[TimeGPTWarning]) -> None:
+    """Issue a warning that points at the first line outside this package, which is the caller's."""
+    package = str(Path(__file__).parent)
+    frame, level = sys._getframe(), 1
+    while frame.f_back and frame.f_code.co_filename.startswith(package):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)

@@ -5,7 +5,6 @@ An operation fills in the selection from the record, packs the source, asks the 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -28,7 +27,7 @@ from nixtla_accessor.api.requests import (
     check_finetune_options,
     check_forecast_options,
 )
-from nixtla_accessor.api.training import FinetuneResult
+from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.comparison import (
     FINE_TUNED,
     ZERO_SHOT,
@@ -37,10 +36,10 @@ from nixtla_accessor.comparison import (
     refuse_too_short,
 )
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
-from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError
+from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError, warn_caller
 from nixtla_accessor.panel.frame import take_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
-from nixtla_accessor.panel.messages import SHOWN, callers_level
+from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.packing import PackedSeries, drop_last
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import forecast_columns
@@ -381,11 +380,10 @@ def _warn_about_other_series(record: Record, schema: pd.DataFrame, columns: Colu
         if not texts:
             return  # a group of the tuned frame, cut out without its id
         named = f"this frame, without that column, is read as one series; it has {', '.join(map(repr, texts[:SHOWN]))}"
-    warnings.warn(
+    warn_caller(
         f"The model {record.finetuned_model_id!r} was tuned on series identified by {record.id_col!r}; {named}. If "
         "these are other series, fine-tune a model to them with df.timegpt.finetune().",
         OtherSeriesWarning,
-        stacklevel=callers_level(),
     )
 
 

@@ -6,7 +6,6 @@ Dask for each partition.
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,10 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import SIDES, interval_key
-from nixtla_accessor.errors import DataLeakageWarning, FrequencyError, InvalidArgumentError, NoModelError
+from nixtla_accessor.errors import DataLeakageWarning, FrequencyError, InvalidArgumentError, NoModelError, warn_caller
 from nixtla_accessor.panel.frame import take_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
-from nixtla_accessor.panel.messages import callers_level, count
+from nixtla_accessor.panel.messages import count
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_frame, refuse_shorter
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import anomaly_frame, cross_validation_frame, forecast_columns, forecast_frame
@@ -211,12 +210,11 @@ def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int) -> N
     first_forecast = packed.frequency.advance(packed.start_ticks, packed.sizes - covered, packed.form)
     if not (first_forecast <= seen_tick).any():
         return
-    warnings.warn(
+    warn_caller(
         f"The model {record.finetuned_model_id!r} was tuned on rows up to {seen}, some of which are forecast here: the "
         "errors look smaller than those of new data. Use df.timegpt.compare(h), which holds the windows out, or tune "
         "on rows before the windows.",
         DataLeakageWarning,
-        stacklevel=callers_level(),
     )
 
 

@@ -1,4 +1,4 @@
-"""The account's fine-tuned models, as a pandas user wants to see them."""
+"""Lists, describes and deletes the fine-tuned models of the connected account."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pandas as pd
 
 from nixtla_accessor.api.client import default_client
 from nixtla_accessor.api.schema import FinetunedModel
+from nixtla_accessor.contract import parse_base_model_id
 
 
 def finetuned_models() -> pd.DataFrame:
@@ -15,14 +16,14 @@ def finetuned_models() -> pd.DataFrame:
     -------
     DataFrame
         One row for each model, the newest last: ``id``, ``created_at`` (datetime64, UTC), ``age`` (timedelta64, to the
-        second), ``created_by``, ``base_model_id`` (missing for what started from the base model), ``steps``,
-        ``depth``, ``loss``, ``model``, ``freq``. Its length is how many models the account keeps, of the 50 that the
-        hosted service allows. Without models it has no rows.
+        second), ``created_by``, ``base_model_id`` (missing for models that started from the base model), ``steps``,
+        ``depth``, ``loss``, ``model``, ``freq``. The hosted service keeps at most 50 models for an account. Without
+        models, the frame has no rows.
 
     Raises
     ------
     ConfigurationError, TransportError, ApiError, ResponseError
-        If there is no connection, or the service does not answer as it should.
+        There is no connection, or the service does not answer as it should.
 
     Examples
     --------
@@ -35,8 +36,8 @@ def finetuned_models() -> pd.DataFrame:
     rows = [model.model_dump() for model in default_client().finetuned_models()]
     models = pd.DataFrame(rows, columns=list(FinetunedModel.model_fields))
     created_at = pd.to_datetime(models["created_at"], utc=True, format="ISO8601", errors="coerce")
-    started_from_base = models["base_model_id"] == "None"  # as the service writes it
-    base_model_id = models["base_model_id"].mask(started_from_base)
+    has_base_model_id = models["base_model_id"].map(parse_base_model_id).notna()
+    base_model_id = models["base_model_id"].where(has_base_model_id)
     models = models.assign(created_at=created_at, base_model_id=base_model_id)
     models = models.astype({"steps": "int64", "depth": "int64"})
     models.insert(2, "age", (pd.Timestamp.now("UTC") - created_at).dt.floor("s"))
@@ -44,7 +45,7 @@ def finetuned_models() -> pd.DataFrame:
 
 
 def finetuned_model(finetuned_model_id: str) -> FinetunedModel:
-    """Tell what is known of a fine-tuned model.
+    """Return how and when a fine-tuned model was made.
 
     Parameters
     ----------
@@ -54,14 +55,14 @@ def finetuned_model(finetuned_model_id: str) -> FinetunedModel:
     Returns
     -------
     FinetunedModel
-        How and when it was made.
+        Its id, its date, the model that it started from, and its fine-tuning arguments.
 
     Raises
     ------
     NotFoundError
-        If there is no such model.
+        No model has this id.
     InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError
-        If the id cannot be one, there is no connection, or the service does not answer as it should.
+        The id is not valid, there is no connection, or the service does not answer as it should.
     """
     return default_client().finetuned_model(finetuned_model_id)
 
@@ -77,8 +78,8 @@ def delete_finetuned_model(finetuned_model_id: str) -> None:
     Raises
     ------
     NotFoundError
-        If there is no such model.
+        No model has this id.
     InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError
-        If the id cannot be one, there is no connection, or the service does not answer as it should.
+        The id is not valid, there is no connection, or the service does not answer as it should.
     """
     default_client().delete_finetuned_model(finetuned_model_id)

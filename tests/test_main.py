@@ -1,4 +1,4 @@
-"""The command line, as processes of their own."""
+"""The command line, run in processes of its own."""
 
 import os
 import re
@@ -27,9 +27,9 @@ class Serving:
 
     def __init__(self, home, *arguments):
         self.process = command("serve", "--port", "0", *arguments, home=home)
-        said = self.process.stdout.readline() + self.process.stdout.readline() + self.process.stdout.readline()
-        self.url = re.search(r"NIXTLA_BASE_URL=(\S+)", said)[1]
-        self.key = re.search(r"NIXTLA_API_KEY=(\S+)", said)[1]
+        output = self.process.stdout.readline() + self.process.stdout.readline() + self.process.stdout.readline()
+        self.url = re.search(r"NIXTLA_BASE_URL=(\S+)", output)[1]
+        self.key = re.search(r"NIXTLA_API_KEY=(\S+)", output)[1]
 
     def __enter__(self):
         return self
@@ -47,7 +47,7 @@ def series():
     return {"y": [float(i % 7) + 0.1 * i for i in range(80)], "sizes": [80]}
 
 
-def test_serve_says_where_when_it_is_ready(tmp_path):
+def test_serve_prints_its_address_when_it_is_ready(tmp_path):
     with Serving(tmp_path) as serving:
         assert serving.url.startswith("http://127.0.0.1:")
         assert serving.call("GET", "/validate_api_key").status_code == 200
@@ -55,7 +55,7 @@ def test_serve_says_where_when_it_is_ready(tmp_path):
     assert "Traceback" not in serving.stderr
 
 
-def test_serve_takes_the_key_that_it_is_given(tmp_path):
+def test_serve_uses_the_given_key(tmp_path):
     with Serving(tmp_path, "--api-key", "secret-1") as serving:
         assert serving.key == "secret-1"
         assert serving.call("GET", "/validate_api_key").status_code == 200
@@ -63,16 +63,16 @@ def test_serve_takes_the_key_that_it_is_given(tmp_path):
 
 def test_a_model_survives_a_restart_and_a_kill(tmp_path):
     tuning = {"series": series(), "freq": "D", "output_model_id": "kept", "finetune_depth": 3}
-    asked = {"series": series(), "freq": "D", "h": 7, "finetuned_model_id": "kept", "level": [80]}
+    request = {"series": series(), "freq": "D", "h": 7, "finetuned_model_id": "kept", "level": [80]}
     with Serving(tmp_path) as serving:
         assert serving.call("POST", "/v2/finetune", tuning).status_code == 200
-        before = serving.call("POST", "/v2/forecast", asked).json()
+        before = serving.call("POST", "/v2/forecast", request).json()
         serving.process.kill()
     with Serving(tmp_path) as serving:
-        assert serving.call("POST", "/v2/forecast", asked).json() == before
+        assert serving.call("POST", "/v2/forecast", request).json() == before
 
 
-def test_a_port_that_is_taken_is_one_sentence(tmp_path):
+def test_a_port_in_use_is_reported_in_one_sentence(tmp_path):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -83,7 +83,7 @@ def test_a_port_that_is_taken_is_one_sentence(tmp_path):
     assert "Traceback" not in stderr
 
 
-def test_an_unknown_command_shows_the_known(tmp_path):
+def test_an_unknown_command_shows_the_known_ones(tmp_path):
     process = command("fly", home=tmp_path)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 2
@@ -91,7 +91,7 @@ def test_an_unknown_command_shows_the_known(tmp_path):
     assert "serve" in stderr
 
 
-def test_models_lists_what_there_is(tmp_path):
+def test_models_lists_the_models(tmp_path):
     with Serving(tmp_path) as serving:
         environment = {"NIXTLA_BASE_URL": serving.url, "NIXTLA_API_KEY": serving.key}
         stdout, stderr = command("models", home=tmp_path, **environment).communicate(timeout=60)
@@ -120,8 +120,8 @@ def test_the_demo_prints_and_draws(tmp_path):
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    for said in ("seasonal naive", "zero-shot", "fine-tuned", "MASE", "sMAPE", "finetuned_model_id", "forecast.png"):
-        assert said in process.stdout
+    for text in ("seasonal naive", "zero-shot", "fine-tuned", "MASE", "sMAPE", "finetuned_model_id", "forecast.png"):
+        assert text in process.stdout
     assert "100%" in process.stderr
     picture = (tmp_path / "forecast.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
@@ -129,7 +129,7 @@ def test_the_demo_prints_and_draws(tmp_path):
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
-def test_serve_stops_when_told(tmp_path, signal_):
+def test_serve_stops_on_a_signal(tmp_path, signal_):
     with Serving(tmp_path) as serving:
         started = time.monotonic()
         serving.process.send_signal(signal_)

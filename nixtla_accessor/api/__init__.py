@@ -1,1 +1,1 @@
-"""The service's side: it knows HTTP, never pandas."""
+"""The service's side: it knows HTTP, and no pandas."""

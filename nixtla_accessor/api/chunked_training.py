@@ -1,64 +1,65 @@
-"""A panel too large for one request: a chain of finetune calls, each going on from the model of the one before."""
+"""Trains on a panel too large for one request: several finetune calls, each starting from the model before."""
 
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, pairwise
 from uuid import uuid4
 
-from nixtla_accessor.api.asking import Call
-from nixtla_accessor.api.encoding import in_bytes
-from nixtla_accessor.api.explain import shift_positions
+from nixtla_accessor.api.encoding import format_bytes
+from nixtla_accessor.api.requests import IfExists
+from nixtla_accessor.api.results import FinetuneResult
+from nixtla_accessor.api.saved_models import delete_model, refuse_taken_id
 from nixtla_accessor.api.schema import FinetuneInput, Series
-from nixtla_accessor.api.splitting import THE_LIMIT, split_series
-from nixtla_accessor.api.training import FinetuneResult, Training, delete_model, refuse_taken
+from nixtla_accessor.api.sending import RequestContext
+from nixtla_accessor.api.splitting import LIMIT_SETTINGS, split_series
+from nixtla_accessor.api.training import Training
 from nixtla_accessor.errors import (
+    FinetuneInterrupted,
     InvalidArgumentError,
     TimeGPTError,
     TimeGPTWarning,
     TransportError,
-    UnprocessableError,
+    warn_caller,
 )
 
 
-class Chain:
+class ChunkedTraining:
     """One model from as many requests as its series need.
 
-    The steps are shared out over the requests. All but the last train a model that only leads to the next, under a
-    fresh id; it is deleted as soon as the next is there.
+    The steps are divided among the requests. All but the last train an intermediate model, under a random id; it is
+    deleted as soon as the next one exists.
 
     Parameters
     ----------
-    call : Call
-        What each request goes by.
+    context : RequestContext
+        The connection and the limits.
     request : FinetuneInput
         What to train, with all series.
     model_id : str
         The id that the last model gets, as in the request.
-    largest : int
-        The most bytes of JSON of each request; never more than the call allows.
+    max_bytes : int
+        The most bytes of JSON in each request; the context's limit holds as well.
     """
 
-    def __init__(self, call: Call, request: FinetuneInput, model_id: str, largest: int) -> None:
-        self._call = call
+    def __init__(self, context: RequestContext, request: FinetuneInput, model_id: str, max_bytes: int) -> None:
+        self._context = context
         self._request = request
         self._model_id = model_id
-        self._largest = largest if call.largest is None else min(largest, call.largest)
+        self._max_bytes = max_bytes if context.max_bytes is None else min(max_bytes, context.max_bytes)
         self._parts: list[Series] = []
         self._results: list[FinetuneResult] = []
-        self._between: list[str] = []  # the fresh ids of models that only lead to the last and may be there
+        self._intermediate: list[str] = []  # the ids of intermediate models that may exist
 
-    def run(self, *, make_way: bool, overwrite: bool) -> FinetuneResult:
-        """Train part by part, and return the last model, with what all of them cost.
+    def run(self, if_exists: IfExists) -> FinetuneResult:
+        """Train part by part, and return the last model, with the tokens of all parts.
 
         Parameters
         ----------
-        make_way : bool
-            Whether a model of this id may exist already, which is then refused, or deleted before the last part.
-        overwrite : bool
-            Whether it is deleted.
+        if_exists : {"refuse", "replace"} or None
+            What to do with an existing model of the id: raise at once, or delete it before the last part.
 
         Raises
         ------
@@ -66,31 +67,36 @@ class Chain:
             A series does not fit in a request of its own; nothing was sent.
         InvalidArgumentError
             There are more parts than steps; nothing was sent.
-        ModelExistsError, ApiError, TransportError, ResponseError, OutcomeUnknownError, KeyboardInterrupt
+        ModelExistsError, ApiError, TransportError, ResponseError, OutcomeUnknownError, FinetuneInterrupted
             As of `Training.run`, for the part that the message names.
 
         Warns
         -----
         TimeGPTWarning
-            The model is trained, and models that led to it could not be deleted.
+            The model is trained, and intermediate models could not be deleted.
         """
-        self._parts = split_series(self._request, self._largest)
+        self._parts = split_series(self._request, self._max_bytes)
         if len(self._parts) == 1:
-            return Training(self._call, self._request, self._model_id).run(make_way=make_way, overwrite=overwrite)
-        shares = self._share_steps()
-        if make_way and not overwrite:
-            self._refuse_taken()
+            return Training(self._context, self._request, self._model_id).run(if_exists)
+        steps_of_parts = self._divide_steps()
+        if if_exists == "refuse":
+            self._refuse_taken_id()
         try:
-            for part, steps in zip(self._parts, shares, strict=True):
-                former = list(self._between)
-                self._train(part, steps, make_way=make_way, overwrite=overwrite)
-                self._delete(former)
-        except BaseException as error:
-            self._give_up(error)
+            for part, steps in zip(self._parts, steps_of_parts, strict=True):
+                previous = list(self._intermediate)
+                self._train(part, steps, if_exists)
+                self._delete(previous)
+        except (TimeGPTError, FinetuneInterrupted) as error:
+            error.add_context(self._position())
+            self._clean_up(error)
             raise
+        except KeyboardInterrupt:
+            interrupted = FinetuneInterrupted(f"Interrupted. {self._position(between_parts=True)}")
+            self._clean_up(interrupted)
+            raise interrupted from None
         model_id = self._results[-1].finetuned_model_id
-        if self._between:
-            warnings.warn(f"Model {model_id!r} is trained. {self._left_over()}", TimeGPTWarning, stacklevel=3)
+        if self._intermediate:
+            warn_caller(f"Model {model_id!r} is trained. {self._not_deleted()}", TimeGPTWarning)
         return FinetuneResult(
             model_id,
             input_tokens=_total([result.input_tokens for result in self._results]),
@@ -98,90 +104,99 @@ class Chain:
             finetune_tokens=_total([result.finetune_tokens for result in self._results]),
         )
 
-    def _share_steps(self) -> list[int]:
-        """Give each part one step, and of the others as many as its values are due."""
+    def _divide_steps(self) -> list[int]:
+        """Return the steps of each part: one, and of the others in proportion to its values."""
         spare = self._request.finetune_steps - len(self._parts)
         if spare < 0:
             raise InvalidArgumentError(
                 f"finetune_steps must be at least {len(self._parts):,}, one for each request, since the series make "
-                f"{len(self._parts):,} requests of at most {in_bytes(self._largest)} of JSON; got "
-                f"{self._request.finetune_steps:,}. Raise finetune_steps, or {THE_LIMIT}."
+                f"{len(self._parts):,} requests of at most {format_bytes(self._max_bytes)} of JSON; got "
+                f"{self._request.finetune_steps:,}. Raise finetune_steps, or {LIMIT_SETTINGS}."
             )
         n_values = list(accumulate(len(part.y) for part in self._parts))
-        given = [0, *(spare * reached // n_values[-1] for reached in n_values)]
-        return [1 + after - before for before, after in pairwise(given)]
+        steps_up_to = [0, *(spare * values // n_values[-1] for values in n_values)]
+        return [1 + after - before for before, after in pairwise(steps_up_to)]
 
-    def _refuse_taken(self) -> None:
+    def _refuse_taken_id(self) -> None:
         """Refuse an id that a model has already, before anything is trained."""
         try:
-            refuse_taken(self._call, self._model_id)
-        except KeyboardInterrupt as error:
-            error.args = (f"Interrupted before anything was sent, so that no model {self._model_id!r} is trained.",)
-            raise
+            refuse_taken_id(self._context, self._model_id)
+        except KeyboardInterrupt:
+            raise FinetuneInterrupted(
+                f"Interrupted before anything was sent, so that model {self._model_id!r} is not trained."
+            ) from None
 
-    def _train(self, part: Series, steps: int, *, make_way: bool, overwrite: bool) -> None:
-        """Train one part, going on from the model of the one before."""
+    def _train(self, series: Series, steps: int, if_exists: IfExists) -> None:
+        """Train on one part, starting from the model of the part before."""
         number = len(self._results) + 1
         is_last = number == len(self._parts)
         model_id = self._model_id if is_last else str(uuid4())
         start = self._results[-1].finetuned_model_id if self._results else self._request.finetuned_model_id
-        own = {"series": part, "finetune_steps": steps, "output_model_id": model_id, "finetuned_model_id": start}
-        self._call.display.part(number, len(self._parts))
-        training = Training(self._call, self._request.model_copy(update=own), model_id)
+        request = self._request.model_copy(
+            update={
+                "series": series,
+                "finetune_steps": steps,
+                "output_model_id": model_id,
+                "finetuned_model_id": start,
+            }
+        )
+        self._context.display.start_part(number, len(self._parts))
+        training = Training(self._context_of(number), request, model_id)
         try:
-            result = training.run(make_way=make_way and is_last, overwrite=overwrite)
-        except BaseException as error:
+            result = training.run(if_exists if is_last else None)
+        except (TimeGPTError, FinetuneInterrupted) as error:
             if training.may_be_trained and not is_last:
-                self._between.append(model_id)
-                error.add_note(
-                    f"Should model {model_id!r} still appear, delete_finetuned_model({model_id!r}) deletes it."
+                self._intermediate.append(model_id)
+                error.add_context(
+                    f"If model {model_id!r} appears later, delete_finetuned_model({model_id!r}) deletes it."
                 )
             raise
         self._results.append(result)
         if not is_last:
-            self._between.append(model_id)
+            self._intermediate.append(model_id)
+
+    def _context_of(self, number: int) -> RequestContext:
+        """Return the context of one part, which knows what comes before it."""
+        before = self._parts[: number - 1]
+        offsets = {"y": sum(len(part.y) for part in before), "sizes": sum(len(part.sizes) for part in before)}
+        return replace(self._context, offsets=offsets)
 
     def _delete(self, model_ids: Sequence[str]) -> None:
-        """Delete models that only led to the next, as far as the service lets it."""
+        """Delete intermediate models, as far as the service allows it."""
         for model_id in model_ids:
             try:
-                delete_model(self._call, model_id)
+                delete_model(self._context, model_id)
             except TransportError:
-                return  # nor would it take the others
+                return  # the others could not be deleted either
             except TimeGPTError:
                 continue
-            self._between.remove(model_id)
+            self._intermediate.remove(model_id)
 
-    def _give_up(self, error: BaseException) -> None:
-        """Delete what only led to the model, and add to the error what is known of the whole."""
-        if isinstance(error, UnprocessableError):
-            done = self._parts[: len(self._results)]
-            shift_positions(error, y=sum(len(part.y) for part in done), sizes=sum(len(part.sizes) for part in done))
-        if isinstance(error, TimeGPTError | KeyboardInterrupt):
-            error.args = (f"{error} {self._state()}" if str(error) else f"Interrupted. {self._state(between=True)}",)
-        with contextlib.suppress(KeyboardInterrupt):  # another Ctrl-C ends the tidying up
-            self._delete(list(self._between))
-        if self._between:
-            error.add_note(self._left_over())
+    def _clean_up(self, error: TimeGPTError | FinetuneInterrupted) -> None:
+        """Delete the intermediate models, and add to the error which are left."""
+        with contextlib.suppress(KeyboardInterrupt):  # another Ctrl-C ends the clean-up
+            self._delete(list(self._intermediate))
+        if self._intermediate:
+            error.add_context(self._not_deleted())
 
-    def _state(self, *, between: bool = False) -> str:
-        """Say how far the chain is, and what that means for the model."""
+    def _position(self, *, between_parts: bool = False) -> str:
+        """Return which part this was, and what that means for the model."""
         n_done, n_parts = len(self._results), len(self._parts)
         if n_done == n_parts:
             model_id = self._results[-1].finetuned_model_id
             return f"Model {model_id!r} is trained; df.timegpt.use_model({model_id!r}) attaches it."
-        where = f"This was at part {n_done + 1} of {n_parts}"
-        if n_done == n_parts - 1 and not between:
-            return f"{where}."  # the error is about the model itself
-        return f"{where}, so that no model {self._model_id!r} is trained."
+        part = f"This was part {n_done + 1} of {n_parts}"
+        if n_done == n_parts - 1 and not between_parts:
+            return f"{part}."  # the error is about the model itself
+        return f"{part}, so that model {self._model_id!r} is not trained."
 
-    def _left_over(self) -> str:
-        """Say which models could not be deleted, and how to."""
-        names = ", ".join(map(repr, self._between))
-        return f"Models that only led to it could not be deleted: {names}; delete_finetuned_model(id) deletes them."
+    def _not_deleted(self) -> str:
+        """Return which intermediate models could not be deleted, and how to delete them."""
+        ids = ", ".join(map(repr, self._intermediate))
+        return f"Intermediate models could not be deleted: {ids}; delete_finetuned_model(id) deletes them."
 
 
 def _total(tokens: Sequence[int | None]) -> int | None:
-    """Add up what the parts cost; None where that of one is not known."""
+    """Return the sum of the tokens of all parts; None where those of one are unknown."""
     known = [count for count in tokens if count is not None]
     return sum(known) if len(known) == len(tokens) else None

@@ -1,8 +1,8 @@
-"""The service without a frame: one object for all that it does, and the one that a process uses by default."""
+"""The service without a frame: the client, and the one that a process uses by default."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar, overload
@@ -11,12 +11,10 @@ from uuid import uuid4
 import numpy.typing as npt
 from pydantic import SecretStr
 
-from nixtla_accessor.api.asking import Call, ask, read
-from nixtla_accessor.api.backtesting import AnomalyResult, CrossValidationResult, cross_validate, detect_anomalies
-from nixtla_accessor.api.chunked_training import Chain
-from nixtla_accessor.api.default import DefaultClient
-from nixtla_accessor.api.exchange import Answer
-from nixtla_accessor.api.forecasting import ForecastResult, forecast_in_parts
+from nixtla_accessor.api import chunked_forecasting, endpoints
+from nixtla_accessor.api.checks import check_model_id, check_text, check_timeout
+from nixtla_accessor.api.chunked_training import ChunkedTraining
+from nixtla_accessor.api.default_client import DefaultClient
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
@@ -28,32 +26,34 @@ from nixtla_accessor.api.requests import (
     check_cross_validation_options,
     check_finetune_options,
     check_forecast_options,
-    check_model_id,
     check_series,
-    check_text,
-    check_timeout,
 )
+from nixtla_accessor.api.results import AnomalyResult, CrossValidationResult, FinetuneResult, ForecastResult
 from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import (
-    AnomalyDetectionInput,
     CrossValidationInput,
     FinetunedModel,
-    FinetunedModels,
-    FinetuneInput,
     ForecastInput,
     ModelParameters,
-    ModelParametersOutput,
     Series,
-    WireModel,
 )
+from nixtla_accessor.api.sending import RequestContext, send, send_quickly
 from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
-from nixtla_accessor.api.training import FinetuneResult, Training, model_path
+from nixtla_accessor.api.training import Training
 from nixtla_accessor.api.transport import Transport
-from nixtla_accessor.contract import DEFAULT_MODEL
+from nixtla_accessor.contract import (
+    DEFAULT_FINETUNE_DEPTH,
+    DEFAULT_FINETUNE_LOSS,
+    DEFAULT_FINETUNE_STEPS,
+    DEFAULT_LEVEL,
+    DEFAULT_MODEL,
+)
 from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
 
 __all__ = [
+    "AnomalyResult",
     "Client",
+    "CrossValidationResult",
     "FinetuneResult",
     "FinetunedModel",
     "ForecastResult",
@@ -62,29 +62,30 @@ __all__ = [
     "default_client",
 ]
 
-AnswerT = TypeVar("AnswerT", bound=WireModel)
+ResultT = TypeVar("ResultT")
 
 
 class Client:
     """The service, for arrays.
 
-    One client keeps its connections open; it may be used from many threads and in forked workers. Its pickle holds
-    the settings without the key, which is taken from the environment where the pickle is read.
+    A client keeps its connections open; many threads and forked workers may use it. It opens the first at the first
+    call, which also starts the local engine where that is the service. Its pickle holds the settings without the
+    key, which is taken from the environment where the pickle is read.
 
     Parameters
     ----------
     api_key : str, optional
         The key; ``NIXTLA_API_KEY`` by default.
     base_url : str, optional
-        The service's address, or ``"local"`` for the embedded engine; ``NIXTLA_BASE_URL`` by default, then
+        The service's address, or ``"local"`` for the local engine; ``NIXTLA_BASE_URL`` by default, then
         ``https://api.nixtla.io``.
     timeout : float or tuple of float
-        Seconds to connect, and seconds to wait for an answer once the request is out; one number is the latter.
+        Seconds to connect, and seconds to wait for an answer once the request is sent; one number is the latter.
     progress : bool, optional
         Whether to show a progress bar; by default in terminals and notebooks.
     max_request_bytes : int, optional
-        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine. A larger one
-        is refused before it is sent; `finetune` splits one that it is given a ``max_request`` for.
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the local engine. A larger one
+        is refused before it is sent, unless `finetune` splits it (see its ``max_request``).
 
     Raises
     ------
@@ -95,6 +96,7 @@ class Client:
 
     Examples
     --------
+    >>> import numpy as np
     >>> with Client(base_url="local") as client:
     ...     tuned = client.finetune(np.arange(36), [36], "MS", output_model_id="trend", overwrite=True)
     ...     len(client.forecast(np.arange(36), [36], "MS", 12, finetuned_model_id="trend").mean)
@@ -102,7 +104,7 @@ class Client:
     """
 
     pacing: ClassVar[Pacing] = Pacing()
-    """How often and how fast requests are tried again."""
+    """The limits on retries and look-ups."""
 
     def __init__(
         self,
@@ -119,19 +121,19 @@ class Client:
         )
 
     def _use(self, settings: Settings) -> None:
-        """Start with settings that are resolved."""
+        """Initialise the client with resolved settings; nothing is opened yet."""
         self._settings = settings
         self._transport = Transport(settings)
         self._model_parameters: dict[tuple[str, str], ModelParameters] = {}
 
     @property
     def settings(self) -> Settings:
-        """Where the service is, and what it is asked with."""
+        """Where the service is, the key for it, and the limits on a call."""
         return self._settings
 
     @property
     def origin(self) -> str:
-        """The service's scheme and host; ``"local"`` for the embedded engine."""
+        """The service's scheme and host; ``"local"`` for the local engine."""
         return self._settings.origin
 
     def finetune(
@@ -141,9 +143,9 @@ class Client:
         freq: str,
         *,
         model: str = DEFAULT_MODEL,
-        finetune_steps: int = 10,
-        finetune_loss: str = "default",
-        finetune_depth: int = 1,
+        finetune_steps: int = DEFAULT_FINETUNE_STEPS,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
         output_model_id: str | None = None,
         finetuned_model_id: str | None = None,
         overwrite: bool = False,
@@ -152,7 +154,7 @@ class Client:
     ) -> FinetuneResult:
         """Fine-tune a model to the series, and save it for later use (``POST /v2/finetune``).
 
-        One call makes one model, or says exactly what is known of it.
+        One call makes one model, or raises an error that says exactly what is known of it.
 
         Parameters
         ----------
@@ -173,16 +175,16 @@ class Client:
         output_model_id : str, optional
             The id that the model gets; a random one by default.
         finetuned_model_id : str, optional
-            The fine-tuned model to go on from; the base model by default.
+            The fine-tuned model to start from; the base model by default.
         overwrite : bool
-            Whether a model that has the id already is replaced; it is deleted first.
+            Whether to replace an existing model of this id; it is deleted first.
         max_request : int or str, optional
-            Send series that make a larger request in several, one after the other: bytes of JSON, or text such as
-            ``"200MiB"`` or ``"50 MB"``. No request is larger than the client's ``max_request_bytes`` either. By
+            The largest request: bytes of JSON, or text such as ``"200MiB"`` or ``"50 MB"``. Series that make a
+            larger one are sent in several, one after the other. The client's ``max_request_bytes`` holds as well. By
             default, series that are too large are refused.
         timeout : float or tuple of float, optional
             Seconds to connect, and seconds to wait for the model once the series are sent; one number is the latter.
-            Of several requests, each has them.
+            They apply to each of several requests.
 
         Returns
         -------
@@ -191,39 +193,41 @@ class Client:
         Raises
         ------
         InvalidArgumentError
-            An argument has a wrong type or value, the series are too large, or make more requests than there are
-            steps; nothing was sent.
+            An argument has a wrong type or value, the series are too large, or there are more requests than steps;
+            nothing was sent.
         OversizedSeriesError
             A series alone is larger than ``max_request``; an `InvalidArgumentError` that has its position.
         ModelExistsError
-            There is a model with this id already; nothing was trained.
+            A model of this id exists already; nothing was trained.
         ApiError
             The service refused.
         TransportError, ResponseError
-            The service could not be reached, or gave no answer that can be read.
+            The service could not be reached, or its answer cannot be read.
         OutcomeUnknownError
             The model may still be trained; the error has its id.
-        KeyboardInterrupt
-            Its message says whether the model may still be trained, and how to attach it.
+        FinetuneInterrupted
+            Ctrl-C; a `KeyboardInterrupt` whose message says whether the model may still be trained, and how to attach
+            it.
 
         Warns
         -----
         TimeGPTWarning
-            The model is trained, and models of ``max_request`` that only led to it could not be deleted.
+            The model is trained, and intermediate models of ``max_request`` could not be deleted.
 
         Notes
         -----
-        With ``max_request``, the series are cut, in their order and none in two, into as few requests as possible of
-        about equal size. Each trains the model that the one before has made. That is not the same as one request with
-        all series: the steps are shared out by the number of values, at least one to each; an optimiser's schedule
-        starts anew with each request; a step sees the series of its own request only; and what came last weighs
-        most, since it is learnt last. More steps, and fewer requests, make the difference smaller.
+        With ``max_request``, the series are divided, in their order and none in two, among as few requests as possible
+        of about equal size. Each starts from the model that the one before has made. That is not the same as one
+        request with all series: the steps are divided by the number of values, at least one for each request; the
+        optimiser's schedule starts anew with each request; a step sees only the series of its own request; and the
+        last series weigh most, since they are learnt last. More steps, and fewer requests, make the difference smaller.
 
-        The models in between have random ids, and each is deleted once the next is there, or when the call fails or
-        is interrupted. Tokens are those of all requests. A model that is to be replaced is deleted before the last.
+        The intermediate models have random ids. Each is deleted once the next exists, or when the call fails or is
+        interrupted. Tokens are those of all requests. A model that is to be replaced is deleted before the last.
 
         Examples
         --------
+        >>> import numpy as np
         >>> with Client(base_url="local", progress=False) as client:
         ...     tuned = client.finetune(np.arange(3000), [1000] * 3, "D", finetune_steps=9, max_request="8kB")
         ...     tuned.input_tokens
@@ -268,7 +272,7 @@ class Client:
         level : list of float, optional
             Levels of prediction intervals, in percent, from 0 to below 100.
         model : str
-            The base model; with a fine-tuned one, that which it was made from.
+            The base model; with a fine-tuned model, the one that it was trained from.
         finetuned_model_id : str, optional
             The fine-tuned model; the base model by default.
         timeout : float or tuple of float, optional
@@ -285,7 +289,7 @@ class Client:
         ApiError
             The service refused.
         TransportError, ResponseError
-            The service could not be reached, or gave no answer that can be read.
+            The service could not be reached, or its answer cannot be read.
         """
         options = check_forecast_options(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
         return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
@@ -304,16 +308,16 @@ class Client:
         finetuned_model_id: str | None = None,
         timeout: Timeout | None = None,
     ) -> CrossValidationResult:
-        """Forecast windows at the end of every series, each from what came before it (``POST /v2/cross_validation``).
+        """Forecast windows at the end of every series, each from its past (``POST /v2/cross_validation``).
 
         Parameters
         ----------
         y, sizes, freq, level, model, finetuned_model_id, timeout
             As of `forecast`.
         h : int
-            The steps of a window.
+            The horizon of a window, in steps.
         n_windows : int
-            How many windows of each series.
+            The number of windows of each series.
         step_size : int, optional
             Steps from one window to the next; by default the horizon.
 
@@ -342,19 +346,19 @@ class Client:
         sizes: npt.ArrayLike,
         freq: str,
         *,
-        level: float = 99,
+        level: float = DEFAULT_LEVEL,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
         timeout: Timeout | None = None,
     ) -> AnomalyResult:
-        """Find the values of the past that lie outside the interval of their forecast (``POST /v2/anomaly_detection``).
+        """Find past values outside the interval of their forecast (``POST /v2/anomaly_detection``).
 
         Parameters
         ----------
         y, sizes, freq, model, finetuned_model_id, timeout
             As of `forecast`.
         level : float
-            The level of the interval that a usual value lies in, in percent, from 0 to below 100.
+            The level of the interval that a normal value lies in, in percent, from 0 to below 100.
 
         Returns
         -------
@@ -371,24 +375,13 @@ class Client:
     def train(
         self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None
     ) -> FinetuneResult:
-        """Fine-tune with arguments and series that are checked already; else as `finetune`."""
+        """Fine-tune with checked arguments and series; otherwise as `finetune`."""
         model_id = options.output_model_id or str(uuid4())
-        request = FinetuneInput(
-            series=series,
-            freq=freq,
-            model=options.model,
-            finetune_steps=options.finetune_steps,
-            finetune_loss=options.finetune_loss,
-            finetune_depth=options.finetune_depth,
-            output_model_id=model_id,
-            finetuned_model_id=options.finetuned_model_id,
-        )
-        with self._call(timeout) as call:
+        request = options.make_request(series, freq, model_id)
+        with self._open_context(timeout) as context:
             if options.max_request is None:
-                training: Training | Chain = Training(call, request, model_id)
-            else:
-                training = Chain(call, request, model_id, options.max_request)
-            return training.run(make_way=options.output_model_id is not None, overwrite=options.overwrite)
+                return Training(context, request, model_id).run(options.if_exists)
+            return ChunkedTraining(context, request, model_id, options.max_request).run(options.if_exists)
 
     @overload
     def ask(
@@ -410,61 +403,29 @@ class Client:
         *,
         timeout: Timeout | None = None,
     ) -> ForecastResult | CrossValidationResult | AnomalyResult:
-        """Forecast, cross-validate or detect anomalies with arguments and series that are checked already."""
-        with self._call(timeout) as call:
-            match options:
-                case ForecastOptions():
-                    return forecast_in_parts(
-                        call,
-                        ForecastInput(
-                            series=series,
-                            freq=freq,
-                            h=options.h,
-                            model=options.model,
-                            level=None if options.level is None else list(options.level),
-                            finetuned_model_id=options.finetuned_model_id,
-                        ),
-                    )
-                case CrossValidationOptions():
-                    return cross_validate(
-                        call,
-                        CrossValidationInput(
-                            series=series,
-                            freq=freq,
-                            h=options.h,
-                            n_windows=options.n_windows,
-                            step_size=options.step_size,
-                            model=options.model,
-                            level=None if options.level is None else list(options.level),
-                            finetuned_model_id=options.finetuned_model_id,
-                        ),
-                    )
-                case AnomalyOptions():
-                    return detect_anomalies(
-                        call,
-                        AnomalyDetectionInput(
-                            series=series,
-                            freq=freq,
-                            level=float(options.level),
-                            model=options.model,
-                            finetuned_model_id=options.finetuned_model_id,
-                        ),
-                    )
+        """Forecast, cross-validate or detect anomalies with checked arguments and series."""
+        request = options.make_request(series, freq)
+        with self._open_context(timeout) as context:
+            if isinstance(request, ForecastInput):
+                return chunked_forecasting.forecast(context, request)
+            if isinstance(request, CrossValidationInput):
+                return send(context, endpoints.cross_validation(request))
+            return send(context, endpoints.anomaly_detection(request))
 
     def finetuned_models(self) -> list[FinetunedModel]:
         """List the fine-tuned models of the account (``GET /v2/finetuned_models``)."""
-        return self._get("/v2/finetuned_models", FinetunedModels).finetuned_models
+        return self._send(endpoints.finetuned_models()).finetuned_models
 
     def finetuned_model(self, finetuned_model_id: str) -> FinetunedModel:
-        """Tell what is known of a fine-tuned model (``GET /v2/finetuned_models/{id}``).
+        """Return how and when a fine-tuned model was made (``GET /v2/finetuned_models/{id}``).
 
         Raises
         ------
         NotFoundError
-            There is none of this id.
+            No model has this id.
         """
-        check_model_id("finetuned_model_id", finetuned_model_id)
-        return self._get(model_path(finetuned_model_id), FinetunedModel, about=finetuned_model_id)
+        model_id = check_model_id("finetuned_model_id", finetuned_model_id)
+        return self._send(endpoints.finetuned_model(model_id))
 
     def delete_finetuned_model(self, finetuned_model_id: str) -> None:
         """Delete a fine-tuned model for good (``DELETE /v2/finetuned_models/{id}``).
@@ -472,24 +433,24 @@ class Client:
         Raises
         ------
         NotFoundError
-            There is none of this id.
+            No model has this id.
         """
-        check_model_id("finetuned_model_id", finetuned_model_id)
-        self._ask("DELETE", model_path(finetuned_model_id), about=finetuned_model_id)
+        model_id = check_model_id("finetuned_model_id", finetuned_model_id)
+        self._send(endpoints.delete_finetuned_model(model_id))
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
-        """Tell how many steps a model reads and forecasts at a frequency (``GET /model_params``, once for each)."""
+        """Return how many steps a model reads and forecasts at a frequency (``GET /model_params``, once for each)."""
         known = self._model_parameters.get((model, freq))
         if known is None:
-            parameters = {"model": check_text("model", model), "freq": check_text("freq", freq)}
-            known = self._get("/model_params", ModelParametersOutput, parameters=parameters).detail
+            call = endpoints.model_parameters(check_text("model", model), check_text("freq", freq))
+            known = self._send(call).detail
             self._model_parameters[model, freq] = known
         return known
 
     def validate_api_key(self) -> bool:
-        """Tell whether the service accepts the key (``GET /validate_api_key``)."""
+        """Return whether the service accepts the key (``GET /validate_api_key``)."""
         try:
-            self._ask("GET", "/validate_api_key")
+            self._send(endpoints.validate_api_key())
         except (AuthenticationError, PermissionDeniedError):
             return False
         return True
@@ -514,7 +475,7 @@ class Client:
         _DEFAULT.leave(self)
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_transport"):  # as in a traceback that prints variables
+        if not hasattr(self, "_transport"):  # in a traceback that prints variables
             return f"{type(self).__name__}(…)"
         return f"{type(self).__name__}({self.origin!r}{', closed' if self.is_closed else ''})"
 
@@ -522,30 +483,16 @@ class Client:
         return _client_from_settings, (type(self), self._settings)
 
     @contextmanager
-    def _call(self, timeout: Timeout | None = None) -> Iterator[Call]:
-        """Give a call what it goes by."""
+    def _open_context(self, timeout: Timeout | None = None) -> Iterator[RequestContext]:
+        """Open the context that the requests of one call share."""
         seconds = check_timeout(timeout, self._settings.timeout)
         with ProgressDisplay(shown=self._settings.progress) as display:
-            yield Call(self._transport, self.pacing, seconds, self._settings.max_request_bytes, display)
+            yield RequestContext(self._transport, self.pacing, seconds, self._settings.max_request_bytes, display)
 
-    def _ask(
-        self, method: str, path: str, *, parameters: Mapping[str, str] | None = None, about: str | None = None
-    ) -> Answer:
-        """Ask for what the service need not work on."""
-        with self._call() as call:
-            return ask(call.prompt(), method, path, parameters=parameters, about=about)
-
-    def _get(
-        self,
-        path: str,
-        expected: type[AnswerT],
-        *,
-        parameters: Mapping[str, str] | None = None,
-        about: str | None = None,
-    ) -> AnswerT:
-        """Get what a path names."""
-        answer = self._ask("GET", path, parameters=parameters, about=about)
-        return read(answer, expected, self._transport.where)
+    def _send(self, call: endpoints.Call[ResultT]) -> ResultT:
+        """Send a call that needs no work of the service."""
+        with self._open_context() as context:
+            return send_quickly(context, call)
 
 
 _DEFAULT: DefaultClient[Client] = DefaultClient()
@@ -559,7 +506,7 @@ def connect(
     progress: bool | None = None,
     max_request_bytes: int | None = None,
 ) -> Client:
-    """Choose the service that this process uses by default; in a ``with`` statement, for as long as that lasts.
+    """Set the service that this process uses by default; in a ``with`` statement, until it ends.
 
     Parameters
     ----------
@@ -569,7 +516,7 @@ def connect(
     Returns
     -------
     Client
-        Left as a context manager, it closes and puts the former default back.
+        As a context manager, it closes at the end and restores the previous default.
 
     Raises
     ------
@@ -591,18 +538,18 @@ def connect(
 
 
 def default_client() -> Client:
-    """Return the connected client, else one made from the environment, which is kept.
+    """Return the connected client, or else one made from the environment, which is kept.
 
     Raises
     ------
     ConfigurationError
-        None is connected, and the environment has no key.
+        No client is connected, and the environment has no key.
     """
     return _DEFAULT.get(Client)
 
 
 def _client_from_settings(kind: type[Client], settings: Settings) -> Client:
-    """Rebuild a client from its settings, which have found the key of this process."""
+    """Rebuild a client from its settings, which have the key of this environment."""
     client = kind.__new__(kind)
     client._use(settings)
     return client

@@ -1,4 +1,4 @@
-"""Requests to bytes, and bytes to answers."""
+"""Encodes requests as bytes, and decodes answers from bytes."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pydantic import BaseModel, ValidationError
 from nixtla_accessor.api.exchange import Failure, FailureKind
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
+    ContractModel,
     CrossValidationInput,
     FinetuneInput,
     ForecastInput,
-    WireModel,
 )
 from nixtla_accessor.errors import InvalidArgumentError
 
 COMPRESS_ABOVE = 2**20
-"""Bytes of JSON above which a body travels compressed."""
+"""Bytes of JSON above which a body is compressed."""
 
 _MIB = 2**20
-_SPLIT = '; or train on all in several requests, one after the other, with finetune(…, max_request="200MiB")'
+_SPLIT = '; or train on all of them in several requests, one after the other: finetune(…, max_request="200MiB")'
 _ZSTD = pa.Codec("zstd", compression_level=1)
 
-Request = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput
-AnswerT = TypeVar("AnswerT", bound=WireModel)
+RequestModel = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput
+AnswerT = TypeVar("AnswerT", bound=ContractModel)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,9 +37,9 @@ class Body:
     Attributes
     ----------
     data : memoryview
-        What travels.
+        The bytes.
     headers : dict
-        What says how to read it.
+        The headers that describe them.
     """
 
     data: memoryview
@@ -47,20 +47,20 @@ class Body:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether it travels compressed."""
+        """Whether the bytes are compressed."""
         return "Content-Encoding" in self.headers
 
 
-def encode(request: Request, *, largest: int | None = None, compress: bool = True) -> Body:
-    """Write a request as JSON, above 1 MiB as one zstd frame that says its content's size.
+def encode(request: RequestModel, *, max_bytes: int | None = None, compress: bool = True) -> Body:
+    """Write a request as JSON; above 1 MiB, as one zstd frame that states the size of its content.
 
     Numbers keep every digit, and NaN becomes ``null``.
 
     Parameters
     ----------
     request : FinetuneInput, ForecastInput, CrossValidationInput or AnomalyDetectionInput
-        Its arrays are written as they are, without a Python object for each value.
-    largest : int, optional
+        Its arrays are written directly, without a Python object for each value.
+    max_bytes : int, optional
         The most bytes of JSON that may be sent.
     compress : bool
         Whether a large body may be compressed.
@@ -68,15 +68,15 @@ def encode(request: Request, *, largest: int | None = None, compress: bool = Tru
     Raises
     ------
     InvalidArgumentError
-        The request is larger than ``largest``.
+        The request is larger than ``max_bytes``.
     """
     json = orjson.dumps(request, default=_fields, option=orjson.OPT_SERIALIZE_NUMPY)
-    if largest is not None and len(json) > largest:
+    if max_bytes is not None and len(json) > max_bytes:
         raise InvalidArgumentError(
-            f"The request must be at most {in_bytes(largest)} of JSON; these series make {in_bytes(len(json))}. "
-            f"Keep the recent part of each, such as df.groupby('unique_id').tail(1000), or fewer of them"
-            f"{_SPLIT if isinstance(request, FinetuneInput) else ''}; for a service that takes more, raise the limit "
-            "with connect(max_request_bytes=…)."
+            f"A request may have at most {format_bytes(max_bytes)} of JSON; these series make "
+            f"{format_bytes(len(json))}. Keep the recent part of each, such as df.groupby('unique_id').tail(1000), or "
+            f"fewer of them{_SPLIT if isinstance(request, FinetuneInput) else ''}. For a service that accepts more, "
+            "raise the limit with connect(max_request_bytes=…)."
         )
     headers = {"Content-Type": "application/json"}
     if request.model.isascii():
@@ -88,12 +88,19 @@ def encode(request: Request, *, largest: int | None = None, compress: bool = Tru
 
 
 def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
-    """Read an answer of the contract, with or without an envelope named ``data``.
+    """Read an answer, with or without an envelope named ``data``.
+
+    Parameters
+    ----------
+    content : bytes
+        The body of the answer.
+    expected : type
+        The contract's model of the answer.
 
     Returns
     -------
-    WireModel or Failure
-        The answer, or an unreadable one's failure.
+    ContractModel or Failure
+        The answer; an unreadable `Failure` where it does not follow the contract.
     """
     try:
         answer = orjson.loads(content)
@@ -104,25 +111,25 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         reason = _describe(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"])) or "the whole"
-        reason = f"JSON that is not the contract's {expected.__name__} ({place}: {first['msg']})"
+        place = ".".join(map(str, first["loc"])) or "top level"
+        reason = f"JSON that is not a {expected.__name__} ({place}: {first['msg']})"
     return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
 
 
-def in_bytes(count: int) -> str:
-    """Write a number of bytes for a person."""
+def format_bytes(count: int) -> str:
+    """Write a number of bytes for a message."""
     return f"{count:,} bytes" if count < _MIB else f"{count / _MIB:,.1f} MiB"
 
 
 def _fields(value: object) -> dict[str, Any]:
-    """Return a model's fields, one level deep; orjson asks again for what is nested."""
+    """Return a model's fields, one level deep; orjson calls this again for nested models."""
     if isinstance(value, BaseModel):
         return dict(value)
     raise TypeError
 
 
 def _describe(content: bytes) -> str:
-    """Say in a few words what a text is that is not JSON."""
+    """Describe a body that is not JSON in a few words."""
     if not content.strip():
         return "an empty body"
     if content.lstrip()[:1] == b"<":

@@ -1,4 +1,4 @@
-"""What can become of one HTTP exchange, as plain values."""
+"""The outcome of one HTTP exchange, as a plain value: an answer or a failure."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from enum import Enum
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The service answered, whatever it said.
+    """The service answered, with success or a refusal.
 
     Attributes
     ----------
     status : int
         The HTTP status.
     content : bytes
-        The body, inflated.
+        The body, decompressed.
     retry_after : float or None
         Seconds after which the service asks to try again.
     request_id : str or None
-        The service's name of the request.
+        The service's id of the request.
     location : str or None
         Where a redirect points.
     """
@@ -32,7 +32,7 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the service did what it was asked."""
+        """Whether the service did what was asked."""
         return 200 <= self.status < 300
 
     @property
@@ -45,13 +45,13 @@ class FailureKind(Enum):
     """How far an exchange came that brought no readable answer."""
 
     NOT_SENT = "not sent"
-    """The service has not got the whole request."""
-    CUT = "cut"
-    """The request was out; the connection ended before the whole answer was in."""
+    """The service did not receive the complete request."""
+    CUT_OFF = "cut off"
+    """The request was sent; the connection ended before the complete answer arrived."""
     TIMED_OUT = "timed out"
-    """The request was out; no answer came in time, and the service may still be at work."""
+    """The request was sent; no answer came in time, and the service may still be processing it."""
     UNREADABLE = "unreadable"
-    """The service said that it succeeded, in an answer that is not the contract's."""
+    """The service reported success, in an answer that does not follow the contract."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,11 +63,12 @@ class Failure:
     kind : FailureKind
         How far the exchange came.
     reason : str
-        What the service did instead of answering, such as "could not be reached: the connection was refused".
+        What the service did instead, such as "could not be reached: the connection was refused"; it follows the
+        service's name in a message.
     cause : BaseException or None
         The library's exception, without its frames.
     permanent : bool
-        Whether the same must happen again, such as with a certificate that is not trusted.
+        Whether a retry must fail in the same way, such as where a certificate is not trusted.
     """
 
     kind: FailureKind

@@ -1,22 +1,25 @@
-"""Turns what the service answered into errors that a forecaster can act on."""
+"""Explains what went wrong: turns an outcome into an error that a forecaster can act on."""
 
 from __future__ import annotations
 
 import html
 import re
 import reprlib
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
-from nixtla_accessor.api.exchange import Answer, FailureKind, Outcome
-from nixtla_accessor.api.retry import is_unanswered
+from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
+from nixtla_accessor.api.retry import Presence, may_still_be_processed
+from nixtla_accessor.contract import shift_refused_positions
 from nixtla_accessor.errors import (
     ApiError,
     AuthenticationError,
     BadRequestError,
     ConflictError,
     NotFoundError,
+    OutcomeUnknownError,
     PayloadTooLargeError,
     PaymentRequiredError,
     PermissionDeniedError,
@@ -30,6 +33,7 @@ from nixtla_accessor.errors import (
     UnsupportedEncodingError,
 )
 
+# For each status: the class of the error, what happened, and what to do.
 _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
     400: (BadRequestError, "The service could not read the request", ""),
     401: (
@@ -37,26 +41,30 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
         "The service does not accept the API key",
         "Set NIXTLA_API_KEY or connect(api_key=…).",
     ),
-    402: (PaymentRequiredError, "The account has no credit", "Its plan and its use are on the service's dashboard."),
-    403: (PermissionDeniedError, "This API key may not do that", "It may lack the model that was asked for."),
+    402: (PaymentRequiredError, "The account has no credit", "The service's dashboard shows its plan and its usage."),
+    403: (PermissionDeniedError, "This API key does not allow that", "It may not include the requested model."),
     404: (
         NotFoundError,
-        "There is no such model or endpoint",
-        "finetuned_models() lists the models there are.",
+        "The model or endpoint does not exist",
+        "finetuned_models() lists the models that exist.",
     ),
     408: (RequestTimeoutError, "The service gave up waiting for the request", "Try again."),
-    409: (ConflictError, "The request clashes with what the service already has", ""),
-    413: (PayloadTooLargeError, "The request is larger than the service takes", "Keep the recent part of each series."),
-    415: (UnsupportedEncodingError, "The service does not take the encoding of the request", ""),
+    409: (ConflictError, "The request conflicts with what the service already has", ""),
+    413: (
+        PayloadTooLargeError,
+        "The request is larger than the service accepts",
+        "Keep the recent part of each series.",
+    ),
+    415: (UnsupportedEncodingError, "The service does not accept the encoding of the request", ""),
     422: (UnprocessableError, "The service refused the request", ""),
     429: (
         RateLimitError,
-        "The service takes no more requests now",
-        "Try later, or see to the account's plan.",
+        "The service accepts no more requests now",
+        "Try later, or check the account's plan.",
     ),
 }
 _SHOWN_PROBLEMS = 3
-_SHOWN_TEXT = 500  # characters
+_MAX_TEXT = 500  # characters
 _TEXTS = ("detail", "message", "error", "details", "msg", "title")
 _REQUEST_IDS = ("requestID", "request_id", "requestId")
 _FULL_ACCOUNT = re.compile(
@@ -64,140 +72,158 @@ _FULL_ACCOUNT = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _SPLIT = 'Send less in each request: finetune(…, max_request="50MiB"), or keep the recent part of each series.'
-_DELETE = "delete_finetuned_model(id) makes room, and finetuned_models() lists what there is."
+_DELETE = "delete_finetuned_model(id) makes room; finetuned_models() lists the models that exist."
 
 
 def error_of(
     outcome: Outcome,
-    where: str,
+    service_name: str,
     *,
     attempts: int = 1,
-    about: str | None = None,
-    making: str | None = None,
-    known: str = "",
+    model_id: str | None = None,
+    new_model_id: str | None = None,
+    presence: Presence | None = None,
+    offsets: Mapping[str, int] | None = None,
 ) -> TimeGPTError:
-    """Make the error of what is no readable success.
+    """Return the error for an outcome that is not a readable success.
 
     Parameters
     ----------
     outcome : Answer or Failure
-        What became of the last request.
-    where : str
-        What to call the service.
+        Of the last attempt.
+    service_name : str
+        The service's name in messages.
     attempts : int
-        How many requests there were.
-    about : str, optional
-        The fine-tuned model that was asked for.
-    making : str, optional
+        The number of attempts.
+    model_id : str, optional
+        The fine-tuned model that the request needs.
+    new_model_id : str, optional
         The fine-tuned model that the request was to make.
-    known : str
-        A sentence on what became of that model.
+    presence : Presence, optional
+        What is known of that model, where the service may have processed one of the attempts.
+    offsets : mapping of str to int, optional
+        The number of items of ``y`` and ``sizes`` before the part of the series that was sent.
 
     Returns
     -------
     TimeGPTError
-        Its message says what happened, what the service said and what to do.
+        Its message says what happened, the service's explanation, and what to do.
     """
-    tried = f"Tried {attempts} times." if attempts > 1 else ""
-    if isinstance(outcome, Answer):
-        return _api_error(outcome, about=about, making=making, more=[tried, known])
-    unreadable = outcome.kind is FailureKind.UNREADABLE
-    kind = ResponseError if unreadable else TransportError
-    advice = "Check base_url." if unreadable and not known else ""
-    subject = where[0].upper() + where[1:] if where.startswith("the ") else where
-    error = kind(_join([f"{subject} {outcome.reason}.", tried, advice, known]))
-    error.__cause__ = outcome.cause
+    model_state = "" if new_model_id is None or presence is None else _model_state(outcome, new_model_id, presence)
+    if isinstance(outcome, Failure):
+        error = _failure_error(outcome, service_name, attempts, model_state)
+    else:
+        error = _api_error(outcome, attempts, model_id, new_model_id, model_state, offsets or {})
+    if model_state and (may_still_be_processed(outcome) or isinstance(error, TransportError)):
+        unknown = OutcomeUnknownError(str(error), finetuned_model_id=new_model_id)
+        unknown.__cause__ = error.__cause__
+        return unknown
     return error
 
 
-def shift_positions(error: UnprocessableError, **before: int) -> None:
-    """Turn the positions that a refusal of a part names into those in the whole.
-
-    Parameters
-    ----------
-    error : UnprocessableError
-        Its detail and its message change.
-    **before : int
-        How many items of each array, ``y`` or ``sizes``, come before the part.
-    """
-    if not isinstance(error.detail, list):
-        return
-    said = _shorten(_in_words(error.detail)).rstrip(".")
-    error.detail = [_shifted(problem, before) for problem in error.detail]
-    error.args = (str(error).replace(said, _shorten(_in_words(error.detail)).rstrip("."), 1), *error.args[1:])
+def interrupted_text(model_id: str, *, maybe_processed: bool) -> str:
+    """Return the message of an interrupted finetune call."""
+    if maybe_processed:
+        return (
+            f"Interrupted, and model {model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it "
+            "once it exists."
+        )
+    return f"Interrupted before the service had all series, so that model {model_id!r} is not trained."
 
 
-def _shifted(problem: object, before: dict[str, int]) -> object:
-    """Return a refused value at its position in the whole."""
-    match problem:
-        case {"loc": ["body", "series", str(name), int(position), *rest], **others} if name in before:
-            return {**others, "loc": ["body", "series", name, position + before[name], *rest]}
-        case _:
-            return problem
+def _model_state(outcome: Outcome, model_id: str, presence: Presence) -> str:
+    """Return what is known of the new model, and how to attach it."""
+    attaches = f"df.timegpt.use_model({model_id!r}) attaches it"
+    if may_still_be_processed(outcome):
+        return f"Model {model_id!r} may still be trained; {attaches} once it exists."
+    if presence is Presence.ABSENT:
+        return f"Model {model_id!r} does not exist yet. If it appears later, {attaches}."
+    return f"Could not determine whether model {model_id!r} exists. If it does, {attaches}."
 
 
-def _api_error(answer: Answer, *, about: str | None, making: str | None, more: list[str]) -> ApiError:
-    """Make the error of a refusal, of the status's class."""
-    detail, said, request_id = _read(answer.content)
-    request_id = answer.request_id or request_id
+def _failure_error(failure: Failure, service_name: str, attempts: int, model_state: str) -> TimeGPTError:
+    """Return the error for a failed exchange."""
+    unreadable = failure.kind is FailureKind.UNREADABLE
+    subject = service_name[0].upper() + service_name[1:] if service_name.startswith("the ") else service_name
+    sentences = [
+        f"{subject} {failure.reason}.",
+        f"Tried {attempts} times." if attempts > 1 else "",
+        "Check base_url." if unreadable and not model_state else "",
+        model_state,
+    ]
+    error = (ResponseError if unreadable else TransportError)(" ".join(filter(None, sentences)))
+    error.__cause__ = failure.cause
+    return error
+
+
+def _api_error(
+    answer: Answer,
+    attempts: int,
+    model_id: str | None,
+    new_model_id: str | None,
+    model_state: str,
+    offsets: Mapping[str, int],
+) -> ApiError:
+    """Return the error for a refusal, of the status's class."""
+    detail, text, request_id = _read(answer.content)
+    detail = shift_refused_positions(detail, offsets)
+    explanation = _shorten(_in_words(detail)) if text is None else text
     kind, headline, advice = _kind(answer)
-    if kind is NotFoundError and about is not None:
-        headline = f"There is no fine-tuned model {about!r}"
-    if making is not None and answer.status < 500 and _FULL_ACCOUNT.search(said):
+    if kind is NotFoundError and model_id is not None:
+        headline = f"Fine-tuned model {model_id!r} does not exist"
+    if new_model_id is not None and answer.status < 500 and _FULL_ACCOUNT.search(explanation):
         advice = _DELETE
-    elif making is not None and kind is PayloadTooLargeError:
+    elif new_model_id is not None and kind is PayloadTooLargeError:
         advice = _SPLIT
     if answer.retry_after is not None:
-        advice = f"It asks to be tried again in {answer.retry_after:g} s."
-    what = f"{headline} ({answer.status}){': ' if said else ''}{said}".rstrip(".") + "."
+        advice = f"The service asks to wait {answer.retry_after:g} s before the next attempt."
     return kind(
-        _join([what, advice, *more, f"Request id: {request_id}." if request_id else ""]),
+        headline,
         status_code=answer.status,
         detail=detail,
-        request_id=request_id,
+        explanation=explanation,
+        advice=advice,
+        attempts=attempts,
+        model_state=model_state,
+        request_id=answer.request_id or request_id,
         retry_after=answer.retry_after,
-        finetuned_model_id=making or about,
+        finetuned_model_id=new_model_id or model_id,
     )
-
-
-def _join(sentences: list[str]) -> str:
-    """Put sentences in a line, leaving out empty ones."""
-    return " ".join(filter(None, sentences))
 
 
 def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
     """Return the class, the headline and the advice for a status."""
     if answer.status in _KINDS:
         return _KINDS[answer.status]
-    if is_unanswered(answer):
+    if may_still_be_processed(answer):
         return ServerError, "A gateway gave up waiting for the service", ""
     if answer.status >= 500:
         return ServerError, "The service failed", ""
     if 300 <= answer.status < 400:
         to = "" if answer.location is None else f" to {answer.location!r}"
-        headline = f"The service redirects{to}, which is not followed, since the key would travel along"
+        headline = f"The service redirects{to}; this is not followed, since the key would be sent there"
         return ApiError, headline, "Check base_url."
     return ApiError, "The service refused the request", ""
 
 
-def _read(content: bytes) -> tuple[object, str, str | None]:
-    """Return the detail as it came, the same in words, and the request's id, of whatever shape the body is."""
+def _read(content: bytes) -> tuple[object, str | None, str | None]:
+    """Return the detail, its text where it is no JSON, and the request's id, whatever the shape of the body."""
     text = content.decode("utf-8", "replace").strip()
     try:
         body: Any = orjson.loads(content)
     except orjson.JSONDecodeError:
-        return text or None, _page_title(text) if text.startswith("<") else _shorten(_in_words(text)), None
+        return text or None, _page_title(text) if text.startswith("<") else None, None
     request_id = None
     if isinstance(body, dict):
         if isinstance(body.get("data"), dict):
             body = {**body, **body["data"]}
         request_id = next((str(body[name]) for name in _REQUEST_IDS if body.get(name)), None)
     detail = body["detail"] if isinstance(body, dict) and body.get("detail") is not None else body
-    return detail, _shorten(_in_words(detail)), request_id
+    return detail, None, request_id
 
 
 def _in_words(detail: object) -> str:
-    """Say in one line what a detail says, whether it is a text, a list of problems or an envelope."""
+    """Return a detail in one line, whether it is a text, a list of problems or an envelope."""
     match detail:
         case None:
             return ""
@@ -208,31 +234,31 @@ def _in_words(detail: object) -> str:
             more = len(detail) - _SHOWN_PROBLEMS
             return f"{shown}; and {more:,} more, all in .detail" if more > 0 else shown
         case dict():
-            said = dict.fromkeys(_in_words(detail[name]) for name in _TEXTS if detail.get(name))
+            texts = dict.fromkeys(_in_words(detail[name]) for name in _TEXTS if detail.get(name))
             code = detail.get("code")
-            return " ".join([", ".join(filter(None, said)), f"[{code}]" if code else ""]).strip()
+            return " ".join([", ".join(filter(None, texts)), f"[{code}]" if code else ""]).strip()
         case _:
             return str(detail)
 
 
 def _problem_in_words(problem: object) -> str:
-    """Say what one refused value is, its place whole."""
+    """Return one refused value in words, with its full location."""
     if not isinstance(problem, dict) or "msg" not in problem:
         return _in_words(problem)
-    place = problem.get("loc")
-    where = " → ".join(map(str, place)) if isinstance(place, list) else "" if place is None else str(place)
+    location = problem.get("loc")
+    where = " → ".join(map(str, location)) if isinstance(location, list) else "" if location is None else str(location)
     got = problem.get("input")
     found = "" if got is None or isinstance(got, dict | list) else f" (got {reprlib.repr(got)})"
     return f"{where}: {problem['msg']}{found}".removeprefix(": ")
 
 
 def _page_title(page: str) -> str:
-    """Say of an HTML page what it is titled."""
+    """Describe an HTML page by its title."""
     title = re.search(r"<(title|h1)[^>]*>(.*?)</\1", page, re.IGNORECASE | re.DOTALL)
     words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", title[2])).split()) if title else ""
     return f"an HTML page, {_shorten(words)!r}" if words else "an HTML page"
 
 
 def _shorten(text: str) -> str:
-    """Cut a long text."""
-    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}…"
+    """Truncate a long text."""
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"

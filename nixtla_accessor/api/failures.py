@@ -1,4 +1,4 @@
-"""Turns the HTTP libraries' exceptions into failures: how far the request came, and why no further."""
+"""Classifies the exceptions of the HTTP libraries as failures: how far a request came, and why no further."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def failure_of(
     *,
     host: str,
     timeout: tuple[float, float],
-    body_is_out: bool | None,
+    body_is_sent: bool | None,
     outer: BaseException | None,
 ) -> Failure:
     """Classify an exception of an exchange.
@@ -25,45 +25,45 @@ def failure_of(
     Parameters
     ----------
     error : requests.RequestException
-        What was raised.
+        The exception.
     host : str
-        Whom the request was for.
+        The host that the request was for.
     timeout : tuple of float
-        The seconds to connect and to wait that it had.
-    body_is_out : bool or None
-        Whether the last byte of the body was handed to the system; None for a request without one.
+        The request's seconds to connect, and to wait for the answer.
+    body_is_sent : bool or None
+        Whether the last byte of the body was handed to the system; None for a request without a body.
     outer : BaseException or None
-        What the caller was handling; it is no part of this.
+        The exception that the caller was handling; it is not a cause of this one.
 
     Returns
     -------
     Failure
-        Its cause is the innermost exception, without frames: they, and the libraries' own exceptions, hold the
-        request's headers.
+        Its cause is the innermost exception, without frames: the frames, and the libraries' own exceptions, hold the
+        headers of the request, and so the key.
     """
     chain = list(_chain(error, outer))
     root = chain[-1]
     root.__traceback__ = root.__context__ = root.__cause__ = None
     connecting = any(isinstance(link, NewConnectionError | ConnectTimeoutError | ProxyError) for link in chain)
-    securing = isinstance(error, requests.exceptions.SSLError) and not body_is_out
+    securing = isinstance(error, requests.exceptions.SSLError) and not body_is_sent
     if isinstance(error, requests.exceptions.ContentDecodingError):
-        return Failure(FailureKind.UNREADABLE, "answered with a body that cannot be inflated", root)
+        return Failure(FailureKind.UNREADABLE, "answered with a body that cannot be decompressed", root)
     if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
-        return Failure(FailureKind.NOT_SENT, f"could not be asked: {root}", root, permanent=True)
+        return Failure(FailureKind.NOT_SENT, f"could not be called: {root}", root, permanent=True)
     if connecting or securing:
         reason = f"could not be reached: {_why_not_reached(error, root, host, timeout)}"
         untrusted = isinstance(root, ssl.SSLCertVerificationError)
         return Failure(FailureKind.NOT_SENT, reason, root, permanent=untrusted)
-    if body_is_out is False:
-        reason = "did not take the request: the connection ended while it was being sent"
+    if body_is_sent is False:
+        reason = "did not receive the request: the connection ended while it was being sent"
         return Failure(FailureKind.NOT_SENT, reason, root)
     if any(isinstance(link, ReadTimeoutError) for link in chain):
         return Failure(FailureKind.TIMED_OUT, f"gave no answer within {timeout[1]:g} s", root)
-    return Failure(FailureKind.CUT, "gave no answer: the connection ended before it was in", root)
+    return Failure(FailureKind.CUT_OFF, "gave no answer: the connection ended before it arrived", root)
 
 
 def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:
-    """Yield an exception and what led to it, down to what the caller was handling."""
+    """Yield an exception and its causes, down to the one that the caller was handling."""
     link: BaseException | None = error
     while link is not None and link is not outer:
         yield link
@@ -71,9 +71,9 @@ def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseEx
 
 
 def _why_not_reached(error: BaseException, root: BaseException, host: str, timeout: tuple[float, float]) -> str:
-    """Say why there is no connection."""
+    """Return why there is no connection."""
     if isinstance(error, requests.exceptions.ProxyError):
-        return f"the proxy of the environment did not connect ({root})"
+        return f"the proxy that the environment names did not connect ({root})"
     if isinstance(root, socket.gaierror):
         return f"the name {host!r} cannot be resolved"
     if isinstance(root, ConnectionRefusedError):
@@ -82,8 +82,8 @@ def _why_not_reached(error: BaseException, root: BaseException, host: str, timeo
         return f"no connection within {timeout[0]:g} s"
     if isinstance(root, ssl.SSLCertVerificationError):
         return (
-            f"its certificate is not trusted ({root.verify_message}); where a network has an authority of its own, "
-            "REQUESTS_CA_BUNDLE names the file"
+            f"its certificate is not trusted ({root.verify_message}); where a network has a certificate authority of "
+            "its own, set REQUESTS_CA_BUNDLE to the file with its certificates"
         )
     if isinstance(error, requests.exceptions.SSLError):
         return f"the encrypted connection failed ({root})"

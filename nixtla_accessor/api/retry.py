@@ -1,6 +1,6 @@
-"""Decides, purely, what follows an exchange: ask again, look the model up, or give up.
+"""Decides what follows an exchange that brought no result: retry, look the model up, or give up.
 
-Nothing here sleeps, sends or knows the time, so that every row of the table is a test.
+Pure functions: nothing here sleeps, sends or reads the clock, so that every row of the tables is a test.
 """
 
 from __future__ import annotations
@@ -8,113 +8,120 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from enum import Enum
 
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
 
-_MAYBE_DONE = frozenset({408, 500, 502, 503, 520, 521, 522, 523})
-"""What a service or the proxy before it answers when a request may or may not have been worked on."""
-_STILL_AT_WORK = frozenset({504, 524})
-"""What a proxy answers that lost its patience while the service goes on."""
-_CONFLICT, _UNSUPPORTED_ENCODING, _BAD_REQUEST, _TOO_MANY, _UNAVAILABLE = 409, 415, 400, 429, 503
+_MAYBE_PROCESSED = frozenset({408, 500, 502, 503, 520, 521, 522, 523})
+"""What a service, or the proxy before it, answers when the request may or may not have been processed."""
+_STILL_PROCESSING = frozenset({504, 524})
+"""What a proxy answers when it stops waiting for a service that goes on."""
+_BAD_REQUEST, _CONFLICT, _UNSUPPORTED_ENCODING, _TOO_MANY_REQUESTS, _UNAVAILABLE = 400, 409, 415, 429, 503
 _ABOUT_ENCODING = re.compile(rb"encoding|zstd|compress|parsing the body", re.IGNORECASE)
 _NO_CREDIT = b'"A21"'
-"""The service's code for an account without credit, which waiting does not mend."""
+"""The service's code for an account without credit, which waiting does not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How often and how fast to try again; all durations in seconds.
+    """The limits on retries and look-ups; all durations in seconds.
 
     Attributes
     ----------
-    most_attempts : int
+    max_attempts : int
         Attempts in all.
-    most_waiting : float
-        Waiting between attempts, in all, and the longest wait that a service may ask for.
-    first_wait, longest_wait : float
-        The first and the longest wait between attempts where the service asks for none; each is twice the one before,
-        of which a random part up to half is left out.
-    look_up : float
-        For how long to look for a model that an interrupted call may have made.
-    first_look, longest_look : float
-        The first and the longest pause between two such look-ups; each is twice the one before.
+    max_total_wait : float
+        The sum of the waits between attempts, and the longest wait that a service may ask for.
+    first_wait, max_wait : float
+        The first and the longest wait between attempts where the service asks for none. Each is twice the one before,
+        minus a random part of up to half.
+    lookup_time : float
+        How long to look for a model that an interrupted request may have made.
+    first_lookup_pause, max_lookup_pause : float
+        The first and the longest pause between two look-ups; each is twice the one before.
     """
 
-    most_attempts: int = 4
-    most_waiting: float = 60.0
+    max_attempts: int = 4
+    max_total_wait: float = 60.0
     first_wait: float = 0.5
-    longest_wait: float = 8.0
-    look_up: float = 10.0
-    first_look: float = 0.5
-    longest_look: float = 10.0
+    max_wait: float = 8.0
+    lookup_time: float = 10.0
+    first_lookup_pause: float = 0.5
+    max_lookup_pause: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """How far a call is.
+    """The attempts at a request so far.
 
     Attributes
     ----------
     attempts : int
-        Requests so far.
+        How many there were.
     waited : float
         Seconds spent waiting between them.
     compressed : bool
-        Whether the last one travelled compressed.
-    maybe_done : bool
-        Whether one of those before the last may have been worked on.
+        Whether the body of the last one was compressed.
+    maybe_processed : bool
+        Whether the service may have processed one of them.
     """
 
-    attempts: int
+    attempts: int = 0
     waited: float = 0.0
     compressed: bool = False
-    maybe_done: bool = False
+    maybe_processed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do next; by default, to give up.
+    """What to do next; by default, give up.
 
     Attributes
     ----------
-    look_up : float or None
-        First look the model up, for so many seconds; infinity is until the call's time limit. ``None``: do not.
-    again : float or None
-        Then, unless the model is there, ask again after so many seconds. ``None``: do not.
-    plain : bool
-        Ask again without compression.
+    look_up_for : float or None
+        First look the model up for so many seconds; infinity means until the call's time limit. ``None``: do not.
+    retry_in : float or None
+        Then, unless the model exists, send the request again after so many seconds. ``None``: do not.
+    uncompressed : bool
+        Send it without compression.
     """
 
-    look_up: float | None = None
-    again: float | None = None
-    plain: bool = False
+    look_up_for: float | None = None
+    retry_in: float | None = None
+    uncompressed: bool = False
+
+
+class Presence(Enum):
+    """What is known of a model that may have been made."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
 
 
 GIVE_UP = Decision()
 
 
 def decide_training(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
-    """Decide what follows a request that must not be worked on twice.
+    """Decide what follows a request that must be processed at most once.
 
-    ======================================  =============================================================
-    never sent whole                        again
-    sent, and cut; 408, 500, 502, 503       look for a while; if there is no model, again
-    sent, and no answer in time; 504        look until the time limit, never again
-    a success that cannot be read           look for a while, never again
-    429; 503 that asks to wait              again, after the wait that is asked for, if it is not too long
-    409, after one that may be done         look until the time limit: the clash is with the model itself
-    400, 415 because of the compression     again, plain
-    anything else                           give up
-    ======================================  =============================================================
+    ========================================  ======================================================
+    not sent in full                          retry
+    sent, then cut off; 408, 500, 502, 503    look up for a while; if the model is absent, retry
+    sent, but no answer in time; 504          look up until the time limit, never retry
+    a success that cannot be read             look up for a while, never retry
+    429; 503 that asks to wait                retry after the requested wait, if it is not too long
+    409 after one that may be processed       look up until the time limit: the model itself conflicts
+    400, 415 because of the compression       retry without compression
+    anything else                             give up
+    ========================================  ======================================================
 
     Parameters
     ----------
     outcome : Answer or Failure
         Of the last request; not a readable success.
     history : History
-        How far the call is.
+        The attempts so far, with the last one.
     pacing : Pacing
         The limits.
     jitter : float
@@ -124,106 +131,73 @@ def decide_training(outcome: Outcome, history: History, pacing: Pacing, jitter: 
     -------
     Decision
     """
-    again = _next_wait(outcome, history, pacing, jitter)
+    wait = _next_wait(outcome, history, pacing, jitter)
     if isinstance(outcome, Failure):
         if outcome.permanent:
             return GIVE_UP
         return {
-            FailureKind.NOT_SENT: Decision(again=again),
-            FailureKind.CUT: Decision(look_up=pacing.look_up, again=again),
-            FailureKind.TIMED_OUT: Decision(look_up=math.inf),
-            FailureKind.UNREADABLE: Decision(look_up=pacing.look_up),
+            FailureKind.NOT_SENT: Decision(retry_in=wait),
+            FailureKind.CUT_OFF: Decision(look_up_for=pacing.lookup_time, retry_in=wait),
+            FailureKind.TIMED_OUT: Decision(look_up_for=math.inf),
+            FailureKind.UNREADABLE: Decision(look_up_for=pacing.lookup_time),
         }[outcome.kind]
-    if is_unanswered(outcome) or (outcome.status == _CONFLICT and history.maybe_done):
-        return Decision(look_up=math.inf)
-    if outcome.status == _TOO_MANY or (outcome.status == _UNAVAILABLE and outcome.retry_after is not None):
-        return Decision(again=again)
-    if outcome.status in _MAYBE_DONE:
-        return Decision(look_up=pacing.look_up, again=again)
-    return _without_compression(outcome, history, pacing)
+    if may_still_be_processed(outcome) or (outcome.status == _CONFLICT and history.maybe_processed):
+        return Decision(look_up_for=math.inf)
+    if outcome.status == _TOO_MANY_REQUESTS or (outcome.status == _UNAVAILABLE and outcome.retry_after is not None):
+        return Decision(retry_in=wait)
+    if outcome.status in _MAYBE_PROCESSED:
+        return Decision(look_up_for=pacing.lookup_time, retry_in=wait)
+    return _decide_on_compression(outcome, history, pacing)
 
 
-def decide_reading(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
-    """Decide what follows a request that may be worked on twice; see `decide_training`."""
-    again = _next_wait(outcome, history, pacing, jitter)
+def decide_repeatable(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
+    """Decide what follows a request that may be processed more than once; see `decide_training`."""
+    wait = _next_wait(outcome, history, pacing, jitter)
     if isinstance(outcome, Failure):
-        hopeful = outcome.kind in (FailureKind.NOT_SENT, FailureKind.CUT) and not outcome.permanent
-        return Decision(again=again) if hopeful else GIVE_UP
-    if outcome.status == _TOO_MANY or outcome.status in _MAYBE_DONE | _STILL_AT_WORK:
-        return Decision(again=again)
-    return _without_compression(outcome, history, pacing)
+        may_succeed = outcome.kind in (FailureKind.NOT_SENT, FailureKind.CUT_OFF) and not outcome.permanent
+        return Decision(retry_in=wait) if may_succeed else GIVE_UP
+    if outcome.status == _TOO_MANY_REQUESTS or outcome.status in _MAYBE_PROCESSED | _STILL_PROCESSING:
+        return Decision(retry_in=wait)
+    return _decide_on_compression(outcome, history, pacing)
 
 
-def may_be_done(outcome: Outcome) -> bool:
-    """Whether the service may have worked on the request, or still be at it."""
+def may_be_processed(outcome: Outcome) -> bool:
+    """Return whether the service may have processed the request, or may still do so."""
     if isinstance(outcome, Failure):
         return outcome.kind is not FailureKind.NOT_SENT
-    return outcome.status in _MAYBE_DONE | _STILL_AT_WORK
+    return outcome.status in _MAYBE_PROCESSED | _STILL_PROCESSING
 
 
-def is_unanswered(outcome: Outcome) -> bool:
-    """Whether the service may be at work on the request even now, as far as anyone was told."""
+def may_still_be_processed(outcome: Outcome) -> bool:
+    """Return whether the service may be processing the request even now."""
     if isinstance(outcome, Failure):
         return outcome.kind is FailureKind.TIMED_OUT
-    return outcome.status in _STILL_AT_WORK
+    return outcome.status in _STILL_PROCESSING
 
 
-def look_pause(looks: int, pacing: Pacing) -> float:
+def lookup_pause(lookups: int, pacing: Pacing) -> float:
     """Return the seconds between the n-th look-up (from 1) and the next."""
-    return float(min(pacing.first_look * 2.0 ** (looks - 1), pacing.longest_look))
-
-
-def requested_wait(retry_after: str | None, now: datetime) -> float | None:
-    """Read a ``Retry-After`` header: seconds, or a date (RFC 9110 §10.2.3).
-
-    Parameters
-    ----------
-    retry_after : str or None
-        The header.
-    now : datetime
-        The service's clock, aware of its zone.
-
-    Returns
-    -------
-    float or None
-        Seconds, not below 0; None for no header, and for one that says nothing.
-    """
-    if retry_after is None:
-        return None
-    text = retry_after.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
-        return float(text)
-    date = parse_http_date(text)
-    return None if date is None else max(0.0, (date - now).total_seconds())
-
-
-def parse_http_date(text: str | None) -> datetime | None:
-    """Read a date as HTTP headers have it; None if it is none."""
-    try:
-        date = parsedate_to_datetime(text or "")
-    except (ValueError, OverflowError):
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
+    return float(min(pacing.first_lookup_pause * 2.0 ** (lookups - 1), pacing.max_lookup_pause))
 
 
 def _next_wait(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> float | None:
     """Return the seconds to wait before another attempt; None if the limits allow none."""
-    wait = min(pacing.first_wait * 2.0 ** (history.attempts - 1), pacing.longest_wait) * (1 - jitter / 2)
+    wait = min(pacing.first_wait * 2.0 ** (history.attempts - 1), pacing.max_wait) * (1 - jitter / 2)
     if isinstance(outcome, Answer):
-        if outcome.status in (_TOO_MANY, _UNAVAILABLE) and outcome.retry_after is not None:
+        if outcome.status in (_TOO_MANY_REQUESTS, _UNAVAILABLE) and outcome.retry_after is not None:
             wait = outcome.retry_after
-        if outcome.status == _TOO_MANY and _NO_CREDIT in outcome.content:
+        if outcome.status == _TOO_MANY_REQUESTS and _NO_CREDIT in outcome.content:
             return None
-    if history.attempts >= pacing.most_attempts or history.waited + wait > pacing.most_waiting:
+    if history.attempts >= pacing.max_attempts or history.waited + wait > pacing.max_total_wait:
         return None
     return wait
 
 
-def _without_compression(answer: Answer, history: History, pacing: Pacing) -> Decision:
-    """Ask again, plain, where a service refuses a compressed body for that."""
+def _decide_on_compression(answer: Answer, history: History, pacing: Pacing) -> Decision:
+    """Retry without compression where the service refuses a compressed body for that."""
     refused = answer.status == _UNSUPPORTED_ENCODING or (
         answer.status == _BAD_REQUEST and _ABOUT_ENCODING.search(answer.content) is not None
     )
-    if refused and history.compressed and history.attempts < pacing.most_attempts:
-        return Decision(again=0.0, plain=True)
+    if refused and history.compressed and history.attempts < pacing.max_attempts:
+        return Decision(retry_in=0.0, uncompressed=True)
     return GIVE_UP

@@ -1,4 +1,4 @@
-"""The contract: what travels to and from the service, as pydantic models that client and local engine share.
+"""The contract: requests to the service and its answers, as pydantic models that client and local engine share.
 
 Names, bounds, defaults and descriptions of ``FinetuneInput`` and ``FinetuneOutput`` are those of
 ``POST /v2/finetune`` (Nixtla Forecast API 2025.8.3); the other models mirror version 0.3.1, without the fields that
@@ -27,7 +27,20 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
-from nixtla_accessor.contract import DEFAULT_MODEL, MODEL_ID_PATTERN, FinetuneLoss
+from nixtla_accessor.contract import (
+    DEFAULT_FINETUNE_DEPTH,
+    DEFAULT_FINETUNE_LOSS,
+    DEFAULT_FINETUNE_STEPS,
+    DEFAULT_LEVEL,
+    DEFAULT_MODEL,
+    MAX_FINETUNE_DEPTH,
+    MAX_LEVEL,
+    MIN_FINETUNE_DEPTH,
+    MIN_FINETUNE_STEPS,
+    MIN_LEVEL,
+    MODEL_ID_PATTERN,
+    FinetuneLoss,
+)
 
 
 def _values_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[Any]:
@@ -70,9 +83,11 @@ Sizes = Annotated[
 ModelId = Annotated[str, StringConstraints(strict=True, pattern=MODEL_ID_PATTERN)]
 ModelName = Annotated[StrictStr, WithJsonSchema({})]
 FinetuneDepth = Annotated[
-    int, Field(strict=True, ge=1, le=5), WithJsonSchema({"type": "integer", "enum": [1, 2, 3, 4, 5]})
+    int,
+    Field(strict=True, ge=MIN_FINETUNE_DEPTH, le=MAX_FINETUNE_DEPTH),
+    WithJsonSchema({"type": "integer", "enum": list(range(MIN_FINETUNE_DEPTH, MAX_FINETUNE_DEPTH + 1))}),
 ]
-Level = Annotated[StrictInt | StrictFloat, Field(ge=0, lt=100)]
+Level = Annotated[StrictInt | StrictFloat, Field(ge=MIN_LEVEL, lt=MAX_LEVEL)]
 
 _FREQ = (
     "The frequency of the data represented as a string. 'D' for daily, 'M' for monthly, 'H' for hourly, and 'W' for "
@@ -104,8 +119,8 @@ def _drop_description(schema: dict[str, Any]) -> None:
     schema.pop("description", None)
 
 
-class WireModel(BaseModel):
-    """A frozen value of the contract."""
+class ContractModel(BaseModel):
+    """Base of the contract's models; frozen."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -115,7 +130,7 @@ class WireModel(BaseModel):
     )
 
 
-class Series(WireModel):
+class Series(ContractModel):
     """All series, one after the other.
 
     Attributes
@@ -141,20 +156,24 @@ class Series(WireModel):
         return self
 
 
-class FinetuneInput(WireModel):
+class FinetuneInput(ContractModel):
     """The request of ``POST /v2/finetune``."""
 
     series: Series
     freq: StrictStr = Field(description=_FREQ)
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
-    finetune_steps: StrictInt = Field(default=10, gt=0, description=_STEPS)
-    finetune_loss: FinetuneLoss = Field(default="default", description=_LOSS)
-    finetune_depth: FinetuneDepth = Field(default=1, description=_DEPTH)
+    finetune_steps: StrictInt = Field(
+        default=DEFAULT_FINETUNE_STEPS,
+        gt=MIN_FINETUNE_STEPS - 1,  # as the contract writes it
+        description=_STEPS,
+    )
+    finetune_loss: FinetuneLoss = Field(default=DEFAULT_FINETUNE_LOSS, description=_LOSS)
+    finetune_depth: FinetuneDepth = Field(default=DEFAULT_FINETUNE_DEPTH, description=_DEPTH)
     output_model_id: ModelId | None = Field(default=None, description="ID to assign to the finetuned model")
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
 
 
-class FinetuneOutput(WireModel):
+class FinetuneOutput(ContractModel):
     """The answer of ``POST /v2/finetune``."""
 
     input_tokens: int = Field(ge=0)
@@ -163,7 +182,7 @@ class FinetuneOutput(WireModel):
     finetuned_model_id: ModelId
 
 
-class ForecastInput(WireModel):
+class ForecastInput(ContractModel):
     """The request of ``POST /v2/forecast``."""
 
     series: Series
@@ -174,12 +193,12 @@ class ForecastInput(WireModel):
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
     finetune_steps: StrictInt = Field(default=0, ge=0, description=_STEPS)
-    finetune_loss: FinetuneLoss = Field(default="default", description=_LOSS)
-    finetune_depth: FinetuneDepth = Field(default=1, description=_DEPTH)
+    finetune_loss: FinetuneLoss = Field(default=DEFAULT_FINETUNE_LOSS, description=_LOSS)
+    finetune_depth: FinetuneDepth = Field(default=DEFAULT_FINETUNE_DEPTH, description=_DEPTH)
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
 
 
-class ForecastOutput(WireModel):
+class ForecastOutput(ContractModel):
     """The answer of ``POST /v2/forecast``: each list holds the first series' horizon, then the second's."""
 
     input_tokens: int = Field(ge=0)
@@ -191,7 +210,7 @@ class ForecastOutput(WireModel):
     feature_contributions: list[list[float]] | None = None
 
 
-class CrossValidationInput(WireModel):
+class CrossValidationInput(ContractModel):
     """The request of ``POST /v2/cross_validation``."""
 
     series: Series
@@ -209,23 +228,23 @@ class CrossValidationInput(WireModel):
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
     finetune_steps: StrictInt = Field(default=0, ge=0, description=_STEPS)
-    finetune_loss: FinetuneLoss = Field(default="default", description=_LOSS)
-    finetune_depth: FinetuneDepth = Field(default=1, description=_DEPTH)
+    finetune_loss: FinetuneLoss = Field(default=DEFAULT_FINETUNE_LOSS, description=_LOSS)
+    finetune_depth: FinetuneDepth = Field(default=DEFAULT_FINETUNE_DEPTH, description=_DEPTH)
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
     refit: StrictBool = Field(
         default=True, description="Fine-tune in each window, rather than in the first only; where steps are above 0."
     )
 
 
-class CrossValidationOutput(WireModel):
+class CrossValidationOutput(ContractModel):
     """The answer of ``POST /v2/cross_validation``: series by series, window by window, step by step.
 
     Attributes
     ----------
     sizes : list of int
-        The number of answered values of each series.
+        The number of forecast values of each series.
     idxs : list of int
-        The position of each answered value in the ``y`` that was sent.
+        The position of each forecast value in the ``y`` that was sent.
     """
 
     input_tokens: int = Field(ge=0)
@@ -238,17 +257,19 @@ class CrossValidationOutput(WireModel):
     feature_contributions: list[list[float]] | None = None
 
 
-class AnomalyDetectionInput(WireModel):
+class AnomalyDetectionInput(ContractModel):
     """The request of ``POST /v2/anomaly_detection``."""
 
     series: Series
     freq: StrictStr = Field(description=_FREQ)
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
-    level: Level = Field(default=99, description="The level of the interval that a usual value lies in, in percent.")
+    level: Level = Field(
+        default=DEFAULT_LEVEL, description="The level of the interval that a usual value lies in, in percent."
+    )
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
 
 
-class AnomalyDetectionOutput(WireModel):
+class AnomalyDetectionOutput(ContractModel):
     """The answer of ``POST /v2/anomaly_detection``: the last ``sizes`` values of each series."""
 
     input_tokens: int = Field(ge=0)
@@ -261,7 +282,7 @@ class AnomalyDetectionOutput(WireModel):
     weights_x: list[float] | None = None
 
 
-class FinetunedModel(WireModel):
+class FinetunedModel(ContractModel):
     """A fine-tuned model of the account.
 
     Attributes
@@ -273,7 +294,8 @@ class FinetunedModel(WireModel):
     created_by : str
         Who made it.
     base_model_id : str
-        The fine-tuned model that it went on from; the text ``None`` for one that started from the base model.
+        The fine-tuned model that it was trained from; the text ``None`` for one trained from the base model (see
+        `contract.parse_base_model_id`).
     steps, depth, loss
         How it was tuned.
     model, freq : str
@@ -291,52 +313,60 @@ class FinetunedModel(WireModel):
     freq: str
 
 
-class FinetunedModelId(WireModel):
-    """That a fine-tuned model exists, whatever else is said of it."""
+class FinetunedModelId(ContractModel):
+    """The id of a fine-tuned model that exists; all else is ignored."""
 
     id: ModelId
 
 
-class FinetunedModels(WireModel):
+class FinetunedModels(ContractModel):
     """The answer of ``GET /v2/finetuned_models``."""
 
     finetuned_models: list[FinetunedModel]
 
 
-class ModelParameters(WireModel):
-    """What ``GET /model_params`` tells of a model at a frequency, in steps."""
+class ModelParameters(ContractModel):
+    """What a model reads and forecasts at a frequency, as ``GET /model_params`` returns it.
+
+    Attributes
+    ----------
+    input_size : int
+        Steps of history that the model reads.
+    horizon : int
+        Steps that it forecasts at once.
+    """
 
     input_size: int
     horizon: int
 
 
-class ModelParametersOutput(WireModel):
+class ModelParametersOutput(ContractModel):
     """The answer of ``GET /model_params``."""
 
     detail: ModelParameters
 
 
-class BaseModelEntry(WireModel):
+class BaseModelEntry(ContractModel):
     """A base model that the account may use."""
 
     name: str
 
 
-class BaseModels(WireModel):
+class BaseModels(ContractModel):
     """The answer of ``GET /v2/models``."""
 
     models: list[BaseModelEntry]
 
 
-class ValidationError(WireModel):
-    """One refused value, as in a 422."""
+class ValidationError(ContractModel):
+    """One refused value, as in an answer with the status 422."""
 
     loc: list[str | int] = Field(title="Location")
     msg: str = Field(title="Message")
     type: str = Field(title="Error Type")
 
 
-class HTTPValidationError(WireModel):
+class HTTPValidationError(ContractModel):
     """The answer with the status 422."""
 
     detail: list[ValidationError] = Field(default_factory=list)

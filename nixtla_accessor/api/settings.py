@@ -1,4 +1,4 @@
-"""Where the service is and what it is asked with: explicit, else from the environment, else the default."""
+"""Resolves where the service is and the key for it: from arguments, the environment, or the defaults."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import SecretStr
 
-from nixtla_accessor.api.requests import Timeout, check_timeout, check_whole_number
+from nixtla_accessor.api.checks import Timeout, check_timeout, check_whole_number
+from nixtla_accessor.api.local_engine import check_engine_is_installed
+from nixtla_accessor.contract import DEFAULT_BASE_URL, MAX_REQUEST_BYTES
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
 
-DEFAULT_BASE_URL = "https://api.nixtla.io"
-LARGEST_REQUEST = 200 * 2**20
-"""Bytes of JSON that the hosted service takes: the official client's own limit."""
+LOCAL = "local"
+"""The address and the origin of the local engine."""
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9.])?|[0-9a-f:.]+")
@@ -24,20 +25,21 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9.])?|[0-9a-f:.]+")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where the service is, and what it is asked with.
+    """Where the service is, the key for it, and the limits on a call.
 
     Attributes
     ----------
     base_url : str
-        The address that paths are appended to, without a slash at its end.
+        The address that paths are appended to, without a slash at its end; ``"local"`` for the local engine, whose
+        address is known once it runs.
     api_key : SecretStr
-        The key; shown as asterisks, and left out of a pickle.
+        The key; shown as asterisks, and left out of a pickle. Empty for the local engine, which has its own.
     timeout : tuple of float
-        Seconds to connect, and seconds to wait for an answer once the request is out.
+        Seconds to connect, and seconds to wait for an answer once the request is sent.
     progress : bool or None
-        Whether to show a progress bar; ``None`` for only where a person watches.
+        Whether to show a progress bar; ``None``: only in terminals and notebooks.
     origin : str
-        Scheme, host and, where it is not the scheme's own, port; ``"local"`` for the embedded engine.
+        Scheme, host and, where it is not the scheme's default, port; ``"local"`` for the local engine.
     max_request_bytes : int or None
         The largest request, in bytes of JSON; a larger one is not sent. ``None`` for no limit.
     """
@@ -49,10 +51,14 @@ class Settings:
     origin: str
     max_request_bytes: int | None
 
+    @property
+    def is_local(self) -> bool:
+        """Whether the service is the local engine."""
+        return self.origin == LOCAL
+
     def __reduce__(self) -> tuple[Callable[..., Settings], tuple[object, ...]]:
         """Pickle without the key; it is taken from the environment where the pickle is read."""
-        where = "local" if self.origin == "local" else self.base_url
-        return _settings_from_pickle, (where, self.timeout, self.progress, self.max_request_bytes)
+        return _settings_from_pickle, (self.base_url, self.timeout, self.progress, self.max_request_bytes)
 
 
 def resolve_settings(
@@ -63,21 +69,23 @@ def resolve_settings(
     progress: bool | None = None,
     max_request_bytes: int | None = None,
 ) -> Settings:
-    """Find the service and the key: explicit, else from the environment, else the default.
+    """Resolve the service and the key: from the arguments, else the environment, else the defaults.
+
+    Nothing is opened or started.
 
     Parameters
     ----------
     api_key : str, optional
         The key; ``NIXTLA_API_KEY`` by default.
     base_url : str, optional
-        The service's address, or ``"local"``, which starts the embedded engine; ``NIXTLA_BASE_URL`` by default, then
-        ``https://api.nixtla.io``. Anything but loopback must be https.
+        The service's address, or ``"local"`` for the local engine; ``NIXTLA_BASE_URL`` by default, then
+        ``https://api.nixtla.io``. Any address but loopback must be https.
     timeout : float or tuple of float
-        Seconds to connect, and seconds to wait for an answer once the request is out; one number is the latter.
+        Seconds to connect, and seconds to wait for an answer once the request is sent; one number is the latter.
     progress : bool, optional
         Whether to show a progress bar; by default in terminals and notebooks.
     max_request_bytes : int, optional
-        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the embedded engine. A larger one
+        The largest request, in bytes of JSON; by default 200 MiB, and no limit for the local engine. A larger one
         is refused before it is sent.
 
     Returns
@@ -104,22 +112,22 @@ def resolve_settings(
         max_request_bytes = check_whole_number("max_request_bytes", max_request_bytes, lowest=1)
     seconds = check_timeout(timeout)
     address = base_url or os.environ.get("NIXTLA_BASE_URL") or DEFAULT_BASE_URL
-    if address == "local":
-        engine_url, engine_key = _start_local_engine()
-        return Settings(engine_url.rstrip("/"), engine_key, seconds, progress, "local", max_request_bytes)
+    if address == LOCAL:
+        check_engine_is_installed()
+        return Settings(LOCAL, SecretStr(""), seconds, progress, LOCAL, max_request_bytes)
     address, origin = _check_address(address, "base_url" if base_url else "NIXTLA_BASE_URL")
     if secret is None:
         secret = conceal(os.environ.get("NIXTLA_API_KEY"))
     if secret is None:
         raise ConfigurationError(
             f"There is no API key for {origin}: set the environment variable NIXTLA_API_KEY, pass connect(api_key=…), "
-            'or use the embedded engine, which needs none, with connect(base_url="local").'
+            'or use the local engine, which needs none, with connect(base_url="local").'
         )
-    return Settings(address, _check_key(secret), seconds, progress, origin, max_request_bytes or LARGEST_REQUEST)
+    return Settings(address, _check_key(secret), seconds, progress, origin, max_request_bytes or MAX_REQUEST_BYTES)
 
 
 def conceal(api_key: str | SecretStr | None) -> SecretStr | None:
-    """Wrap a key so that nothing shows it; an empty one is none."""
+    """Wrap a key so that nothing shows it; return None for an empty one."""
     if api_key is None or isinstance(api_key, SecretStr):
         return api_key
     if not isinstance(api_key, str):
@@ -128,7 +136,7 @@ def conceal(api_key: str | SecretStr | None) -> SecretStr | None:
 
 
 def url_origin(url: str) -> str:
-    """Return scheme, host and, where it is not the scheme's own, port of an address."""
+    """Return scheme, host and, where it is not the scheme's default, port of an address."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     if ":" in host:
@@ -138,7 +146,7 @@ def url_origin(url: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address is this machine's own."""
+    """Return whether an address is on this machine."""
     host = (urlsplit(url).hostname or "").rstrip(".")
     if host == "localhost":
         return True
@@ -149,7 +157,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _check_address(base_url: str, name: str) -> tuple[str, str]:
-    """Return the address without its last slash, and its origin; refuse one that the key must not go to."""
+    """Return the address without its last slash, and its origin; refuse one that the key must not be sent to."""
     expected = f"{name} must be an address such as {DEFAULT_BASE_URL!r}, or 'local'"
     if not isinstance(base_url, str):
         raise InvalidArgumentError(f"{expected}; got a value of type {type(base_url).__name__}.")
@@ -161,30 +169,30 @@ def _check_address(base_url: str, name: str) -> tuple[str, str]:
     origin = url_origin(base_url)
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
         raise ConfigurationError(
-            f"{name} for {origin} must hold no user name, password, query or fragment; the key goes in api_key."
+            f"{name} for {origin} must not contain a user name, password, query or fragment; pass the key as api_key."
         )
     if parts.scheme == "http" and not is_loopback(base_url):
         raise ConfigurationError(
-            f"{name} must be https, since the key would travel unprotected; got {origin!r}. "
-            "Plain http is only for this machine (localhost)."
+            f"{name} must be https, since http would send the key unencrypted; got {origin!r}. "
+            "Plain http is allowed for this machine only (localhost)."
         )
     return origin + parts.path.rstrip("/"), origin
 
 
 def _split(url: str) -> SplitResult | None:
-    """Take an address apart; None if it cannot be one."""
+    """Split an address into its parts; return None for text that is not one."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         return None
     try:
         parts = urlsplit(url)
-        _ = parts.port  # a wrong one raises
+        _ = parts.port  # raises if it is not a port
     except ValueError:
         return None
     return parts
 
 
 def _check_key(secret: SecretStr) -> SecretStr:
-    """Refuse a key that cannot stand in a header."""
+    """Refuse a key that cannot be sent in a header."""
     if not re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()):
         raise ConfigurationError(
             "The API key must be printable ASCII without spaces; the one given (api_key or NIXTLA_API_KEY) is not. "
@@ -193,25 +201,11 @@ def _check_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _start_local_engine() -> tuple[str, SecretStr]:
-    """Start the embedded engine, unless it runs, and return its address and token."""
-    try:
-        from nixtla_accessor.local.service.embedded import start_engine
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.split(".")[0] == "nixtla_accessor":
-            raise
-        raise ConfigurationError(
-            f'The embedded engine needs {error.name}, which is not installed: pip install "nixtla-accessor[local]"'
-        ) from error
-    engine = start_engine()
-    return engine.base_url, SecretStr(engine.api_key)
-
-
 def _settings_from_pickle(
     base_url: str,
     timeout: tuple[float, float],
-    progress: bool | None,  # noqa: FBT001 - a pickle's
+    progress: bool | None,  # noqa: FBT001 - arguments of a pickle are positional
     max_request_bytes: int | None,
 ) -> Settings:
-    """Rebuild settings with the key of this process's environment."""
+    """Rebuild settings from a pickle, with the key from this environment."""
     return resolve_settings(None, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)

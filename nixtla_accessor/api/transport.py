@@ -1,4 +1,4 @@
-"""One HTTP exchange: a request goes out, and an answer or a failure comes back as a value."""
+"""Makes one HTTP exchange: sends a request, and returns an answer or a failure as a value."""
 
 from __future__ import annotations
 
@@ -9,85 +9,105 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import version
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
+from pydantic import SecretStr
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from nixtla_accessor.api.encoding import Body
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
 from nixtla_accessor.api.failures import failure_of
-from nixtla_accessor.api.retry import parse_http_date, requested_wait
+from nixtla_accessor.api.http_dates import parse_http_date, parse_retry_after
+from nixtla_accessor.api.local_engine import start_engine
 from nixtla_accessor.api.settings import Settings, is_loopback, url_origin
 from nixtla_accessor.errors import ConfigurationError
 
-LARGEST_ANSWER = 256 * 2**20
-"""Bytes of an answer, inflated, that are read at most."""
+MAX_ANSWER_BYTES = 256 * 2**20
+"""The most bytes of an answer, decompressed, that are read."""
 
-_PIECE = 2**16  # bytes; each must be up within the time to connect
-_MOST_CONNECTIONS = 64  # kept open for as many threads
+_CHUNK = 2**16  # bytes; each must be sent within the time to connect
+_MAX_CONNECTIONS = 64  # kept open for as many threads
 _MASK = "*****"
-_SHORT_KEY = 16  # characters; real ones are longer
+_SHORT_KEY = 16  # characters; real keys are longer
 _REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid")
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 
+def _ignore(*_: object) -> None:
+    """Do nothing."""
+
+
 class Upload:
-    """A request's body on its way up.
+    """The body of one request while it is sent.
+
+    Parameters
+    ----------
+    body : Body
+        The bytes; each request needs an upload of its own.
+    on_sent : callable, optional
+        Called with the number of bytes after each chunk.
+    on_finished : callable, optional
+        Called after the last.
 
     Attributes
     ----------
     body : Body
-        What is sent; a new upload of it is needed for each request.
-    may_be_out : bool
-        Whether the last byte may have left.
+        The bytes.
+    maybe_sent : bool
+        Whether the last byte may have been sent.
     finished_at : float or None
-        When the last byte had left, on the monotonic clock; None before.
+        When the last byte was sent, on the monotonic clock; None before.
     """
 
-    def __init__(self, body: Body, on_sent: Callable[[Upload, int], None] = lambda *_: None) -> None:
+    def __init__(
+        self, body: Body, on_sent: Callable[[int], None] = _ignore, on_finished: Callable[[], None] = _ignore
+    ) -> None:
         self.body = body
-        self.may_be_out = False
+        self.maybe_sent = False
         self.finished_at: float | None = None
         self._on_sent = on_sent
+        self._on_finished = on_finished
 
     def __len__(self) -> int:
         return self.body.data.nbytes
 
     def __iter__(self) -> Iterator[memoryview]:
-        for start in range(0, len(self), _PIECE):
-            piece = self.body.data[start : start + _PIECE]
-            self.may_be_out = start + _PIECE >= len(self)
-            yield piece
-            if self.may_be_out:
+        for start in range(0, len(self), _CHUNK):
+            chunk = self.body.data[start : start + _CHUNK]
+            self.maybe_sent = start + _CHUNK >= len(self)
+            yield chunk
+            if self.maybe_sent:
                 self.finished_at = time.monotonic()
-            self._on_sent(self, len(piece))
+            self._on_sent(len(chunk))
+        self._on_finished()
 
 
 class BearerAuth(AuthBase):
-    """Adds the key to requests to one origin, and to no others; being there, it keeps ``.netrc`` out."""
+    """Adds the key to requests to one origin, and to no others; its presence keeps ``.netrc`` out."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._origin = url_origin(settings.base_url)
+    def __init__(self, base_url: str, api_key: SecretStr) -> None:
+        self._api_key = api_key
+        self._origin = url_origin(base_url)
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Add the key."""
         if request.url is not None and url_origin(request.url) == self._origin:
-            request.headers["Authorization"] = f"Bearer {self._settings.api_key.get_secret_value()}"
+            request.headers["Authorization"] = f"Bearer {self._api_key.get_secret_value()}"
         return request
 
 
 class _Session(requests.Session):
-    """A session that follows no redirect and keeps idle connections of long calls alive."""
+    """A session that follows no redirect, and keeps the idle connections of long calls alive."""
 
     def __init__(self) -> None:
         super().__init__()
-        adapter = _KeepAliveAdapter(pool_maxsize=_MOST_CONNECTIONS)
+        adapter = _KeepAliveAdapter(pool_maxsize=_MAX_CONNECTIONS)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
 
@@ -96,7 +116,7 @@ class _Session(requests.Session):
 
 
 class _KeepAliveAdapter(HTTPAdapter):
-    """Probes silent connections each minute, so that no router on the way forgets them while a model is trained."""
+    """Probes idle connections each minute, so that no router on the way drops them while a model is trained."""
 
     def init_poolmanager(
         self,
@@ -115,8 +135,21 @@ class _KeepAliveAdapter(HTTPAdapter):
         super().init_poolmanager(connections, maxsize, block, **options)
 
 
+class _Server:
+    """The server behind the settings: where it is, and its key."""
+
+    def __init__(self, base_url: str, api_key: SecretStr) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.api_key = api_key
+        self.auth = BearerAuth(base_url, api_key)
+        self.host = urlsplit(base_url).hostname or ""
+        self.is_loopback = is_loopback(base_url)
+
+
 class Transport:
     """Exchanges requests for answers with one service, over kept connections; for many threads and after forks.
+
+    Nothing is opened before the first exchange, which also starts the local engine where that is the service.
 
     Parameters
     ----------
@@ -126,22 +159,19 @@ class Transport:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._auth = BearerAuth(settings)
         self._headers = {
             "Accept": "application/json",
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": f"nixtla-accessor/{version('nixtla-accessor')}",
         }
-        self._host = urlsplit(settings.base_url).hostname or ""
-        self._is_loopback = is_loopback(settings.base_url)
         self._session: _Session | None = _Session()
         self._process = os.getpid()
         self._inherited: list[_Session] = []
 
     @property
-    def where(self) -> str:
-        """What to call the service in a message."""
-        return "the local engine" if self._settings.origin == "local" else self._settings.origin
+    def service_name(self) -> str:
+        """The service's name in a message."""
+        return "the local engine" if self._settings.is_local else self._settings.origin
 
     @property
     def is_closed(self) -> bool:
@@ -170,11 +200,11 @@ class Transport:
         method, path : str
             Such as ``"GET"`` and ``"/v2/finetuned_models"``.
         timeout : tuple of float
-            Seconds to connect, and seconds to wait for the answer once the request is out.
+            Seconds to connect, and seconds to wait for the answer once the request is sent.
         upload : Upload, optional
             The body.
         parameters : mapping, optional
-            Of the query.
+            The query string.
 
         Returns
         -------
@@ -186,42 +216,51 @@ class Transport:
             The client is closed, or the certificates or the proxy of the environment cannot be used.
         """
         session = self._session_of_process()
+        server = self._server
         outer = sys.exception()
         request = requests.Request(
             method,
-            self._settings.base_url + path,
+            server.base_url + path,
             headers={**self._headers, **({} if upload is None else upload.body.headers)},
             params=parameters,
             data=upload,
-            auth=self._auth,
+            auth=server.auth,
         ).prepare()
         try:
             environment = session.merge_environment_settings(str(request.url), {}, True, None, None)  # noqa: FBT003
-            if self._is_loopback:
+            if server.is_loopback:
                 environment["proxies"] = {}
             with session.send(request, timeout=timeout, allow_redirects=False, **environment) as response:
                 sent_at = time.monotonic() if upload is None or upload.finished_at is None else upload.finished_at
                 return self._read(response, timeout, sent_at + timeout[1])
         except requests.RequestException as error:
-            body_is_out = None if upload is None else upload.finished_at is not None
-            return self._failure(error, timeout, outer, body_is_out=body_is_out)
-        except OSError as error:  # so says requests of files that are not there
+            body_is_sent = None if upload is None else upload.finished_at is not None
+            return self._failure(error, timeout, outer, body_is_sent=body_is_sent)
+        except OSError as error:  # raised by requests where a certificate file does not exist
             raise ConfigurationError(
                 f"The certificates cannot be used: {error}. Check REQUESTS_CA_BUNDLE and CURL_CA_BUNDLE."
             ) from _without_frames(error, outer)
         except KeyboardInterrupt as interrupt:
             raise _without_frames(interrupt, outer)  # noqa: B904 - the same one
 
+    @cached_property
+    def _server(self) -> _Server:
+        """The server of the settings; the local engine is started for it."""
+        if self._settings.is_local:
+            engine = start_engine()
+            return _Server(engine.base_url, SecretStr(engine.api_key))
+        return _Server(self._settings.base_url, self._settings.api_key)
+
     @property
     def _key(self) -> str:
-        return self._settings.api_key.get_secret_value()
+        return self._server.api_key.get_secret_value()
 
-    def _mask(self, text: str) -> str:
-        """Blot out the key, should the service have echoed it."""
+    def _redact(self, text: str) -> str:
+        """Redact the key, which the service may have echoed."""
         return text.replace(self._key, _MASK)
 
     def _session_of_process(self) -> _Session:
-        """Return the session; after a fork a new one, as the parent's sockets are the parent's."""
+        """Return the session; after a fork a new one, since the sockets belong to the parent."""
         if self._session is None:
             raise ConfigurationError("This client is closed; make another with connect() or Client().")
         if self._process != os.getpid():
@@ -231,39 +270,39 @@ class Transport:
         return self._session
 
     def _read(self, response: requests.Response, timeout: tuple[float, float], deadline: float) -> Outcome:
-        """Read an answer, but not without end; of a refusal, what can be read will do."""
+        """Read an answer, within limits; of a refusal, the readable part is enough."""
         content = bytearray()
         failure: Failure | None = None
         try:
-            for piece in response.iter_content(_PIECE):
-                content += piece
-                if len(content) > LARGEST_ANSWER:
+            for chunk in response.iter_content(_CHUNK):
+                content += chunk
+                if len(content) > MAX_ANSWER_BYTES:
                     failure = Failure(
-                        FailureKind.UNREADABLE, f"answered with more than {LARGEST_ANSWER / 2**20:,.0f} MiB"
+                        FailureKind.UNREADABLE, f"answered with more than {MAX_ANSWER_BYTES / 2**20:,.0f} MiB"
                     )
                     break
                 if time.monotonic() > deadline:
-                    failure = Failure(FailureKind.TIMED_OUT, f"gave no whole answer within {timeout[1]:g} s")
+                    failure = Failure(FailureKind.TIMED_OUT, f"gave no complete answer within {timeout[1]:g} s")
                     break
         except requests.RequestException as error:
-            failure = self._failure(error, timeout, None, body_is_out=True)
+            failure = self._failure(error, timeout, None, body_is_sent=True)
         answer = self._answer(response, bytes(content))
         return failure if failure is not None and answer.is_success else answer
 
     def _answer(self, response: requests.Response, content: bytes) -> Answer:
-        """Take from a response what is looked at, with the key blotted out should the service have echoed it."""
-        headers = {name.lower(): self._mask(value) for name, value in response.headers.items()}
+        """Return what the client needs of a response, with the key redacted."""
+        headers = {name.lower(): self._redact(value) for name, value in response.headers.items()}
         now = parse_http_date(headers.get("date")) or datetime.now(UTC)
         answer = Answer(
             status=response.status_code,
             content=content,
-            retry_after=requested_wait(headers.get("retry-after"), now),
+            retry_after=parse_retry_after(headers.get("retry-after"), now),
             request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
             location=headers.get("location"),
         )
-        if answer.is_success and len(self._key) < _SHORT_KEY:  # such a key could be a word of the answer itself
+        if answer.is_success and len(self._key) < _SHORT_KEY:  # such a key could be a word of the answer
             return answer
-        for form in (self._key, self._key.replace("/", "\\/")):  # as it is, and as some write it in JSON
+        for form in (self._key, self._key.replace("/", "\\/")):  # plain, and as some encoders write it in JSON
             content = content.replace(form.encode(), _MASK.encode())
         return replace(answer, content=content)
 
@@ -273,15 +312,15 @@ class Transport:
         timeout: tuple[float, float],
         outer: BaseException | None,
         *,
-        body_is_out: bool | None,
+        body_is_sent: bool | None,
     ) -> Failure:
-        """Classify an exception; a cause that quotes the key is left out."""
-        failure = failure_of(error, host=self._host, timeout=timeout, body_is_out=body_is_out, outer=outer)
+        """Classify an exception; a cause that shows the key is left out."""
+        failure = failure_of(error, host=self._server.host, timeout=timeout, body_is_sent=body_is_sent, outer=outer)
         cause = None if self._key in f"{failure.cause} {failure.cause!r}" else failure.cause
-        return replace(failure, reason=self._mask(failure.reason), cause=cause)
+        return replace(failure, reason=self._redact(failure.reason), cause=cause)
 
 
 def _without_frames(error: ErrorT, outer: BaseException | None) -> ErrorT:
-    """Forget where an exception was raised: the frames of the libraries hold the request's headers."""
+    """Return an exception without its traceback: the libraries' frames hold the headers, and so the key."""
     error.__context__ = outer
     return error.with_traceback(None)

@@ -1,4 +1,4 @@
-"""A service on loopback that misbehaves as told and counts what it trained, and clients that do not wait long."""
+"""A service on loopback with faults on demand that counts what it trains, and clients with short waits."""
 
 import contextlib
 import json
@@ -21,7 +21,7 @@ MODELS = "/v2/finetuned_models"
 
 @dataclass
 class Request:
-    """A request as it came in; its body is None if it never was whole."""
+    """A request as it was received; its body is None if it was never complete."""
 
     method: str
     path: str
@@ -45,7 +45,7 @@ class Connection:
         self.reader = accepted.makefile("rb")
 
     def read_head(self):
-        """Return the next request without its body, or None where the client has closed."""
+        """Return the next request without its body, or None if the client has closed the connection."""
         line = self.reader.readline().decode()
         if not line:
             return None
@@ -59,14 +59,14 @@ class Connection:
     def read_body(self, request):
         request.body = self.reader.read(int(request.headers.get("content-length", 0)))
 
-    def answer(self, status, body=b"", headers=(), *, share=1.0):
-        """Write an answer, or the first share of its body."""
+    def answer(self, status, body=b"", headers=(), *, fraction=1.0):
+        """Write an answer, or the first fraction of its body."""
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()
         head = [f"HTTP/1.1 {status} Whatever", *(f"{name}: {value}" for name, value in dict(headers).items())]
         if status != 204:
             head.append(f"Content-Length: {len(body)}")
-        self.socket.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body[: int(len(body) * share)])
+        self.socket.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + body[: int(len(body) * fraction)])
 
     def reset(self):
         """Close so that the client sees a reset."""
@@ -81,9 +81,9 @@ class Connection:
 class Service:
     """The contract's service, with a thread for each connection.
 
-    The lists of faults are used up one by one, by finetune requests, look-ups and forecasts; where there are none
-    left, and for None, the service behaves. A fault is called with the connection and the request, whose body is not
-    read yet, and returns whether the connection goes on.
+    The lists hold a fault for each of the next finetune requests, look-ups and forecasts; without one, and for None,
+    the service answers normally. A fault is called with the connection and the request, whose body is not read yet,
+    and returns whether to keep the connection.
     """
 
     def __init__(self, wrap=lambda accepted: accepted):
@@ -91,7 +91,7 @@ class Service:
         self.trainings = []
         self.requests = []
         self.faults = []
-        self.look_faults = []
+        self.lookup_faults = []
         self.forecast_faults = []
         self.connections = 0
         self.stopped = threading.Event()
@@ -109,7 +109,7 @@ class Service:
         return [request for request in self.requests if request.method == "POST"]
 
     @property
-    def looks(self):
+    def lookups(self):
         return [request for request in self.requests if request.method == "GET"]
 
     @property
@@ -117,23 +117,23 @@ class Service:
         return sum(thread.is_alive() for thread in self._threads)
 
     def train(self, connection, request):
-        """Read the series, if they are not, train the model, and return the answer."""
+        """Read the series unless they are read already, train the model, and return the answer."""
         if request.body is None:
             connection.read_body(request)
-        asked = request.json
-        model_id = asked["output_model_id"] or "made-by-the-service"
+        sent = request.json
+        model_id = sent["output_model_id"] or "made-by-the-service"
         self.trainings.append(model_id)
         self.models[model_id] = {
             "id": model_id,
             "created_at": "2026-01-01T00:00:00Z",
-            "base_model_id": asked["finetuned_model_id"] or "None",
-            "steps": asked["finetune_steps"],
-            "depth": asked["finetune_depth"],
-            "loss": asked["finetune_loss"],
-            "model": asked["model"],
-            "freq": asked["freq"],
+            "base_model_id": sent["finetuned_model_id"] or "None",
+            "steps": sent["finetune_steps"],
+            "depth": sent["finetune_depth"],
+            "loss": sent["finetune_loss"],
+            "model": sent["model"],
+            "freq": sent["freq"],
         }
-        tokens = {"input_tokens": len(asked["series"]["y"]), "output_tokens": 0, "finetune_tokens": 10}
+        tokens = {"input_tokens": len(sent["series"]["y"]), "output_tokens": 0, "finetune_tokens": 10}
         return {"finetuned_model_id": model_id, **tokens}
 
     # faults
@@ -154,7 +154,7 @@ class Service:
         connection.close()
 
     def drop_within_answer(self, connection, request):
-        connection.answer(200, self.train(connection, request), share=0.5)
+        connection.answer(200, self.train(connection, request), fraction=0.5)
         connection.close()
 
     def drop_and_train_later(self, seconds):
@@ -181,7 +181,7 @@ class Service:
         connection.close()
 
     def says(self, status, body=b"", headers=(), *, trained=False):
-        """Return the fault of that answer."""
+        """Return the fault that gives this answer."""
 
         def fault(connection, request):
             if trained:
@@ -232,7 +232,7 @@ class Service:
 
     def _handle(self, connection, request):
         path, _, model_id = request.path.partition(f"{MODELS}/")
-        faults = {"/v2/finetune": self.faults, "/v2/forecast": self.forecast_faults}.get(path, self.look_faults)
+        faults = {"/v2/finetune": self.faults, "/v2/forecast": self.forecast_faults}.get(path, self.lookup_faults)
         fault = faults.pop(0) if faults else None
         if fault is not None:
             return fault(connection, request)
@@ -260,18 +260,23 @@ class Service:
         return True
 
 
-def _forecast(asked):
-    length = asked["h"] * len(asked["series"]["sizes"])
-    intervals = {f"{side}-{level}": [0.5] * length for level in asked["level"] or () for side in ("lo", "hi")}
+def _forecast(sent):
+    length = sent["h"] * len(sent["series"]["sizes"])
+    intervals = {f"{side}-{level}": [0.5] * length for level in sent["level"] or () for side in ("lo", "hi")}
     tokens = {"input_tokens": 1, "output_tokens": length, "finetune_tokens": 0}
     return {"mean": [1.5] * length, "intervals": intervals or None, **tokens}
 
 
-class HastyClient(Client):
-    """A client whose waits are short enough for a test."""
+class QuickClient(Client):
+    """A client with waits short enough for a test."""
 
     pacing = Pacing(
-        most_waiting=6.0, first_wait=0.01, longest_wait=0.04, look_up=0.1, first_look=0.02, longest_look=0.05
+        max_total_wait=6.0,
+        first_wait=0.01,
+        max_wait=0.04,
+        lookup_time=0.1,
+        first_lookup_pause=0.02,
+        max_lookup_pause=0.05,
     )
 
 
@@ -294,7 +299,7 @@ def service():
 
 @pytest.fixture
 def make_service():
-    """Make services with sockets wrapped, as for TLS."""
+    """Make services with wrapped sockets, as for TLS."""
     with contextlib.ExitStack() as stack:
 
         def make(wrap):
@@ -307,18 +312,18 @@ def make_service():
 
 @pytest.fixture
 def client(service):
-    with HastyClient(KEY, service.url) as client:
+    with QuickClient(KEY, service.url) as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def client_class():
-    return HastyClient
+    return QuickClient
 
 
 @pytest.fixture
 def interrupted_when():
-    """Send the process what Ctrl-C sends, once a condition holds; then once the next does."""
+    """Send the process the signal of Ctrl-C once a condition holds; then again once the next does."""
 
     @contextlib.contextmanager
     def interrupted(*conditions, within=5):

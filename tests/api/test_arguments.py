@@ -1,4 +1,4 @@
-"""What an argument may be, and the one sentence that says so."""
+"""What an argument may be, and the sentence that says so."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ def refusal(check, **arguments):
 
 
 @pytest.mark.parametrize("integer", [np.int64, np.int8, np.uint16, int])
-def test_integers_of_numpy_become_pythons(integer):
+def test_numpy_integers_become_python_integers(integer):
     arguments = check_finetune_options(finetune_steps=integer(3), finetune_depth=integer(5))
     assert type(arguments.finetune_steps) is type(arguments.finetune_depth) is int
     assert (arguments.finetune_steps, arguments.finetune_depth) == (3, 5)
@@ -40,9 +40,9 @@ def test_integers_of_numpy_become_pythons(integer):
         ("finetune_loss", "MAE", LOSS.format("'MAE'.")),
         ("finetune_loss", "smap", LOSS.format("'smap'; did you mean 'smape'?")),
         ("finetune_loss", None, LOSS.format("None.")),
-        ("model", "", "model must be text, not empty, on one line; got ''."),
-        ("model", "a\nb", "model must be text, not empty, on one line; got 'a\\nb'."),
-        ("model", 1, "model must be text, not empty, on one line; got 1."),
+        ("model", "", "model must be text on one line, and not empty; got ''."),
+        ("model", "a\nb", "model must be text on one line, and not empty; got 'a\\nb'."),
+        ("model", 1, "model must be text on one line, and not empty; got 1."),
         ("overwrite", "yes", "overwrite must be True or False; got 'yes'."),
     ],
 )
@@ -59,10 +59,10 @@ def test_model_ids(name):
         assert message.startswith(f"{name} must be 1 to 36 letters (a to z), digits, '-' or '_'; got ")
 
 
-def test_no_model_replaces_the_one_it_goes_on_from():
+def test_no_model_replaces_the_one_that_it_is_trained_from():
     message = refusal(check_finetune_options, output_model_id="a", finetuned_model_id="a", overwrite=True)
     assert message == (
-        "output_model_id and finetuned_model_id must differ, since no model can replace the one it goes on from; "
+        "output_model_id and finetuned_model_id must differ, since a model cannot replace the one that it starts from; "
         "both are 'a'."
     )
 

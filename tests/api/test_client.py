@@ -10,7 +10,8 @@ import pytest
 
 from nixtla_accessor import errors
 from nixtla_accessor.api.client import Client, connect, default_client
-from nixtla_accessor.api.default import DefaultClient
+from nixtla_accessor.api.default_client import DefaultClient
+from nixtla_accessor.api.local_engine import start_engine
 
 RNG = np.random.default_rng(0)
 Y = np.tile(np.sin(np.arange(24) * np.pi / 12), 20) + RNG.normal(scale=0.1, size=480)
@@ -26,7 +27,7 @@ def local():
 # against the engine
 
 
-def test_from_series_to_a_forecast_by_the_model_made_of_them(local):
+def test_finetune_and_forecast_with_the_model(local):
     result = local.finetune(Y, SIZES, "h", finetune_steps=2, output_model_id="hourly", overwrite=True)
     assert result.finetuned_model_id == "hourly"
     assert result.input_tokens >= 0
@@ -46,9 +47,9 @@ def test_the_registry(local):
     local.delete_finetuned_model("b")
     assert "b" not in {model.id for model in local.finetuned_models()}
     for call in (local.finetuned_model, local.delete_finetuned_model):
-        with pytest.raises(errors.NotFoundError, match="There is no fine-tuned model 'b'"):
+        with pytest.raises(errors.NotFoundError, match="Fine-tuned model 'b' does not exist"):
             call("b")
-    with pytest.raises(errors.NotFoundError, match="There is no fine-tuned model 'b'"):
+    with pytest.raises(errors.NotFoundError, match="Fine-tuned model 'b' does not exist"):
         local.forecast(Y, SIZES, "D", 3, finetuned_model_id="b")
 
 
@@ -59,12 +60,12 @@ def test_missing_values_and_integers_are_taken(local):
     local.finetune(np.arange(480), SIZES, "h", finetune_steps=1)
 
 
-def test_a_large_request_travels_compressed_to_the_engine(local):
+def test_a_large_request_is_sent_compressed_to_the_engine(local):
     y = RNG.normal(size=100_000)
     assert len(local.forecast(y, [100_000], "h", 7).mean) == 7
 
 
-def test_a_refusal_of_the_engine_is_told_whole(local):
+def test_a_refusal_of_the_engine_is_shown_in_full(local):
     with pytest.raises(errors.UnprocessableError, match=r"body → freq: .*'fortnight'") as caught:
         local.finetune(Y, SIZES, "fortnight")
     assert caught.value.detail[0]["loc"] == ["body", "freq"]
@@ -72,13 +73,13 @@ def test_a_refusal_of_the_engine_is_told_whole(local):
 
 def test_the_key_is_checked(local):
     assert local.validate_api_key()
-    with Client("wrong", local.settings.base_url) as stranger:
-        assert not stranger.validate_api_key()
+    with Client("wrong", start_engine().base_url) as unauthorised:
+        assert not unauthorised.validate_api_key()
         with pytest.raises(errors.AuthenticationError, match="does not accept the API key"):
-            stranger.finetune(Y, SIZES, "h")
+            unauthorised.finetune(Y, SIZES, "h")
 
 
-def test_what_a_client_shows(local):
+def test_the_repr_of_a_client(local):
     assert repr(local) == "Client('local')"
     assert local.origin == "local"
 
@@ -86,7 +87,7 @@ def test_what_a_client_shows(local):
 # against the service of these tests
 
 
-def test_parameters_of_a_model_are_asked_once(service, client):
+def test_parameters_of_a_model_are_requested_once(service, client):
     assert client.model_parameters("timegpt-1", "D").horizon == 7
     assert client.model_parameters("timegpt-1", "D").input_size == 28
     client.model_parameters("timegpt-1", "W")
@@ -99,15 +100,15 @@ def test_parameters_of_a_model_are_asked_once(service, client):
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_look_ups_and_forecasts_are_asked_again(service, client, status):
-    service.look_faults = [service.says(status), service.drop_before_reading]
+def test_lookups_and_forecasts_are_retried(service, client, status):
+    service.lookup_faults = [service.says(status), service.drop_before_reading]
     service.forecast_faults = [service.says(status), service.drop_before_reading]
     assert client.finetuned_models() == []
     assert len(client.forecast(Y, SIZES, "h", 3).mean) == 6
-    assert len(service.looks) == len(service.posts) == 3
+    assert len(service.lookups) == len(service.posts) == 3
 
 
-def test_a_forecast_that_takes_too_long_is_not_asked_again(service, client):
+def test_a_forecast_that_takes_too_long_is_not_retried(service, client):
     service.forecast_faults = [lambda *_: service.stopped.wait(30)]
     with pytest.raises(errors.TransportError, match=r"gave no answer within 0\.2 s"):
         client.forecast(Y, SIZES, "h", 3, timeout=0.2)
@@ -137,11 +138,11 @@ TOKENS = {"input_tokens": 1, "output_tokens": 1, "finetune_tokens": 0}
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"mean": [1.0], **TOKENS}, "a forecast with 1 values of 'mean' where 6 were asked for"),
-        ({"mean": [1.0] * 6, **TOKENS}, "a forecast without all the intervals that were asked for"),
+        ({"mean": [1.0], **TOKENS}, "a forecast with 1 values of 'mean' instead of 6"),
+        ({"mean": [1.0] * 6, **TOKENS}, "a forecast without all the requested intervals"),
         ({"mean": [1.0] * 6, "intervals": {"lo-80": [1.0] * 6, "hi-80": [1.0]}, **TOKENS}, "1 values of 'hi-80'"),
-        ({"mean": [1.0, None], **TOKENS}, "JSON that is not the contract's ForecastOutput"),
-        ({"mean": [1.0] * 6}, "JSON that is not the contract's ForecastOutput (input_tokens: Field required)"),
+        ({"mean": [1.0, None], **TOKENS}, "JSON that is not a ForecastOutput"),
+        ({"mean": [1.0] * 6}, "JSON that is not a ForecastOutput (input_tokens: Field required)"),
     ],
 )
 def test_forecasts_of_another_shape_are_refused(service, client, answer, words):
@@ -158,12 +159,12 @@ def test_deleting_again_after_a_lost_answer_is_no_error(service, client):
         del service.models["a"]
         connection.reset()
 
-    service.look_faults = [fault]
+    service.lookup_faults = [fault]
     client.delete_finetuned_model("a")
 
 
-def test_an_enveloped_look_up_is_unwrapped(service, client):
-    service.look_faults = [service.says(200, {"data": {"finetuned_models": []}})]
+def test_an_enveloped_answer_is_unwrapped(service, client):
+    service.lookup_faults = [service.says(200, {"data": {"finetuned_models": []}})]
     assert client.finetuned_models() == []
 
 
@@ -209,7 +210,7 @@ def test_the_default_is_the_last_connected():
     assert default_client() is second
 
 
-def test_the_former_default_comes_back():
+def test_the_previous_default_is_restored():
     with connect("k") as outer:
         with connect("k") as inner:
             assert default_client() is inner
@@ -238,7 +239,7 @@ def test_the_default_of_the_environment_is_kept(monkeypatch):
     assert default_client() is not client
 
 
-def test_clients_that_were_replaced_are_let_go():
+def test_replaced_clients_are_released():
     replaced = [weakref.ref(connect("k")) for _ in range(5)]
     with connect("k"):
         pass
@@ -246,7 +247,7 @@ def test_clients_that_were_replaced_are_let_go():
     assert [reference() is not None for reference in replaced] == [False, False, False, False, True]
 
 
-def test_clients_that_are_held_come_back_over_those_that_were_only_connected():
+def test_held_clients_are_restored_before_those_that_were_only_connected():
     with connect("k") as outer:
         for _ in range(3):
             connect("k")

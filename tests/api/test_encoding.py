@@ -1,4 +1,4 @@
-"""Requests to bytes and answers from bytes, against another encoder and another decompressor."""
+"""Encoding and decoding, checked with another encoder and another decompressor."""
 
 import json
 import math
@@ -35,7 +35,7 @@ def test_integers_stay_integers(y):
     assert all(type(value) is int for value in sent)
 
 
-def test_the_whole_request():
+def test_the_full_request():
     body = encode(request_of(np.array([1.0, 2.5])))
     assert json.loads(body.data.tobytes()) == {
         "series": {"y": [1.0, 2.5], "sizes": [2]},
@@ -84,9 +84,9 @@ def test_only_bodies_above_a_mebibyte_are_compressed():
 def test_the_limit_is_on_the_json():
     y = np.zeros(1_000_000)  # next to nothing when compressed
     size = len(encode(request_of(y), compress=False).data)
-    assert encode(request_of(y), largest=size).is_compressed
-    with pytest.raises(InvalidArgumentError, match=r"at most 3\.8 MiB of JSON; these series make 3\.8 MiB. Keep"):
-        encode(request_of(y), largest=size - 1)
+    assert encode(request_of(y), max_bytes=size).is_compressed
+    with pytest.raises(InvalidArgumentError, match=r"at most 3\.8 MiB of JSON; these series make 3\.8 MiB\. Keep"):
+        encode(request_of(y), max_bytes=size - 1)
 
 
 MODEL = {"input_tokens": 1, "output_tokens": 0, "finetune_tokens": 2, "finetuned_model_id": "a"}
@@ -97,7 +97,7 @@ def test_answers_with_and_without_an_envelope(envelope):
     assert decode(json.dumps(envelope(MODEL)).encode(), FinetuneOutput).finetune_tokens == 2
 
 
-def test_fields_that_are_not_known_are_ignored():
+def test_unknown_fields_are_ignored():
     assert decode(json.dumps({**MODEL, "more": 1}).encode(), FinetuneOutput).finetuned_model_id == "a"
 
 
@@ -114,8 +114,8 @@ def test_any_bytes_are_an_answer_or_a_failure(content):
         (b"\n<html>", "an HTML page instead of JSON"),
         (b"oops!", "5 bytes that are not JSON"),
         (b"{" * 1000, "1,000 bytes that are not JSON"),
-        (b"[1]", "JSON that is not the contract's FinetunedModels (the whole: "),
-        (b'{"finetuned_models":[{}]}', "JSON that is not the contract's FinetunedModels (finetuned_models.0.id: Field"),
+        (b"[1]", "JSON that is not a FinetunedModels (top level: "),
+        (b'{"finetuned_models":[{}]}', "JSON that is not a FinetunedModels (finetuned_models.0.id: Field"),
     ],
 )
 def test_why_an_answer_cannot_be_read(content, reason):

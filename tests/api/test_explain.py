@@ -1,4 +1,4 @@
-"""What the service says, in whatever shape, as one sentence."""
+"""The service's explanations, of any shape, in one sentence."""
 
 import json
 
@@ -57,7 +57,7 @@ def test_a_header_names_the_request_before_the_body_does():
     assert error_of(Answer(401, ENVELOPE, request_id="h-1"), "https://x.io").request_id == "h-1"
 
 
-def test_refused_values_are_shown_with_their_whole_place():
+def test_refused_values_are_shown_with_their_full_location():
     detail = [
         {"type": "float_type", "loc": ["body", "series", "y", 30], "msg": "should be a number", "input": "a"},
         {"type": "enum", "loc": ["body", "unheard", "of", 0, "place"], "msg": "no", "input": [1, 2], "ctx": {}},
@@ -74,15 +74,17 @@ def test_refused_values_are_shown_with_their_whole_place():
     )
 
 
-def test_long_texts_are_cut_in_the_message_only():
+def test_long_texts_are_truncated_in_the_message_only():
     error = error_of(Answer(500, b"x" * 10_000), "https://x.io")
     assert len(str(error)) < 600
     assert len(error.detail) == 10_000
 
 
-def test_a_model_that_is_not_there_is_named():
-    error = error_of(Answer(404, b'{"detail":"nope"}'), "https://x.io", about="a")
-    assert str(error) == "There is no fine-tuned model 'a' (404): nope. finetuned_models() lists the models there are."
+def test_a_model_that_does_not_exist_is_named():
+    error = error_of(Answer(404, b'{"detail":"nope"}'), "https://x.io", model_id="a")
+    assert (
+        str(error) == "Fine-tuned model 'a' does not exist (404): nope. finetuned_models() lists the models that exist."
+    )
     assert error.finetuned_model_id == "a"
 
 
@@ -90,7 +92,7 @@ def test_a_model_that_is_not_there_is_named():
     ("kind", "reason", "message", "error_class"),
     [
         (FailureKind.NOT_SENT, "slept", "https://x.io slept.", errors.TransportError),
-        (FailureKind.CUT, "broke off", "https://x.io broke off.", errors.TransportError),
+        (FailureKind.CUT_OFF, "broke off", "https://x.io broke off.", errors.TransportError),
         (FailureKind.TIMED_OUT, "dreamt", "https://x.io dreamt.", errors.TransportError),
         (FailureKind.UNREADABLE, "mumbled", "https://x.io mumbled. Check base_url.", errors.ResponseError),
     ],
@@ -102,4 +104,4 @@ def test_failures_in_words(kind, reason, message, error_class):
 
 
 def test_the_local_engine_starts_a_sentence():
-    assert str(error_of(Failure(FailureKind.CUT, "slept"), "the local engine")) == "The local engine slept."
+    assert str(error_of(Failure(FailureKind.CUT_OFF, "slept"), "the local engine")) == "The local engine slept."

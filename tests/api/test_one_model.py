@@ -1,4 +1,4 @@
-"""Whatever goes wrong, in whatever order: one call makes at most one model, and its id is never lost."""
+"""Whatever goes wrong, in any order: one call makes at most one model, and its id is never lost."""
 
 import contextlib
 
@@ -14,11 +14,11 @@ HEADERS = [{}, {"Retry-After": "0"}, {"Retry-After": "1000"}, {"Retry-After": "s
 
 ANSWERS = st.tuples(
     st.just("says"), st.sampled_from(STATUSES), st.sampled_from(BODIES), st.sampled_from(HEADERS), st.booleans()
-).filter(lambda answer: answer[1] != 429 or not answer[4])  # who asks to be asked again has not trained
+).filter(lambda answer: answer[1] != 429 or not answer[4])  # a service that asks for a retry has not trained
 DROPS = st.sampled_from(
     [("drop_before_reading",), ("drop_untrained",), ("drop_trained",), ("drop_within_answer",), ("garbage",)]
 )
-LOOKS = st.one_of(
+LOOKUPS = st.one_of(
     st.none(),
     st.just(("drop_before_reading",)),
     st.tuples(st.just("says"), st.sampled_from(STATUSES), st.sampled_from(BODIES), st.just({}), st.just(False)),
@@ -38,14 +38,14 @@ def fault_of(service, description):
 
 
 @settings(max_examples=60, deadline=None)
-@given(faults=FAULTS, looks=st.lists(LOOKS, max_size=4), own_id=st.booleans())
-def test_one_call_makes_one_model(service_class, client_class, key, faults, looks, own_id):
+@given(faults=FAULTS, lookups=st.lists(LOOKUPS, max_size=4), own_id=st.booleans())
+def test_one_call_makes_one_model(service_class, client_class, key, faults, lookups, own_id):
     with contextlib.ExitStack() as stack:
         service = service_class()
         stack.callback(service.close)
         client = stack.enter_context(client_class(key, service.url, timeout=1))
         service.faults = [fault_of(service, description) for description in faults]
-        service.look_faults = [fault_of(service, description) for description in looks]
+        service.lookup_faults = [fault_of(service, description) for description in lookups]
         model_id, error = None, None
         try:
             model_id = client.finetune(
@@ -62,5 +62,5 @@ def test_one_call_makes_one_model(service_class, client_class, key, faults, look
             assert set(service.trainings) == {model_id}
         elif service.trainings:
             assert repr(service.trainings[0]) in str(error) or error.finetuned_model_id == service.trainings[0]
-        if not any(looks):  # an honest registry
+        if not any(lookups):  # an honest registry
             assert len(service.trainings) <= 1

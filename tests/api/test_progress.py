@@ -1,4 +1,4 @@
-"""What is shown of a call: bytes up, then the time waited; nothing where nobody watches."""
+"""The progress of a call: bytes sent, then the time waited; nothing outside terminals and notebooks."""
 
 import os
 import pty
@@ -45,13 +45,13 @@ def test_forced_on(service, shown_of, brisk):
     assert threading.active_count() <= threads + 2  # the service's for the connection, and tqdm's monitor
 
 
-def test_look_ups_are_shown(service, shown_of):
+def test_lookups_are_shown(service, shown_of):
     service.faults = [service.drop_trained]
     assert "looking for mine" in shown_of(progress=True)
 
 
 @pytest.mark.parametrize("progress", [None, False])
-def test_silent_where_nobody_watches(service, shown_of, progress):
+def test_nothing_is_shown_outside_terminals_and_notebooks(service, shown_of, progress):
     service.faults = [service.late(1)]
     assert shown_of(progress=progress) == ""
 
@@ -63,10 +63,10 @@ def test_nothing_is_left_when_a_call_fails(service, client_class, key, capsys):
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("shell", "watched"), [(SimpleNamespace(kernel="a notebook's"), True), (None, False)])
-def test_a_notebook_is_watched(monkeypatch, shell, watched):
+@pytest.mark.parametrize(("shell", "interactive"), [(SimpleNamespace(kernel="a notebook's"), True), (None, False)])
+def test_a_notebook_is_interactive(monkeypatch, shell, interactive):
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
-    assert progress.someone_watches() == watched
+    assert progress.is_interactive() == interactive
 
 
 SCRIPT = textwrap.dedent("""

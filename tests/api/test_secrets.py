@@ -1,4 +1,4 @@
-"""The key is in nothing that a process prints or saves, even where the service echoes it."""
+"""The key is in nothing that a process prints or saves, even if the service echoes it."""
 
 import copy
 import io
@@ -17,7 +17,7 @@ Y, SIZES = np.arange(36.0), np.array([36])
 
 
 def raised(call, kind=errors.TimeGPTError):
-    """Return the error of a call; of the frames that it went through, none is a test's, which knows the key."""
+    """Return the error of a call, raised through no frame of a test, since those know the key."""
     try:
         call()
     except kind as error:
@@ -26,7 +26,7 @@ def raised(call, kind=errors.TimeGPTError):
 
 
 def shown(error):
-    """Return all that can be seen of an error: what is printed, with the variables of each frame, and what is saved."""
+    """Return everything visible of an error: its traceback, with the variables of each frame, and its pickle."""
     whole = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(
         [
@@ -41,14 +41,14 @@ def shown(error):
     )
 
 
-def echo(share=1.0, status=400):
-    """Return the fault of a service that sends back all that it was sent."""
+def echo(fraction=1.0, status=400):
+    """Return the fault of a service that echoes everything it was sent."""
 
     def fault(connection, request):
         connection.read_body(request)
         headers = {"X-Request-Id": request.headers["authorization"], "Location": request.headers["authorization"]}
-        connection.answer(status, {"detail": request.headers, "message": str(request)}, headers, share=share)
-        if share < 1:
+        connection.answer(status, {"detail": request.headers, "message": str(request)}, headers, fraction=fraction)
+        if fraction < 1:
             connection.close()
         return True
 
@@ -72,7 +72,7 @@ def hang(connection, request):
 
 @pytest.fixture
 def log():
-    """All that is logged, of every library, at every level."""
+    """Everything that any library logs, at every level."""
     stream = io.StringIO()
     handler, root = logging.StreamHandler(stream), logging.getLogger()
     former = root.level
@@ -88,7 +88,7 @@ def log():
     [
         *(pytest.param(echo(status=status), id=f"echo {status}") for status in (302, 400, 401, 422, 429, 500, 503)),
         pytest.param(echo(status=200), id="echo in a success"),
-        pytest.param(echo(share=0.5), id="echo cut"),
+        pytest.param(echo(fraction=0.5), id="echo cut"),
         pytest.param(echo_raw, id="echo as the status line"),
         pytest.param(drop, id="drop"),
         pytest.param(hang, id="hang"),
@@ -97,7 +97,7 @@ def log():
 @pytest.mark.parametrize("call", ["finetune", "forecast", "list", "own id"])
 def test_no_error_shows_the_key(service, client_class, key, log, capfd, fault, call):
     client = client_class(key, service.url, timeout=0.3)
-    service.faults = service.look_faults = service.forecast_faults = [fault] * 99
+    service.faults = service.lookup_faults = service.forecast_faults = [fault] * 99
     error = raised(
         {
             "finetune": lambda: client.finetune(Y, SIZES, "D"),
@@ -152,7 +152,7 @@ def test_errors_at_the_start_do_not_show_the_key(key, make):
 
 
 def test_causes_keep_no_request_alive(service, client):
-    service.faults = service.look_faults = [drop] * 99
+    service.faults = service.lookup_faults = [drop] * 99
     link = raised(lambda: client.finetune(Y, SIZES, "D"))
     while link is not None:
         assert not {"request", "response", "pool", "conn"} & set(vars(link))

@@ -1,11 +1,13 @@
-"""Where the settings come from, and what is refused."""
+"""Where settings come from, and which are refused."""
 
 import pickle
+import subprocess
 import sys
 
 import pytest
 
-from nixtla_accessor.api.settings import DEFAULT_BASE_URL, LARGEST_REQUEST, resolve_settings, url_origin
+from nixtla_accessor.api.settings import resolve_settings, url_origin
+from nixtla_accessor.contract import DEFAULT_BASE_URL, MAX_REQUEST_BYTES
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
 
 
@@ -18,7 +20,7 @@ def test_the_defaults():
     assert settings.base_url == settings.origin == DEFAULT_BASE_URL
     assert settings.timeout == (10, 600)
     assert settings.progress is None
-    assert settings.max_request_bytes == LARGEST_REQUEST
+    assert settings.max_request_bytes == MAX_REQUEST_BYTES
 
 
 def test_explicit_comes_before_the_environment(monkeypatch):
@@ -38,7 +40,7 @@ def test_an_empty_key_in_the_environment_is_none(monkeypatch, empty):
         resolve_settings()
     assert str(caught.value) == (
         "There is no API key for https://api.nixtla.io: set the environment variable NIXTLA_API_KEY, pass "
-        'connect(api_key=…), or use the embedded engine, which needs none, with connect(base_url="local").'
+        'connect(api_key=…), or use the local engine, which needs none, with connect(base_url="local").'
     )
 
 
@@ -91,7 +93,7 @@ def test_addresses(url, base_url, origin):
         "locale",
     ],
 )
-def test_what_is_no_address_is_refused(url):
+def test_refused_addresses(url):
     with pytest.raises(ConfigurationError, match=r"base_url must be an address such as 'https://api\.nixtla\.io'"):
         resolve_settings("k", url)
 
@@ -99,7 +101,7 @@ def test_what_is_no_address_is_refused(url):
 @pytest.mark.parametrize(
     "url", ["http://x.io", "http://0.0.0.0:80", "http://localhost.evil.example", "http://127.0.0.1.nip.io"]
 )
-def test_the_key_travels_protected_or_not_at_all(url):
+def test_the_key_is_sent_encrypted_or_not_at_all(url):
     with pytest.raises(ConfigurationError, match="must be https"):
         resolve_settings("k", url)
 
@@ -107,13 +109,13 @@ def test_the_key_travels_protected_or_not_at_all(url):
 @pytest.mark.parametrize(
     "url", ["https://me:pass-word@x.io", "https://me@x.io", "https://x.io?token=pass-word", "https://x.io#a"]
 )
-def test_nothing_else_in_an_address(url):
-    with pytest.raises(ConfigurationError, match=r"base_url for https://x\.io must hold no user name") as caught:
+def test_an_address_contains_nothing_else(url):
+    with pytest.raises(ConfigurationError, match=r"base_url for https://x\.io must not contain a user name") as caught:
         resolve_settings("k", url)
     assert "pass-word" not in str(caught.value)
 
 
-def test_a_password_is_not_echoed_from_an_address_that_cannot_be_read():
+def test_a_password_in_an_unreadable_address_is_not_echoed():
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings("k", "me:pass-word@x.io")
     assert "pass-word" not in str(caught.value)
@@ -125,7 +127,7 @@ def test_timeouts(timeout, seconds):
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "5", (1,) * 3, (1, 0), float("nan"), float("inf"), ()])
-def test_what_is_no_timeout_is_refused(timeout):
+def test_refused_timeouts(timeout):
     with pytest.raises(InvalidArgumentError, match="timeout must be seconds above 0"):
         resolve_settings("k", timeout=timeout)
 
@@ -141,22 +143,44 @@ def test_other_settings(name, value):
 def test_local_needs_no_key(monkeypatch):
     monkeypatch.setenv("NIXTLA_BASE_URL", "local")
     settings = resolve_settings()
-    assert settings.origin == "local"
-    assert settings.base_url.startswith("http://127.0.0.1:")
+    assert settings.is_local
+    assert settings.origin == settings.base_url == "local"
     assert settings.max_request_bytes is None
 
 
-def test_an_engine_that_is_not_installed(monkeypatch):
+NO_SERVER = """
+import pickle, socket, threading
+from nixtla_accessor.api.client import connect
+
+def refuse(*_, **__):
+    raise AssertionError("a server was started")
+
+bind, socket.socket.bind = socket.socket.bind, refuse
+client = connect(base_url="local", progress=False)
+copy = pickle.loads(pickle.dumps(client))
+assert threading.active_count() == 1
+socket.socket.bind = bind
+assert copy.validate_api_key()
+assert client.validate_api_key()
+assert [thread.name for thread in threading.enumerate()].count("nixtla-accessor-engine") == 1
+"""
+
+
+def test_the_engine_starts_at_the_first_call_and_neither_with_a_client_nor_its_pickle():
+    subprocess.run([sys.executable, "-W", "error", "-c", NO_SERVER], check=True, timeout=60)
+
+
+def test_an_engine_that_is_not_installed_is_reported_at_once(monkeypatch):
     monkeypatch.delitem(sys.modules, "nixtla_accessor.local.service.embedded", raising=False)
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings(base_url="local")
     assert str(caught.value) == (
-        'The embedded engine needs uvicorn, which is not installed: pip install "nixtla-accessor[local]"'
+        'The local engine needs uvicorn, which is not installed: pip install "nixtla-accessor[local]"'
     )
 
 
-def test_a_pickle_takes_the_key_of_where_it_is_read(monkeypatch):
+def test_a_pickle_takes_the_key_from_where_it_is_read(monkeypatch):
     settings = resolve_settings("key-of-here", "https://x.io/v9", timeout=(1, 2), progress=False, max_request_bytes=5)
     pickled = pickle.dumps(settings)
     assert b"key-of-here" not in pickled
@@ -166,7 +190,7 @@ def test_a_pickle_takes_the_key_of_where_it_is_read(monkeypatch):
     assert (copy.base_url, copy.timeout, copy.progress, copy.max_request_bytes) == ("https://x.io/v9", (1, 2), False, 5)
 
 
-def test_a_pickle_of_local_settings_finds_the_engine_of_where_it_is_read():
+def test_a_pickle_of_local_settings_is_local_where_it_is_read():
     settings = resolve_settings(base_url="local")
     assert pickle.loads(pickle.dumps(settings)) == settings
 
@@ -176,7 +200,7 @@ def test_origins():
     assert url_origin("http://x.io:443") == "http://x.io:443"
 
 
-def test_an_address_of_the_environment_is_called_so(monkeypatch):
+def test_an_address_of_the_environment_is_named_as_such(monkeypatch):
     monkeypatch.setenv("NIXTLA_BASE_URL", "http://x.io")
     with pytest.raises(ConfigurationError, match="NIXTLA_BASE_URL must be https"):
         resolve_settings("k")

@@ -1,4 +1,4 @@
-"""Series cut into requests: nothing lost, nothing cut in two, no request too large, and none more than needed."""
+"""Series split into requests: nothing lost, no series divided, no request too large, and no more than needed."""
 
 import contextlib
 import pickle
@@ -35,12 +35,12 @@ def request_of(series, **more):
 
 
 def length_of(series):
-    """Count the bytes of a part's request by writing it: the slow way, with ids of full length."""
+    """Count the bytes of a part's request by writing it, with ids of full length."""
     return len(encode(request_of(series, output_model_id=ID, finetuned_model_id=ID), compress=False).data)
 
 
 def alone(series):
-    """Return each series by itself."""
+    """Return each series on its own."""
     return [Series(y=y, sizes=np.array([len(y)])) for y in np.split(series.y, np.cumsum(series.sizes)[:-1])]
 
 
@@ -48,8 +48,8 @@ def together(parts):
     return Series(y=np.concatenate([part.y for part in parts]), sizes=np.concatenate([part.sizes for part in parts]))
 
 
-def best_cuts(singles, largest):
-    """Return the fewest runs that fit, and the length of the longest of them at best: every way of cutting, tried."""
+def best_split(singles, largest):
+    """Return the fewest runs that fit, and the least length of the longest of them, by trying every way to split."""
     best = {0: (0, 0)}  # of the first so many series
     for end in range(1, len(singles) + 1):
         ways = []
@@ -65,7 +65,7 @@ def best_cuts(singles, largest):
 @given(series=panels(), spare=st.integers(0, 400), at_once=st.sampled_from([1, 2, 7, 2**16]))
 def test_every_value_is_in_one_part_and_every_part_fits(series, spare, at_once):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splitting, "_AT_ONCE", at_once)
+        patch.setattr(splitting, "_BLOCK", at_once)
         largest = max(map(length_of, alone(series))) + spare
         parts = split_series(request_of(series), largest)
     assert all(length_of(part) <= largest for part in parts) or len(parts) == 1
@@ -76,12 +76,12 @@ def test_every_value_is_in_one_part_and_every_part_fits(series, spare, at_once):
 
 
 @given(series=panels(), spare=st.integers(0, 400))
-def test_the_cuts_are_the_best_there_are(series, spare):
+def test_the_split_is_the_best_there_is(series, spare):
     singles = alone(series)
     largest = max(map(length_of, singles)) + spare
     parts = split_series(request_of(series), largest)
     if len(parts) > 1:
-        assert (len(parts), max(map(length_of, parts))) == best_cuts(singles, largest)
+        assert (len(parts), max(map(length_of, parts))) == best_split(singles, largest)
 
 
 @given(series=panels())
@@ -90,7 +90,7 @@ def test_a_request_that_fits_to_the_byte_is_one(series):
     length = len(encode(request, compress=False).data)
     assert split_series(request, length) == [series]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(splitting, "_AT_ONCE", 5)
+        patch.setattr(splitting, "_BLOCK", 5)
         with contextlib.suppress(OversizedSeriesError):
             assert len(split_series(request, length - 1)) > 1
 
@@ -111,9 +111,9 @@ def test_series_that_fit_in_no_request():
     assert error.positions == (1, 3, 4, 6)
     assert [length_of(alone(series)[place]) for place in (1, 3)] == [10_246, 400_248]
     assert str(error) == (
-        "Each series must fit in a request of 8,000 bytes of JSON, since none is cut; 4 of 8 do not (counted from 0): "
-        "series 1 makes 10,246 bytes; series 3 makes 400,248 bytes; series 4 makes 10,248 bytes; and 1 more. Keep the "
-        "recent part of each, such as df.groupby('unique_id').tail(1000), or raise max_request (and "
+        "Each series must fit in a request of 8,000 bytes of JSON, since none is split; 4 of 8 do not (counted from "
+        "0): series 1 makes 10,246 bytes; series 3 makes 400,248 bytes; series 4 makes 10,248 bytes; and 1 more. "
+        "Keep the recent part of each, such as df.groupby('unique_id').tail(1000), or raise max_request (and "
         "connect(max_request_bytes=…), where that is less)."
     )
     copy = pickle.loads(pickle.dumps(error))
@@ -122,5 +122,7 @@ def test_series_that_fit_in_no_request():
 
 def test_a_limit_below_the_request_itself():
     series = Series(y=np.arange(4), sizes=np.array([2, 2]))
-    with pytest.raises(OversizedSeriesError, match="in a request of 3 bytes of JSON, since none is cut; 2 of 2 do not"):
+    with pytest.raises(
+        OversizedSeriesError, match="in a request of 3 bytes of JSON, since none is split; 2 of 2 do not"
+    ):
         split_series(request_of(series), 3)

@@ -1,4 +1,4 @@
-"""One call, one model: what the service has afterwards, and what the caller reads, for every way to fail."""
+"""One call, one model: the state of the service and the message to the caller, for every way to fail."""
 
 import pickle
 import threading
@@ -21,12 +21,12 @@ def finetune(client, **arguments):
 
 
 def failure(client, kind, **arguments):
-    """Return the error of a call, which must be of exactly that class, of one line, and survive a pickle."""
+    """Return the error of a call, which must be of exactly that class, with a message of one line, and pickle."""
     with pytest.raises(errors.TimeGPTError) as caught:
         finetune(client, **arguments)
     error = caught.value
     assert type(error) is kind
-    assert "\n" not in str(error)
+    assert str(error).count("\n") == len(error.context)
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is kind
     assert vars(copy) == vars(error)
@@ -71,29 +71,29 @@ def test_an_enveloped_answer_is_unwrapped(service, client):
     assert finetune(client).finetune_tokens == 3
 
 
-# never sent: asked again
+# never sent: retried
 
 
 @pytest.mark.parametrize("times", [1, 3])
-def test_cut_within_the_body_is_sent_again_without_a_look(service, client, times):
+def test_cut_off_within_the_body_is_retried_without_a_lookup(service, client, times):
     service.faults = [service.drop_within_body] * times
     result = client.finetune(OVERFLOWING, [OVERFLOWING.size], "D")
     assert service.trainings == [result.finetuned_model_id]
     assert len(service.posts) == times + 1
-    assert service.looks == []
+    assert service.lookups == []
 
 
-def test_nobody_listening(service, client):
+def test_nothing_listens(service, client):
     service.close()
     error = failure(client, errors.TransportError)
     assert str(error) == f"{service.url} could not be reached: the connection was refused. Tried 4 times."
     assert isinstance(error.__cause__, ConnectionRefusedError)
 
 
-def test_always_cut_within_the_body(service, client):
+def test_always_cut_off_within_the_body(service, client):
     service.faults = [service.drop_within_body] * 9
     with pytest.raises(
-        errors.TransportError, match=r"did not take the request: .* while it was being sent\. Tried 4 times"
+        errors.TransportError, match=r"did not receive the request: .* while it was being sent\. Tried 4 times"
     ) as caught:
         client.finetune(OVERFLOWING, [OVERFLOWING.size], "D")
     assert type(caught.value) is errors.TransportError
@@ -101,7 +101,7 @@ def test_always_cut_within_the_body(service, client):
     assert service.trainings == []
 
 
-# an unclear outcome: looked up
+# unknown outcomes: looked up
 
 
 @pytest.mark.parametrize("fault", ["drop_trained", "drop_within_answer", "garbage"])
@@ -123,12 +123,12 @@ def test_a_failure_of_the_service_is_looked_up(service, client, status, trained)
 
 
 @pytest.mark.parametrize("fault", ["drop_before_reading", "drop_untrained"])
-def test_untrained_and_cut_is_sent_again_with_the_same_id(service, client, fault):
+def test_untrained_and_cut_off_is_retried_with_the_same_id(service, client, fault):
     service.faults = [getattr(service, fault)]
     result = finetune(client)
     assert service.trainings == [result.finetuned_model_id]
     assert len(service.posts) == 2
-    assert len({request.path for request in service.looks}) <= 1
+    assert len({request.path for request in service.lookups}) <= 1
 
 
 def test_a_model_that_appears_while_it_is_looked_for(service, client):
@@ -151,12 +151,12 @@ def test_a_model_that_appears_while_it_is_looked_for(service, client):
 )
 def test_any_404_means_absent(service, client, body):
     service.faults = [service.drop_untrained]
-    service.look_faults = [service.says(404, body)] * 99
+    service.lookup_faults = [service.says(404, body)] * 99
     finetune(client)
     assert len(service.posts) == 2
 
 
-def test_always_cut_ends_as_unknown(service, client):
+def test_always_cut_off_ends_as_unknown(service, client):
     service.faults = [service.drop_untrained] * 9
     error = failure(client, errors.OutcomeUnknownError)
     assert len(service.posts) == 4
@@ -164,8 +164,8 @@ def test_always_cut_ends_as_unknown(service, client):
     model_id = error.finetuned_model_id
     assert model_id == service.posts[0].json["output_model_id"]
     assert str(error) == (
-        f"{service.url} gave no answer: the connection ended before it was in. Tried 4 times. There is no model "
-        f"{model_id!r} as yet; should it still appear, df.timegpt.use_model({model_id!r}) attaches it."
+        f"{service.url} gave no answer: the connection ended before it arrived. Tried 4 times. Model {model_id!r} "
+        f"does not exist yet. If it appears later, df.timegpt.use_model({model_id!r}) attaches it."
     )
 
 
@@ -175,44 +175,47 @@ def test_a_failure_that_persists_is_raised_as_its_own(service, client, status):
     error = failure(client, errors.ServerError)
     assert (error.status_code, len(service.posts), service.trainings) == (status, 4, [])
     assert error.finetuned_model_id == service.posts[0].json["output_model_id"]
-    assert f"The service failed ({status}): an HTML page, 'Bad Gateway'. Tried 4 times. There is no model" in str(error)
+    assert f"The service failed ({status}): an HTML page, 'Bad Gateway'. Tried 4 times. Model '" in str(error)
+    assert "' does not exist yet. If it appears later, " in str(error)
 
 
-@pytest.mark.parametrize("look", [(500, b""), (503, b""), (401, {"detail": "no"}), (200, b"<html>"), (200, b"")])
-def test_no_second_request_unless_the_model_is_known_to_be_absent(service, client, look):
+@pytest.mark.parametrize("lookup", [(500, b""), (503, b""), (401, {"detail": "no"}), (200, b"<html>"), (200, b"")])
+def test_no_second_request_unless_the_model_is_known_to_be_absent(service, client, lookup):
     service.faults = [service.drop_untrained]
-    service.look_faults = [service.says(*look)] * 999
+    service.lookup_faults = [service.says(*lookup)] * 999
     error = failure(client, errors.OutcomeUnknownError)
     assert len(service.posts) == 1
-    assert f"Whether there is a model {error.finetuned_model_id!r} could not be found out; df.timegpt.use_model" in str(
-        error
+    model_id = error.finetuned_model_id
+    assert (
+        f"Could not determine whether model {model_id!r} exists. If it does, df.timegpt.use_model({model_id!r})"
+        in str(error)
     )
 
 
 def test_a_service_that_is_down_altogether(service, client):
     service.faults = [service.says(503)]
-    service.look_faults = [service.says(503)] * 999
+    service.lookup_faults = [service.says(503)] * 999
     error = failure(client, errors.ServerError)
     assert len(service.posts) == 1
-    assert "could not be found out" in str(error)
+    assert "Could not determine whether model '" in str(error)
     assert error.finetuned_model_id
 
 
-def test_a_look_is_not_repeated_where_it_is_refused(service, client):
+def test_a_refused_lookup_is_not_repeated(service, client):
     service.faults = [service.drop_untrained]
-    service.look_faults = [service.says(403)] * 999
+    service.lookup_faults = [service.says(403)] * 999
     failure(client, errors.OutcomeUnknownError)
-    assert len(service.looks) == 1
+    assert len(service.lookups) == 1
 
 
-def test_a_clash_after_a_lost_answer_is_the_own_model(service, client):
+def test_a_conflict_after_a_lost_answer_is_the_model_of_this_call(service, client):
     service.faults = [service.drop_untrained, service.says(409, {"detail": "exists"}, trained=True)]
     result = finetune(client)
     assert service.trainings == [result.finetuned_model_id]
 
 
-def test_a_last_look_before_each_further_request(service, client):
-    """The model appears after the look-up has ended, during the wait that the service asked for."""
+def test_a_last_lookup_before_each_retry(service, client):
+    """The model appears after the look-ups have ended, during the wait that the service asked for."""
     service.faults = [service.says(503, headers={"Retry-After": "1"})]
 
     def appear():
@@ -227,7 +230,7 @@ def test_a_last_look_before_each_further_request(service, client):
     assert len(service.posts) == 1
 
 
-# no answer in time: never asked again
+# no answer in time: never retried
 
 
 def test_late_answers_are_looked_up(service, client):
@@ -240,7 +243,7 @@ def test_late_answers_are_looked_up(service, client):
 
 def test_a_head_without_a_body_is_no_answer(service, client):
     def fault(connection, request):
-        connection.answer(200, service.train(connection, request), share=0)
+        connection.answer(200, service.train(connection, request), fraction=0)
         service.stopped.wait(30)
 
     service.faults = [fault]
@@ -255,7 +258,7 @@ def test_no_answer_and_no_model(service, client):
     assert error.finetuned_model_id == "mine"
     assert str(error) == (
         f"{service.url} gave no answer within 0.3 s. Model 'mine' may still be trained; "
-        "df.timegpt.use_model('mine') attaches it once it is there."
+        "df.timegpt.use_model('mine') attaches it once it exists."
     )
     assert len(service.posts) == 1
 
@@ -280,7 +283,7 @@ def test_a_gateways_timeout_ends_at_the_time_limit(service, client):
     model_id = error.finetuned_model_id
     assert str(error) == (
         "A gateway gave up waiting for the service (504): an HTML page, '504 Gateway Time-out'. Model "
-        f"{model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it once it is there."
+        f"{model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it once it exists."
     )
     assert len(service.posts) == 1
 
@@ -294,8 +297,8 @@ def test_a_gateways_timeout_ends_at_the_time_limit(service, client):
         (b"", "an empty body"),
         (b"  <!doctype html><p>Welcome", "an HTML page instead of JSON"),
         (b"\xff\xfe\x00", "3 bytes that are not JSON"),
-        (b"[]", "JSON that is not the contract's FinetuneOutput"),
-        (b'{"data": null}', "JSON that is not the contract's FinetuneOutput"),
+        (b"[]", "JSON that is not a FinetuneOutput"),
+        (b'{"data": null}', "JSON that is not a FinetuneOutput"),
         (b'{"job_id": "1"}', "(input_tokens: Field required)"),
     ],
 )
@@ -308,7 +311,7 @@ def test_a_success_that_cannot_be_read(service, client, body, words, trained):
         error = failure(client, errors.ResponseError)
         assert str(error).startswith(f"{service.url} answered with {words}" if words[0] != "(" else service.url)
         assert words in str(error)
-        assert "There is no model" in str(error)
+        assert "' does not exist yet. If it appears later, " in str(error)
     assert len(service.posts) == 1
 
 
@@ -346,7 +349,7 @@ def test_redirects_are_not_followed(service, client, status):
     error = failure(client, errors.ApiError)
     assert error.status_code == status
     assert str(error) == (
-        f"The service redirects to '{service.url}/elsewhere', which is not followed, since the key would travel along "
+        f"The service redirects to '{service.url}/elsewhere'; this is not followed, since the key would be sent there "
         f"({status}): an HTML page. Check base_url."
     )
     assert len(service.requests) == 1
@@ -355,15 +358,15 @@ def test_redirects_are_not_followed(service, client, status):
 # too many requests
 
 
-def test_a_wait_that_is_asked_for_is_kept_exactly(service, client):
+def test_a_requested_wait_is_kept_exactly(service, client):
     service.faults = [service.says(429, headers={"Retry-After": "1"})]
     began = time.monotonic()
     finetune(client)
     assert time.monotonic() - began >= 1
-    assert (len(service.posts), len(service.looks)) == (2, 0)
+    assert (len(service.posts), len(service.lookups)) == (2, 0)
 
 
-def test_a_date_is_read_by_the_services_own_clock(service, client):
+def test_a_date_is_read_by_the_clock_of_the_service(service, client):
     now = datetime(2020, 1, 1, tzinfo=UTC)
     headers = {"Date": format_datetime(now), "Retry-After": format_datetime(now + timedelta(seconds=1))}
     service.faults = [service.says(429, headers=headers)]
@@ -373,7 +376,7 @@ def test_a_date_is_read_by_the_services_own_clock(service, client):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "soon"}, {"Retry-After": "-5"}])
-def test_without_a_readable_wait_the_own_pace_is_kept(service, client, headers):
+def test_without_a_readable_wait_the_default_pacing_holds(service, client, headers):
     service.faults = [service.says(429, headers=headers)] * 9
     error = failure(client, errors.RateLimitError)
     assert error.retry_after is None
@@ -385,7 +388,7 @@ def test_a_long_wait_is_left_to_the_caller(service, client, status):
     service.faults = [service.says(status, {"message": "busy"}, {"Retry-After": "3600"})]
     error = failure(client, errors.RateLimitError if status == 429 else errors.ServerError)
     assert error.retry_after == 3600
-    assert "It asks to be tried again in 3600 s." in str(error)
+    assert "The service asks to wait 3600 s before the next attempt." in str(error)
     assert len(service.posts) == 1
 
 
@@ -407,7 +410,7 @@ def test_no_credit_is_not_waited_for(service, client):
         ("The limit of calls to model timegpt-1 is reached", False),
     ],
 )
-def test_a_full_account_is_told_what_makes_room(service, client, words, full):
+def test_a_full_account_is_explained(service, client, words, full):
     service.faults = [service.says(400, {"detail": words})]
     assert ("delete_finetuned_model(id) makes room" in str(failure(client, errors.BadRequestError))) == full
 
@@ -427,7 +430,7 @@ def test_an_id_that_exists_is_refused_before_training(service, client):
     finetune(client, output_model_id="mine")
     error = failure(client, errors.ModelExistsError, output_model_id="mine")
     assert str(error) == (
-        "There is a model 'mine' already, and nothing was trained: attach it with df.timegpt.use_model('mine'), "
+        "Model 'mine' exists already, and nothing was trained. Attach it with df.timegpt.use_model('mine'), "
         "replace it with overwrite=True, or choose another output_model_id."
     )
     assert service.trainings == ["mine"]
@@ -451,19 +454,19 @@ def test_overwriting_looks_for_the_new_model_and_not_for_the_old(service, client
     assert service.models["mine"]["steps"] == 2
 
 
-def test_a_refusal_after_overwriting_says_that_the_former_model_is_gone(service, client):
+def test_a_refusal_after_overwriting_says_that_the_previous_model_is_deleted(service, client):
     finetune(client, output_model_id="mine")
     service.faults = [service.says(422, {"detail": "no"})]
     error = failure(client, errors.UnprocessableError, output_model_id="mine", overwrite=True)
-    assert error.__notes__ == ["The former model 'mine' was deleted before, as overwrite=True asks."]
+    assert error.context == ("The previous model 'mine' was deleted first, as overwrite=True asks.",)
 
 
 @pytest.mark.parametrize(
-    ("look", "kind"),
+    ("lookup", "kind"),
     [((403, {"detail": "no"}), errors.PermissionDeniedError), ((200, b"<html>Log in"), errors.ResponseError)],
 )
-def test_nothing_is_trained_where_the_own_id_cannot_be_looked_up(service, client, look, kind):
-    service.look_faults = [service.says(*look)]
+def test_nothing_is_trained_where_the_own_id_cannot_be_looked_up(service, client, lookup, kind):
+    service.lookup_faults = [service.says(*lookup)]
     failure(client, kind, output_model_id="mine")
     assert service.posts == []
 
@@ -476,7 +479,7 @@ def large():
     return np.random.default_rng(0).normal(size=100_000)
 
 
-def test_a_large_body_is_one_zstd_frame_that_says_its_size(service, client, large):
+def test_a_large_body_is_one_zstd_frame_that_states_its_size(service, client, large):
     client.finetune(large, [large.size], "h")
     [request] = service.posts
     assert request.headers["content-encoding"] == "zstd"
@@ -489,7 +492,7 @@ def test_a_large_body_is_one_zstd_frame_that_says_its_size(service, client, larg
 @pytest.mark.parametrize(
     "refusal", [(415, {"detail": "no zstd"}), (400, {"detail": "Unsupported Content-Encoding: zstd"})]
 )
-def test_a_refused_encoding_is_sent_plain_once(service, client, large, refusal):
+def test_a_refused_encoding_is_retried_uncompressed_once(service, client, large, refusal):
     service.faults = [service.says(*refusal)]
     result = client.finetune(large, [large.size], "h")
     assert service.trainings == [result.finetuned_model_id]
@@ -500,7 +503,7 @@ def test_a_refused_encoding_is_sent_plain_once(service, client, large, refusal):
     assert len(service.posts) == 4
 
 
-def test_too_large_a_request_is_not_sent(service, client_class, key, large):
+def test_a_request_that_is_too_large_is_not_sent(service, client_class, key, large):
     with client_class(key, service.url, max_request_bytes=2**20) as client:
         with pytest.raises(errors.InvalidArgumentError, match=r"at most 1.0 MiB of JSON; these series make 1.\d MiB"):
             client.finetune(large, [large.size], "h", output_model_id="mine")
@@ -511,9 +514,9 @@ def test_too_large_a_request_is_not_sent(service, client_class, key, large):
 
 
 MAY_BE_TRAINED = (
-    "Interrupted, and model 'mine' may still be trained; df.timegpt.use_model('mine') attaches it once it is there."
+    "Interrupted, and model 'mine' may still be trained; df.timegpt.use_model('mine') attaches it once it exists."
 )
-IS_NOT_TRAINED = "Interrupted before the service had all series, so that no model 'mine' is trained."
+IS_NOT_TRAINED = "Interrupted before the service had all series, so that model 'mine' is not trained."
 
 
 def test_interrupted_while_training(service, client, interrupted_when):
@@ -540,13 +543,13 @@ def test_interrupted_while_backing_off(service, client, interrupted_when):
 
 def test_interrupted_while_looking(service, client, interrupted_when):
     service.faults = [service.says(504)]
-    with interrupted_when(lambda: len(service.looks) > 2) as caught:
+    with interrupted_when(lambda: len(service.lookups) > 2) as caught:
         finetune(client, output_model_id="mine")
     assert str(caught.value) == MAY_BE_TRAINED
 
 
 def test_interrupted_before_anything_is_sent(service, client, interrupted_when):
-    service.look_faults = [lambda *_: service.stopped.wait(30)]
-    with interrupted_when(lambda: service.looks) as caught:
+    service.lookup_faults = [lambda *_: service.stopped.wait(30)]
+    with interrupted_when(lambda: service.lookups) as caught:
         finetune(client, output_model_id="mine")
     assert str(caught.value) == IS_NOT_TRAINED

@@ -1,4 +1,4 @@
-"""One exchange: whom the key reaches, what of the environment counts, and what survives threads and forks."""
+"""One exchange: where the key is sent, which settings of the environment count, and threads and forks."""
 
 import contextlib
 import gc
@@ -49,7 +49,7 @@ def test_the_key_is_a_bearer_token_that_netrc_cannot_replace(service, client, ke
 def test_no_redirect_carries_the_key_elsewhere(service, client, make_service, status, method):
     elsewhere = make_service(lambda accepted: accepted)
     redirect = service.says(status, headers={"Location": f"{elsewhere.url}/v2/finetune"})
-    service.faults, service.look_faults = [redirect], [redirect]
+    service.faults, service.lookup_faults = [redirect], [redirect]
     with pytest.raises(errors.ApiError, match="is not followed"):
         {
             "GET": client.finetuned_models,
@@ -61,7 +61,7 @@ def test_no_redirect_carries_the_key_elsewhere(service, client, make_service, st
 
 
 def test_cookies_are_not_kept(service, client):
-    service.look_faults = [service.says(200, {}, {"Set-Cookie": "session=1; Path=/"})]
+    service.lookup_faults = [service.says(200, {}, {"Set-Cookie": "session=1; Path=/"})]
     client.validate_api_key()
     client.validate_api_key()
     assert "cookie" not in service.requests[1].headers
@@ -77,7 +77,7 @@ def test_loopback_ignores_proxies(client, monkeypatch):
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):
-    """A proxy that notes where it is asked to go, and refuses."""
+    """A proxy that records where it should connect to, and refuses."""
 
     asked: list[str]
 
@@ -99,7 +99,9 @@ def test_far_hosts_are_reached_by_the_environments_proxy(client_class, key, monk
         server.shutdown()
         thread.join()
     assert type(error) is errors.TransportError
-    assert "https://service.example could not be reached: the proxy of the environment did not connect" in str(error)
+    assert "https://service.example could not be reached: the proxy that the environment names did not connect" in str(
+        error
+    )
     assert Proxy.asked == ["service.example:443"] * 4
 
 
@@ -127,12 +129,12 @@ def test_a_certificate_that_is_not_trusted(tls_service, client_class, key):
     error = failure(client_class(key, f"https://localhost:{service.port}"))
     assert type(error) is errors.TransportError
     assert "could not be reached: its certificate is not trusted (" in str(error)
-    assert "REQUESTS_CA_BUNDLE names the file" in str(error)
+    assert "set REQUESTS_CA_BUNDLE to the file" in str(error)
     assert service.connections == 1
     assert service.requests == []
 
 
-def test_certificates_that_are_not_there(tls_service, client_class, key, monkeypatch):
+def test_certificates_that_do_not_exist(tls_service, client_class, key, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "no-such-file.pem")
     error = failure(client_class(key, f"https://localhost:{tls_service[0].port}"))
     assert type(error) is errors.ConfigurationError
@@ -143,7 +145,7 @@ def test_certificates_that_are_not_there(tls_service, client_class, key, monkeyp
 # failures to connect
 
 
-def test_a_name_that_is_none(client_class, key):
+def test_a_host_name_that_does_not_exist(client_class, key):
     error = failure(client_class(key, "https://no-such-host.invalid"))
     assert str(error) == (
         "https://no-such-host.invalid could not be reached: the name 'no-such-host.invalid' cannot be resolved. "
@@ -151,8 +153,8 @@ def test_a_name_that_is_none(client_class, key):
     )
 
 
-def test_nobody_accepts(client_class, key):
-    """A listener whose queue is full takes no more connections, and refuses none."""
+def test_no_connection_is_accepted(client_class, key):
+    """A listener with a full queue accepts no more connections, and refuses none."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         port = listener.getsockname()[1]
@@ -168,33 +170,33 @@ def test_nobody_accepts(client_class, key):
 # answers
 
 
-def test_a_compressed_answer_is_inflated(service, client):
+def test_a_compressed_answer_is_decompressed(service, client):
     body = gzip.compress(b'{"finetuned_models": []}')
-    service.look_faults = [service.says(200, body, {"Content-Encoding": "gzip"})]
+    service.lookup_faults = [service.says(200, body, {"Content-Encoding": "gzip"})]
     assert client.finetuned_models() == []
 
 
-def test_an_answer_that_cannot_be_inflated(service, client):
-    service.look_faults = [service.says(200, b"no gzip", {"Content-Encoding": "gzip"})]
-    with pytest.raises(errors.ResponseError, match="answered with a body that cannot be inflated"):
+def test_an_answer_that_cannot_be_decompressed(service, client):
+    service.lookup_faults = [service.says(200, b"no gzip", {"Content-Encoding": "gzip"})]
+    with pytest.raises(errors.ResponseError, match="answered with a body that cannot be decompressed"):
         client.finetuned_models()
 
 
-def test_an_answer_without_end(service, client, monkeypatch):
-    monkeypatch.setattr(transport, "LARGEST_ANSWER", 2**20)
+def test_an_endless_answer(service, client, monkeypatch):
+    monkeypatch.setattr(transport, "MAX_ANSWER_BYTES", 2**20)
     bomb = gzip.compress(bytes(2**25))
-    service.look_faults = [service.says(200, bomb, {"Content-Encoding": "gzip"})]
+    service.lookup_faults = [service.says(200, bomb, {"Content-Encoding": "gzip"})]
     with pytest.raises(errors.ResponseError, match="answered with more than 1 MiB"):
         client.finetuned_models()
-    service.look_faults = [service.says(500, bomb, {"Content-Encoding": "gzip"})] * 4
+    service.lookup_faults = [service.says(500, bomb, {"Content-Encoding": "gzip"})] * 4
     with pytest.raises(errors.ServerError):
         client.finetuned_models()
 
 
-def test_a_refusal_that_is_cut_is_still_one(service, client):
+def test_a_refusal_that_is_cut_off_is_still_a_refusal(service, client):
     def fault(connection, request):
         connection.read_body(request)
-        connection.answer(422, {"detail": "a long one " * 50}, share=0.5)
+        connection.answer(422, {"detail": "a long one " * 50}, fraction=0.5)
         connection.close()
 
     service.faults = [fault]
@@ -236,8 +238,8 @@ def test_a_connection_that_the_service_has_closed_is_not_used_again(service, cli
     assert len(service.trainings) == len(service.requests) == 3
 
 
-def test_what_was_sent_is_let_go_at_once(client):
-    """Nothing of a call, which may be large, waits for the garbage collector."""
+def test_sent_data_is_released_at_once(client):
+    """The data of a call, which may be large, does not wait for the garbage collector."""
     client.finetune(Y, SIZES, "D")
     gc.collect()
     gc.disable()

@@ -1,4 +1,4 @@
-"""Which client a process uses where none is given."""
+"""Keeps the client that a process uses by default."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Closable(Protocol):
-    """What knows whether it is closed."""
+    """A client that can be closed."""
 
     @property
     def is_closed(self) -> bool:
@@ -21,16 +21,16 @@ ClientT = TypeVar("ClientT", bound=Closable)
 
 @dataclass(slots=True)
 class _Connected(Generic[ClientT]):
-    """A client that was connected, and whether a ``with`` statement holds it."""
+    """A connected client, and whether a ``with`` statement holds it."""
 
     client: ClientT
     is_held: bool = False
 
 
 class DefaultClient(Generic[ClientT]):
-    """The last client connected, and those that come back when it is left; for many threads.
+    """The last client connected, and the ones to restore when it is left; for many threads.
 
-    A client that no ``with`` statement holds comes back after the one that replaced it, but not after the next, so
+    A client that no ``with`` statement holds is restored after the one that replaced it, but not after the next, so
     that connecting again and again keeps none alive.
     """
 
@@ -51,12 +51,12 @@ class DefaultClient(Generic[ClientT]):
                 connected.is_held |= connected.client is client
 
     def leave(self, client: ClientT) -> None:
-        """Put the former default back, if the client is the default."""
+        """Restore the previous default, if the client is the default."""
         with self._lock:
             self._connected = [connected for connected in self._connected if connected.client is not client]
 
     def get(self, make: Callable[[], ClientT]) -> ClientT:
-        """Return the default; where there is none, or it is closed, one that is made now and kept."""
+        """Return the default; where there is none, or it is closed, make one and keep it."""
         with self._lock:
             if not self._connected or self._connected[-1].client.is_closed:
                 self._connected.append(_Connected(make()))

@@ -1,4 +1,4 @@
-"""``max_request`` on frames: the record is that of the whole, and what is refused is said in ids, stamps and values."""
+"""``max_request`` on frames: the record is that of the whole, and refusals name ids, stamps and values."""
 
 import re
 
@@ -18,7 +18,7 @@ def df():
     return load_unemployment()
 
 
-def test_a_split_frame_has_one_model_and_a_record_of_the_whole(df):
+def test_a_split_frame_has_one_model_and_one_record(df):
     attrs, before = dict(df.attrs), df.copy(deep=True)
     with nixtla_accessor.connect(base_url="local", progress=False) as client:
         known = {model.id for model in client.finetuned_models()}
@@ -36,7 +36,7 @@ def test_a_split_frame_has_one_model_and_a_record_of_the_whole(df):
     assert attrs == {}
 
 
-def test_the_series_go_in_the_order_of_their_ids(service, client, df):
+def test_the_series_are_sent_in_the_order_of_their_ids(service, client, df):
     packed = df.timegpt.pack()
     df.sample(frac=1, random_state=0).timegpt.finetune(max_request=LIMIT, client=client)
     sent = [request.json["series"] for request in service.posts]
@@ -45,7 +45,7 @@ def test_the_series_go_in_the_order_of_their_ids(service, client, df):
     assert [size for part in sent for size in part["sizes"]] == packed.sizes.tolist()
 
 
-def test_a_refused_value_is_said_in_the_callers_terms(service, client, df):
+def test_a_refused_value_is_named_by_its_row(service, client, df):
     problem = {"loc": ["body", "series", "y", 130], "msg": "too wild", "type": "value_error"}
     service.faults = [None, None, service.says(422, {"detail": [problem]})]
     with pytest.raises(errors.UnprocessableError) as caught:
@@ -55,7 +55,7 @@ def test_a_refused_value_is_said_in_the_callers_terms(service, client, df):
     assert f"In the frame, the refused values are: series {row['unique_id']!r} at {row['ds']}: {row['y']}." in str(
         caught.value
     )
-    assert "This was at part 3 of " in str(caught.value)
+    assert "This was part 3 of " in str(caught.value)
     assert df.attrs == {}
     assert service.models == {}
 

@@ -1,4 +1,4 @@
-"""Very many series go in several requests at once, and come back as one forecast."""
+"""Very many series are sent in several requests at once, and return as one forecast."""
 
 import json
 import threading
@@ -7,13 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from nixtla_accessor.api import forecasting
+from nixtla_accessor.api import chunked_forecasting
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.errors import UnprocessableError
 
 
 class Repeating(BaseHTTPRequestHandler):
-    """Forecasts the last value of each series; refuses values above a million, at their place."""
+    """Forecasts the last value of each series; refuses values above a million, with their position."""
 
     protocol_version = "HTTP/1.1"
 
@@ -21,10 +21,10 @@ class Repeating(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         y, sizes, h = body["series"]["y"], body["series"]["sizes"], body["h"]
         self.server.requests.append(len(sizes))
-        odd = [place for place, value in enumerate(y) if value > 1e6]
-        if odd:
+        refused = [place for place, value in enumerate(y) if value > 1e6]
+        if refused:
             detail = [
-                {"loc": ["body", "series", "y", place], "msg": "too large", "type": "value_error"} for place in odd
+                {"loc": ["body", "series", "y", place], "msg": "too large", "type": "value_error"} for place in refused
             ]
             return self.answer(422, {"detail": detail})
         mean = [y[end - 1] for end in np.cumsum(sizes) for _ in range(h)]
@@ -65,9 +65,9 @@ def panel(n_series=50):
     return np.arange(sizes.sum(), dtype=float), sizes
 
 
-@pytest.mark.parametrize("values_a_part", [1, 17, 100, 10**9])
-def test_the_parts_come_back_in_order(client, server, monkeypatch, values_a_part):
-    monkeypatch.setattr(forecasting, "VALUES_A_PART", values_a_part)
+@pytest.mark.parametrize("max_values", [1, 17, 100, 10**9])
+def test_the_parts_return_in_order(client, server, monkeypatch, max_values):
+    monkeypatch.setattr(chunked_forecasting, "MAX_VALUES", max_values)
     y, sizes = panel()
     result = client.forecast(y, sizes, "D", 3, level=[80])
     expected = np.repeat(y[np.cumsum(sizes) - 1], 3)
@@ -75,13 +75,14 @@ def test_the_parts_come_back_in_order(client, server, monkeypatch, values_a_part
     np.testing.assert_array_equal(result.intervals["hi-80"], expected)
     assert (result.input_tokens, result.output_tokens) == (len(y), 150)
     assert sum(server.requests) == 50
-    assert (len(server.requests) == 1) == (values_a_part == 10**9)
+    assert (len(server.requests) == 1) == (max_values == 10**9)
 
 
-def test_a_refused_value_is_told_by_its_place_in_the_whole(client, monkeypatch):
-    monkeypatch.setattr(forecasting, "VALUES_A_PART", 40)
+def test_a_refused_value_has_its_position_in_the_whole(client, monkeypatch):
+    monkeypatch.setattr(chunked_forecasting, "MAX_VALUES", 40)
     y, sizes = panel()
     y[123] = 2e6
     with pytest.raises(UnprocessableError) as caught:
         client.forecast(y, sizes, "D", 3)
     assert caught.value.detail[0]["loc"] == ["body", "series", "y", 123]
+    assert "body → series → y → 123: too large" in str(caught.value)

@@ -1,4 +1,4 @@
-"""A panel in several requests: one model under the asked id, and nothing else left, whatever happens in between."""
+"""A panel in several requests: one model under the requested id, and no other left, whatever happens."""
 
 import contextlib
 import pickle
@@ -27,7 +27,7 @@ def finetune(client, **arguments):
 
 
 def failure(client, kind, **arguments):
-    """Return the error of a call, which must be of exactly that class, and survive a pickle with its notes."""
+    """Return the error of a call, which must be of exactly that class, and pickle with its context."""
     with pytest.raises(errors.TimeGPTError) as caught:
         finetune(client, **arguments)
     error = caught.value
@@ -37,12 +37,8 @@ def failure(client, kind, **arguments):
     return error
 
 
-def notes(error):
-    return " ".join(getattr(error, "__notes__", ()))
-
-
 def fail_deletes(service, *faults):
-    """Let the next requests to delete a model fail so; None for those that go well."""
+    """Let the next requests to delete a model fail in these ways; None for those that succeed."""
     faults, handle = list(faults), service._handle
 
     def handle_with_faults(connection, request):
@@ -57,7 +53,7 @@ def deletes(service):
 
 
 def hang(service):
-    """Return the fault of a request that is read, and never answered."""
+    """Return the fault of a request that is read and never answered."""
 
     def fault(connection, request):
         connection.read_body(request)
@@ -66,10 +62,10 @@ def hang(service):
     return fault
 
 
-# what goes well
+# success
 
 
-def test_each_request_goes_on_from_the_model_of_the_one_before(service, client):
+def test_each_request_starts_from_the_model_of_the_one_before(service, client):
     result = finetune(client, output_model_id="mine", finetune_steps=8, finetune_depth=2, finetune_loss="mae")
     sent = [request.json for request in service.posts]
     assert len(sent) == PARTS
@@ -87,15 +83,15 @@ def test_each_request_goes_on_from_the_model_of_the_one_before(service, client):
     assert (result.input_tokens, result.output_tokens, result.finetune_tokens) == (len(Y), 0, 10 * PARTS)
 
 
-def test_the_first_goes_on_from_the_model_that_is_asked_for(service, client):
+def test_the_first_request_starts_from_the_given_model(service, client):
     client.finetune(Y, SIZES, "D", output_model_id="former")
     result = finetune(client, finetuned_model_id="former")
     assert service.posts[1].json["finetuned_model_id"] == "former"
     assert set(service.models) == {"former", result.finetuned_model_id}
 
 
-def test_at_most_two_models_are_there_at_a_time(service, client):
-    """An account has room for few."""
+def test_at_most_two_models_exist_at_a_time(service, client):
+    """The number of models of an account is limited."""
     counts = []
 
     def fault(connection, request):
@@ -114,16 +110,16 @@ def test_at_most_two_models_are_there_at_a_time(service, client):
     spare=st.integers(0, 500),
 )
 @settings(max_examples=20, deadline=None)
-def test_the_steps_are_shared_out_by_the_values(service_class, client_class, key, lengths, spare):
+def test_the_steps_are_divided_by_the_values(service_class, client_class, key, lengths, spare):
     with contextlib.closing(service_class()) as service, client_class(key, service.url) as client:
         y = np.full(sum(lengths), 7)
         client.finetune(y, lengths, "D", finetune_steps=len(lengths) + spare, max_request=320 + 2 * max(lengths))
-        shares = np.array([request.json["finetune_steps"] for request in service.posts])
+        steps = np.array([request.json["finetune_steps"] for request in service.posts])
         values = np.array([len(request.json["series"]["y"]) for request in service.posts])
-    assert shares.sum() == len(lengths) + spare
-    assert shares.min() >= 1
-    due = 1 + (shares.sum() - len(shares)) * values / values.sum()
-    assert np.abs(shares - due).max() <= 1
+    assert steps.sum() == len(lengths) + spare
+    assert steps.min() >= 1
+    expected = 1 + (steps.sum() - len(steps)) * values / values.sum()
+    assert np.abs(steps - expected).max() <= 1
 
 
 @pytest.mark.parametrize("max_request", [10**6, "1GiB"])
@@ -136,7 +132,7 @@ def test_a_panel_that_fits_goes_as_without_a_limit(service, client, max_request)
     assert service.requests == plain
 
 
-def test_an_unclear_outcome_is_looked_up(service, client):
+def test_an_unknown_outcome_is_looked_up(service, client):
     service.faults = [None, service.drop_trained, service.drop_untrained]
     result = finetune(client, output_model_id="mine")
     assert len(service.posts) == PARTS + 1
@@ -154,7 +150,7 @@ def test_the_display_names_the_part(service, client_class, key, capsys):
     assert "part 3 of 3: training mine" in shown
 
 
-def test_no_more_is_held_than_about_one_request(service, client):
+def test_memory_stays_near_one_request(service, client):
     rng = np.random.default_rng(0)
     y, sizes, limit = rng.normal(size=1_000_000), np.full(500, 2_000), 10**6  # 20 MB of JSON
 
@@ -202,7 +198,7 @@ def test_sizes(text, count):
 @pytest.mark.parametrize(
     "wrong", [0, -5, 1e6, True, "", "200", "MiB", "200 MiBs", "-1MB", "1e3MB", "0.1B", "0MB", "١MB", b"1MB", [1]]
 )
-def test_what_is_no_size(service, client, wrong):
+def test_refused_sizes(service, client, wrong):
     error = failure(client, errors.InvalidArgumentError, max_request=wrong)
     assert str(error) == (
         "max_request must be a whole number of bytes above 0, or text with a unit (B, kB, MB, GB, KiB, MiB, GiB), such "
@@ -211,11 +207,11 @@ def test_what_is_no_size(service, client, wrong):
     assert service.requests == []
 
 
-def test_without_it_what_is_too_large_is_refused_with_its_name(service, client_class, key):
+def test_without_it_a_request_that_is_too_large_is_refused_and_max_request_named(service, client_class, key):
     with client_class(key, service.url, max_request_bytes=LIMIT) as client:
         error = failure(client, errors.InvalidArgumentError, max_request=None)
         assert "at most 700 bytes of JSON; these series make " in str(error)
-        assert 'in several requests, one after the other, with finetune(…, max_request="200MiB")' in str(error)
+        assert 'in several requests, one after the other: finetune(…, max_request="200MiB")' in str(error)
         with pytest.raises(errors.InvalidArgumentError) as caught:
             client.forecast(Y, SIZES, "D", 1)
         assert "max_request=" not in str(caught.value)
@@ -228,7 +224,7 @@ def test_no_request_is_larger_than_the_client_allows(service, client_class, key)
     assert len(service.posts) == PARTS
 
 
-def test_what_the_service_finds_too_large_is_told_the_way_out(service, client):
+def test_a_refusal_for_size_names_max_request(service, client):
     service.faults = [service.says(413)]
     assert 'finetune(…, max_request="50MiB")' in str(failure(client, errors.PayloadTooLargeError, max_request=None))
 
@@ -254,17 +250,17 @@ def test_a_series_larger_than_a_request(service, client):
     assert service.requests == []
 
 
-# the caller's own id
+# the caller's id
 
 
 def test_an_id_that_exists_is_refused_before_the_first_request(service, client):
     finetune(client, output_model_id="mine", max_request=None)
     error = failure(client, errors.ModelExistsError, output_model_id="mine")
-    assert str(error).startswith("There is a model 'mine' already, and nothing was trained: ")
+    assert str(error).startswith("Model 'mine' exists already, and nothing was trained. ")
     assert len(service.posts) == 1
 
 
-def test_the_former_model_is_deleted_just_before_the_last_request(service, client):
+def test_the_previous_model_is_deleted_just_before_the_last_request(service, client):
     finetune(client, output_model_id="mine", max_request=None)
     service.requests.clear()
     finetune(client, output_model_id="mine", overwrite=True)
@@ -279,16 +275,16 @@ def test_the_former_model_is_deleted_just_before_the_last_request(service, clien
 
 
 @pytest.mark.parametrize("at", range(PARTS))
-def test_a_failure_leaves_the_former_model_as_long_as_it_can(service, client, at):
+def test_a_failure_keeps_the_previous_model_as_long_as_possible(service, client, at):
     finetune(client, output_model_id="mine", max_request=None)
     service.faults = [None] * at + [service.says(422, {"detail": "no"})]
     error = failure(client, errors.UnprocessableError, output_model_id="mine", overwrite=True)
     is_last = at == PARTS - 1
     assert set(service.models) == (set() if is_last else {"mine"})
-    assert ("The former model 'mine' was deleted before" in notes(error)) == is_last
+    assert ("The previous model 'mine' was deleted first, as overwrite=True asks." in error.context) == is_last
 
 
-def test_an_id_taken_meanwhile_is_not_trained_over(service, client):
+def test_an_id_taken_meanwhile_is_not_overwritten(service, client):
     def fault(connection, request):
         connection.answer(200, service.train(connection, request))
         service.models["mine"] = {**service.models[request.json["output_model_id"]], "id": "mine"}
@@ -296,12 +292,19 @@ def test_an_id_taken_meanwhile_is_not_trained_over(service, client):
 
     service.faults = [None, fault]
     error = failure(client, errors.ModelExistsError, output_model_id="mine")
-    assert str(error).endswith("This was at part 3 of 3.")
+    assert error.context == ("This was part 3 of 3.",)
     assert set(service.models) == {"mine"}
     assert "mine" not in service.trainings
 
 
-# failures on the way
+# failures in between
+
+
+def deletes_later(model_id, at):
+    """Return the sentence about an intermediate model that may still appear; nothing for the last model."""
+    if at == PARTS - 1:
+        return ""
+    return f"\nIf model {model_id!r} appears later, delete_finetuned_model({model_id!r}) deletes it."
 
 
 def part_of_request(service, at):
@@ -325,13 +328,12 @@ def test_a_refused_position_is_that_in_the_whole(service, client, at):
         ["body", "freq"],
     ]
     assert Y[7 + values] == part_of_request(service, at)["y"][7]
-    meaning = ", so that no model 'mine' is trained." if at < PARTS - 1 else "."
+    meaning = ", so that model 'mine' is not trained." if at < PARTS - 1 else "."
     assert str(error) == (
         f"The service refused the request (422): body → series → y → {7 + values}: too wild; body → series → sizes → "
-        f"{1 + series}: too short; body → freq: unheard of. This was at part {at + 1} of 3{meaning}"
+        f"{1 + series}: too short; body → freq: unheard of.\nThis was part {at + 1} of 3{meaning}"
     )
     assert service.models == {}
-    assert notes(error) == ""
 
 
 @pytest.mark.parametrize("at", range(PARTS))
@@ -340,10 +342,14 @@ def test_a_service_that_fails_for_good(service, client, at):
     error = failure(client, errors.ServerError, output_model_id="mine")
     model_id = service.posts[at].json["output_model_id"]
     assert error.finetuned_model_id == model_id
-    assert f"There is no model {model_id!r} as yet" in str(error)
-    assert f"This was at part {at + 1} of 3" in str(error)
-    appear = f"Should model {model_id!r} still appear, delete_finetuned_model({model_id!r}) deletes it."
-    assert notes(error) == ("" if at == PARTS - 1 else appear)
+    assert f"Model {model_id!r} does not exist yet. If it appears later, " in str(error)
+    if at == PARTS - 1:
+        assert error.context == ("This was part 3 of 3.",)
+    else:
+        assert error.context == (
+            f"If model {model_id!r} appears later, delete_finetuned_model({model_id!r}) deletes it.",
+            f"This was part {at + 1} of 3, so that model 'mine' is not trained.",
+        )
     assert service.models == {}
 
 
@@ -353,24 +359,24 @@ def test_no_answer_and_no_model(service, client, at):
     error = failure(client, errors.OutcomeUnknownError, output_model_id="mine", timeout=(5, 0.3))
     model_id = service.posts[at].json["output_model_id"]
     assert error.finetuned_model_id == model_id
-    meaning = ", so that no model 'mine' is trained." if at < PARTS - 1 else "."
+    meaning = ", so that model 'mine' is not trained." if at < PARTS - 1 else "."
     assert str(error) == (
         f"{service.url} gave no answer within 0.3 s. Model {model_id!r} may still be trained; "
-        f"df.timegpt.use_model({model_id!r}) attaches it once it is there. This was at part {at + 1} of 3{meaning}"
+        f"df.timegpt.use_model({model_id!r}) attaches it once it exists.{deletes_later(model_id, at)}\nThis was part "
+        f"{at + 1} of 3{meaning}"
     )
-    assert (f"delete_finetuned_model({model_id!r})" in notes(error)) == (at < PARTS - 1)
     assert len(service.posts) == at + 1
     assert service.models == {}
 
 
-def test_the_model_to_go_on_from_is_gone(service, client):
+def test_the_model_to_start_from_is_gone(service, client):
     service.faults = [None, service.says(404, {"detail": "nope"})]
     error = failure(client, errors.NotFoundError)
     first = service.posts[0].json["output_model_id"]
-    assert str(error).startswith(f"There is no fine-tuned model {first!r} (404): nope.")
+    assert str(error).startswith(f"Fine-tuned model {first!r} does not exist (404): nope.")
 
 
-# deleting what lies between
+# deleting intermediate models
 
 
 def test_a_model_that_cannot_be_deleted_at_once_is_deleted_later(service, client):
@@ -380,7 +386,7 @@ def test_a_model_that_cannot_be_deleted_at_once_is_deleted_later(service, client
 
 
 @pytest.mark.parametrize(("fault", "tries"), [("refused", 3), ("cut", 8)])
-def test_what_cannot_be_deleted_is_named_beside_the_result(service, client, fault, tries):
+def test_a_warning_names_what_cannot_be_deleted(service, client, fault, tries):
     fault = service.says(403, {"detail": "no"}) if fault == "refused" else service.drop_before_reading
     fail_deletes(service, *[fault] * 99)
     with pytest.warns(errors.TimeGPTWarning) as caught:
@@ -389,23 +395,22 @@ def test_what_cannot_be_deleted_is_named_beside_the_result(service, client, faul
     between = [request.json["output_model_id"] for request in service.posts[:-1]]
     [warning] = caught
     assert str(warning.message) == (
-        f"Model 'mine' is trained. Models that only led to it could not be deleted: {between[0]!r}, {between[1]!r}; "
+        f"Model 'mine' is trained. Intermediate models could not be deleted: {between[0]!r}, {between[1]!r}; "
         "delete_finetuned_model(id) deletes them."
     )
     assert warning.filename == __file__
-    assert len(deletes(service)) == tries  # a service that is gone is not asked about the second
+    assert len(deletes(service)) == tries  # the second is not tried where the service is gone
     assert set(service.models) == {"mine", *between}
 
 
-def test_what_cannot_be_deleted_is_a_note_on_the_error(service, client):
+def test_an_error_names_what_cannot_be_deleted(service, client):
     service.faults = [None, None, service.says(422, {"detail": "no"})]
     fail_deletes(service, *[service.says(403)] * 99)
     error = failure(client, errors.UnprocessableError)
-    assert notes(error) == (
-        "Models that only led to it could not be deleted: "
-        f"{', '.join(map(repr, service.trainings))}; delete_finetuned_model(id) deletes them."
+    first, second = service.trainings
+    assert error.context[1:] == (
+        f"Intermediate models could not be deleted: {first!r}, {second!r}; delete_finetuned_model(id) deletes them.",
     )
-    assert len(service.trainings) == 2
 
 
 # Ctrl-C
@@ -417,29 +422,28 @@ def test_interrupted_while_training(service, client, at, interrupted_when):
     with interrupted_when(lambda: len(service.posts) == at + 1 and service.posts[at].body, within=10) as caught:
         finetune(client, output_model_id="mine")
     model_id = service.posts[at].json["output_model_id"]
-    meaning = ", so that no model 'mine' is trained." if at < PARTS - 1 else "."
+    meaning = ", so that model 'mine' is not trained." if at < PARTS - 1 else "."
     assert str(caught.value) == (
         f"Interrupted, and model {model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it "
-        f"once it is there. This was at part {at + 1} of 3{meaning}"
+        f"once it exists.{deletes_later(model_id, at)}\nThis was part {at + 1} of 3{meaning}"
     )
-    assert (f"delete_finetuned_model({model_id!r})" in notes(caught.value)) == (at < PARTS - 1)
     assert service.models == {}
     finetune(client, output_model_id="mine")  # the client goes on
     assert set(service.models) == {"mine"}
 
 
-def test_interrupted_when_the_model_between_is_trained_already(service, client, interrupted_when):
+def test_interrupted_when_the_intermediate_model_is_trained_already(service, client, interrupted_when):
     service.faults = [None, service.late(30)]
     with interrupted_when(lambda: len(service.trainings) == 2, within=10):
         finetune(client, output_model_id="mine")
     assert service.models == {}
 
 
-def test_interrupted_while_the_own_id_is_looked_up(service, client, interrupted_when):
-    service.look_faults = [hang(service)]
-    with interrupted_when(lambda: service.looks, within=10) as caught:
+def test_interrupted_while_the_id_is_looked_up(service, client, interrupted_when):
+    service.lookup_faults = [hang(service)]
+    with interrupted_when(lambda: service.lookups, within=10) as caught:
         finetune(client, output_model_id="mine")
-    assert str(caught.value) == "Interrupted before anything was sent, so that no model 'mine' is trained."
+    assert str(caught.value) == "Interrupted before anything was sent, so that model 'mine' is not trained."
     assert service.posts == []
 
 
@@ -448,7 +452,7 @@ def test_interrupted_between_two_parts(service, client, interrupted_when):
     with interrupted_when(lambda: deletes(service), within=10) as caught:
         finetune(client)
     said = str(caught.value)
-    assert re.fullmatch(f"Interrupted. This was at part 3 of 3, so that no model '{UUID}' is trained.", said)
+    assert re.fullmatch(f"Interrupted. This was part 3 of 3, so that model '{UUID}' is not trained.", said)
     assert service.models == {}
 
 
@@ -460,16 +464,16 @@ def test_interrupted_when_all_is_trained(service, client, interrupted_when):
     assert set(service.models) == {"mine"}
 
 
-def test_interrupted_again_while_tidying_up(service, client, interrupted_when):
+def test_interrupted_again_during_the_clean_up(service, client, interrupted_when):
     service.faults = [None, hang(service)]
     fail_deletes(service, *[hang(service)] * 9)
     with interrupted_when(lambda: len(service.posts) == 2, lambda: deletes(service), within=10) as caught:
         finetune(client)
     assert "may still be trained" in str(caught.value)
-    assert f"could not be deleted: {service.trainings[0]!r}, " in notes(caught.value)
+    assert f"Intermediate models could not be deleted: {service.trainings[0]!r}, " in str(caught.value)
 
 
-# whatever goes wrong, in whatever order
+# whatever goes wrong, in any order
 
 FAULTS = st.lists(
     st.one_of(
@@ -509,7 +513,7 @@ def test_one_model_and_no_other_unless_it_is_named(
             try:
                 result = finetune(client, finetune_steps=finetune_steps)
             except errors.TimeGPTError as error:
-                result, said = None, f"{error} {notes(error)} {getattr(error, 'finetuned_model_id', None)!r}"
+                result, said = None, f"{error} {getattr(error, 'finetuned_model_id', None)!r}"
         said += " ".join(str(warning.message) for warning in caught)
         left = set(service.models)
         if result is not None:
@@ -523,7 +527,7 @@ def test_one_model_and_no_other_unless_it_is_named(
 # the engine
 
 
-def test_the_engine_trains_the_whole():
+def test_the_engine_trains_on_all_parts():
     rng = np.random.default_rng(1)
     sizes = np.full(12, 60)
     y = np.concatenate([10 * place + np.sin(np.arange(60) / 3) + rng.normal(0, 0.1, 60) for place in range(12)])
@@ -537,7 +541,7 @@ def test_the_engine_trains_the_whole():
             client.delete_finetuned_model(model_id)
     [model] = made
     assert model.id == result.finetuned_model_id
-    assert model.base_model_id != "None"  # it went on from the part before
+    assert model.base_model_id != "None"  # it started from the part before
     assert model.steps == 10
     assert forecast.mean.shape == (12 * 7,)
     assert np.isfinite(forecast.mean).all()

@@ -1,0 +1,150 @@
+"""Checks single arguments; each function returns the value in a plain Python type, or raises a sentence about it."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+import re
+import reprlib
+from collections.abc import Iterable
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from nixtla_accessor.contract import (
+    FINETUNE_LOSSES,
+    MAX_LEVEL,
+    MAX_MODEL_ID_LENGTH,
+    MIN_LEVEL,
+    MODEL_ID_PATTERN,
+    FinetuneLoss,
+)
+from nixtla_accessor.errors import InvalidArgumentError
+
+_BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
+_SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d{{1,15}})?)\s*(?P<unit>{'|'.join(_BYTES)})", re.ASCII | re.IGNORECASE)
+_SHOWN = 3
+
+Timeout = float | tuple[float, float]
+
+
+def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0)) -> tuple[float, float]:
+    """Return the seconds to connect, and the seconds to wait for the answer once the request is sent.
+
+    One number is the second of them; it also bounds the first. ``None`` is the default.
+    """
+    if timeout is None:
+        return default
+    parts = timeout if isinstance(timeout, tuple | list) else (timeout,)
+    if len(parts) not in (1, 2) or not all(_is_real(part) and 0 < part < math.inf for part in parts):
+        raise InvalidArgumentError(
+            "timeout must be seconds above 0, or a pair of them (to connect, to wait for the answer); "
+            f"got {reprlib.repr(timeout)}."
+        )
+    if len(parts) == 1:
+        return (min(default[0], float(parts[0])), float(parts[0]))
+    return (float(parts[0]), float(parts[1]))
+
+
+@overload
+def check_model_id(name: str, value: object, *, optional: Literal[False] = False) -> str: ...
+@overload
+def check_model_id(name: str, value: object, *, optional: Literal[True]) -> str | None: ...
+def check_model_id(name: str, value: object, *, optional: bool = False) -> str | None:
+    """Check a model's id against the contract's pattern."""
+    if optional and value is None:
+        return None
+    if isinstance(value, str) and re.fullmatch(MODEL_ID_PATTERN, value):
+        return str(value)
+    raise InvalidArgumentError(
+        f"{name} must be 1 to {MAX_MODEL_ID_LENGTH} letters (a to z), digits, '-' or '_'; got {reprlib.repr(value)}."
+    )
+
+
+def check_text(name: str, value: object) -> str:
+    """Check for text on one line, as requests and headers need it."""
+    if isinstance(value, str) and value and value.isprintable():
+        return str(value)
+    raise InvalidArgumentError(f"{name} must be text on one line, and not empty; got {reprlib.repr(value)}.")
+
+
+def check_whole_number(name: str, value: object, *, lowest: int, highest: int | None = None) -> int:
+    """Check for an integer, Python's or NumPy's but no bool, within bounds."""
+    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+        number = operator.index(value)
+        if lowest <= number and (highest is None or number <= highest):
+            return number
+    bounds = f"above {lowest - 1}" if highest is None else f"from {lowest} to {highest}"
+    raise InvalidArgumentError(f"{name} must be a whole number {bounds}; got {reprlib.repr(value)}.")
+
+
+def check_bytes(name: str, value: object) -> int:
+    """Convert a size, a whole number or text such as ``"1.5 GiB"``, to bytes.
+
+    Examples
+    --------
+    >>> check_bytes("max_request", "1.5 GiB"), check_bytes("max_request", "50MB")
+    (1610612736, 50000000)
+    """
+    if isinstance(value, str):
+        text = _SIZE.fullmatch(value.strip())
+        count = int(float(text["number"]) * _BYTES[text["unit"].lower()]) if text else 0
+    else:
+        count = operator.index(value) if isinstance(value, int | np.integer) and not isinstance(value, bool) else 0
+    if count < 1:
+        raise InvalidArgumentError(
+            f"{name} must be a whole number of bytes above 0, or text with a unit (B, kB, MB, GB, KiB, MiB, GiB), "
+            f"such as '200MiB'; got {reprlib.repr(value)}."
+        )
+    return count
+
+
+def check_loss(name: str, value: object) -> FinetuneLoss:
+    """Check for one of the contract's losses."""
+    for loss in FINETUNE_LOSSES:
+        if isinstance(value, str) and value == loss:
+            return loss
+    nearest = difflib.get_close_matches(value, FINETUNE_LOSSES, n=1) if isinstance(value, str) else []
+    hint = f"; did you mean {nearest[0]!r}?" if nearest else "."
+    raise InvalidArgumentError(
+        f"{name} must be one of {', '.join(map(repr, FINETUNE_LOSSES))}; got {reprlib.repr(value)}{hint}"
+    )
+
+
+def check_levels(name: str, value: object) -> tuple[int | float, ...]:
+    """Check for at least one level in percent; whole ones become ``int``, as keys of intervals are made of them."""
+    levels: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else []
+    if not levels or not all(_is_real(level) and MIN_LEVEL <= level < MAX_LEVEL for level in levels):
+        raise InvalidArgumentError(
+            f"{name} must be a list of percentages from {MIN_LEVEL} to below {MAX_LEVEL}, such as [80, 90]; "
+            f"got {reprlib.repr(value)}."
+        )
+    return tuple(int(level) if float(level).is_integer() else float(level) for level in levels)
+
+
+def check_quantiles(name: str, value: object) -> tuple[float, ...]:
+    """Check for at least one number between 0 and 1."""
+    expected = f"{name} must be a list of numbers above 0 and below 1"
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise InvalidArgumentError(f"{expected}, such as {name}=[0.1, 0.9]; got {value!r}.")
+    quantiles: list[Any] = list(value)
+    wrong = [quantile for quantile in quantiles if not (_is_real(quantile) and 0 < quantile < 1)]
+    if wrong or not quantiles:
+        found = ", ".join(map(repr, wrong[:_SHOWN])) if wrong else "none"
+        raise InvalidArgumentError(
+            f"{expected}, with at least one; got {found} ({len(wrong)} wrong of {len(quantiles)})."
+        )
+    return tuple(float(quantile) for quantile in quantiles)
+
+
+def check_flag(name: str, value: object) -> bool:
+    """Check for a bool, Python's or NumPy's."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    raise InvalidArgumentError(f"{name} must be True or False; got {reprlib.repr(value)}.")
+
+
+def _is_real(value: object) -> bool:
+    """Return whether a value is a number, and not a bool."""
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
