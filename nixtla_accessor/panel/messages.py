@@ -1,4 +1,4 @@
-"""How messages name series, rows and stamps."""
+"""Phrases that messages share."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ SHOWN = 3  # offenders that a message names
 
 
 def rest(total: int) -> str:
-    """Say how many offenders were not shown."""
+    """Return how many offenders are not shown, as the end of a list; empty where all are."""
     return f" and {total - SHOWN} more" if total > SHOWN else ""
 
 
 def count(number: int, noun: str) -> str:
-    """Put a number before a noun."""
+    """Return a number with its noun, in the plural unless it is one.
+
+    Examples
+    --------
+    >>> count(1, "row"), count(2, "row")
+    ('1 row', '2 rows')
+    """
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def callers_level() -> int:
-    """Count the frames up to the first outside this package, so that a warning points at the user's line."""
+    """Return the stack level of the first caller outside this package, for warnings to point at the user's line."""
     package = str(Path(__file__).parent.parent)
     frame, level = sys._getframe(1), 1
     while frame.f_back and frame.f_code.co_filename.startswith(package):

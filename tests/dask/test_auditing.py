@@ -30,7 +30,7 @@ def troubled(panel):
 
 
 @pytest.mark.parametrize("freq", [None, "D", "h"])
-@pytest.mark.parametrize("order", ["by id", "by time", "strewn"])
+@pytest.mark.parametrize("order", ["by id", "by time", "shuffled"])
 @pytest.mark.parametrize("borders", [(), (100,), (5, 6, 30, 30, 200)], ids=str)
 def test_every_kind_of_trouble(cut, troubled, borders, order, freq):
     if order != "by id":
@@ -96,7 +96,7 @@ def test_no_rows(frame_of, panel):
 
 
 def test_a_frequency_that_is_none(cut, panel):
-    with pytest.raises(errors.InvalidArgumentError, match="no frequency that pandas knows"):
+    with pytest.raises(errors.InvalidArgumentError, match="not a frequency that pandas knows"):
         cut(panel(), 10).timegpt.audit(freq="fortnightly")
 
 
