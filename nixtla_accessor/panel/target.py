@@ -63,9 +63,8 @@ def refuse_inexact(integers: Integers, name: object) -> None:
     """
     if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
         raise UnsupportedDtypeError(
-            f"The target {name!r} has missing values, so its integers must be at most 2**53 to be exact in float64; "
-            f"found larger ones, such as {max(int(integers.max()), int(integers.min()), key=abs)}. Fill the missing "
-            f"values, or accept rounding: df[{name!r}].astype('float64')."
+            f"The target {name!r} has missing values, so its integers must be at most 2**53, for float64 to hold them "
+            f"exactly; found larger ones. Fill the missing values, or accept rounding: df[{name!r}].astype('float64')."
         )
 
 

@@ -62,29 +62,26 @@ def forecast_columns(
     columns = {MODEL_COLUMN: mean}
     for percent in sorted(set(() if level is None else level)):
         for side in SIDES:
-            columns[interval_column(side, percent)] = find_bound(side, float(percent))
+            columns[f"{MODEL_COLUMN}-{interval_key(side, percent)}"] = find_bound(side, float(percent))
     for quantile in sorted(set(() if quantiles is None else quantiles)):
         percent = level_of_quantile(quantile)
         columns[_quantile_column(quantile)] = mean if percent == 0 else find_bound(_side(quantile), percent)
     return columns
 
 
-def interval_column(side: Side, level: float) -> str:
-    """Return the column of a bound of an interval.
+def interval_columns(frame: pd.DataFrame) -> dict[float, tuple[str, str]]:
+    """Return the columns of the lower and upper bounds in a frame of forecasts, by level in percent, ascending.
 
     Examples
     --------
-    >>> interval_column("lo", 80)
-    'TimeGPT-lo-80'
+    >>> interval_columns(pd.DataFrame(columns=["TimeGPT", "TimeGPT-lo-80", "TimeGPT-hi-80"]))
+    {80.0: ('TimeGPT-lo-80', 'TimeGPT-hi-80')}
     """
-    return f"{MODEL_COLUMN}-{interval_key(side, level)}"
-
-
-def interval_levels(frame: pd.DataFrame) -> list[float]:
-    """Return the levels, in percent, of which a frame of forecasts has the intervals, ascending."""
-    names = [name.removeprefix(f"{MODEL_COLUMN}-") for name in map(str, frame.columns)]
-    bounds = parse_intervals(dict.fromkeys(names))
-    return sorted(bound.level for bound in bounds if bound.side == "lo")
+    prefix = f"{MODEL_COLUMN}-"
+    named = {name.removeprefix(prefix): name for name in map(str, frame.columns) if name.startswith(prefix)}
+    bounds = parse_intervals(named)
+    levels = sorted(level for side, level in bounds if side == "lo" and Bound("hi", level) in bounds)
+    return {level: (bounds[Bound("lo", level)], bounds[Bound("hi", level)]) for level in levels}
 
 
 def _quantile_column(quantile: float) -> str:

@@ -1,4 +1,4 @@
-"""A Dask frame packs as the frame that it computes to, whatever its partitions are."""
+"""A Dask frame packs as the frame that it computes to, for any partitions."""
 
 import itertools
 import pickle
@@ -34,7 +34,7 @@ def rows(draw):
 
 
 def spoil(draw, found):
-    """Spoil a row, or take it away."""
+    """Spoil a row, or drop it."""
     place = draw(st.integers(0, len(found) - 1))
     name, stamp, value = found[place]
     kind = draw(st.sampled_from(["drop", "double", "move", "hour", "nan", "inf", "no time", "no id"]))
@@ -199,7 +199,7 @@ class TestShapes:
 
 
 class TestRefusals:
-    """What is refused across partitions is refused as in one frame, in the same words."""
+    """Frames are refused across partitions as in one, in the same words."""
 
     @pytest.fixture(params=[(), (5, 6, 30), tuple(range(1, 48))], ids=["one", "four", "single rows"])
     def borders(self, request):
@@ -232,7 +232,7 @@ class TestRefusals:
         far_apart = pd.concat([frame, frame.iloc[[3, 20]]])
         self.check(far_apart, errors.DuplicateTimestampError, "2 rows", "in 2 of 4 series", "'series 1' at 2024-01-09")
 
-    def test_stamps_off_the_grid(self, panel):
+    def test_off_grid_stamps(self, panel):
         frame = panel()
         frame.loc[[4, 40], "ds"] += pd.Timedelta("5h")
         self.check(frame, errors.OffGridTimestampError, "2 stamps", "'series 0' at 2024-01-05 05:00:00", freq="D")
@@ -272,7 +272,7 @@ class TestRefusals:
         y[40] = pd.NA
         self.check(panel().assign(y=y), errors.UnsupportedDtypeError, "2**53", allow_missing=True)
 
-    def test_no_numbers(self, panel):
+    def test_targets_that_are_not_numbers(self, panel):
         self.check(panel().assign(y="text"), errors.UnsupportedDtypeError, "must be real numbers")
 
     def test_no_rows(self, panel, frame_of):
@@ -285,7 +285,7 @@ def test_a_column_that_is_missing_is_refused_before_anything_is_computed(panel):
         raise AssertionError
 
     frame = dd.from_map(explode, [1, 2], meta=panel()[:0])
-    client = Client("no-ones-key", "http://127.0.0.1:9")  # where no one listens
+    client = Client("any-key", "http://127.0.0.1:9")  # where no one listens
     for call in (
         lambda: frame.timegpt.pack(target_col="why"),
         lambda: frame.timegpt.finetune(target_col="why", client=client),
@@ -331,7 +331,7 @@ def test_no_values_travel_where_only_the_frequency_is_wanted(panel):
 
 
 def test_only_packed_numbers_travel(panel):
-    frame = panel(10, 5000).assign(further="a text that is none of the model's business")
+    frame = panel(10, 5000).assign(further="a text that models do not use")
     columns = pieces_module.Columns("unique_id", "ds", "y")
     pieces = pieces_module.pack_partition(frame, columns, None, allow_missing=False, with_values=True)
     assert len(pickle.dumps(pieces)) < 8 * len(frame) + 10_000

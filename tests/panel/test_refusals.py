@@ -1,4 +1,4 @@
-"""Every frame that cannot be packed is refused: its own class, the series named, the total, the way to mend it."""
+"""Every frame that cannot be packed is refused: with its own class, the series, the total and the remedy."""
 
 from __future__ import annotations
 
