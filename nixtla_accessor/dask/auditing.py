@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import dask.dataframe as dd
 import pandas as pd
 
-from nixtla_accessor.dask.joining import find_joint_frequency, locate_pieces
+from nixtla_accessor.dask.joining import find_frequency_across_partitions, locate_pieces
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import DuplicateColumnError, FrequencyError, MissingColumnError, UnsupportedDtypeError
@@ -94,7 +94,7 @@ def _frame_frequency(frame: dd.DataFrame, columns: Columns) -> FrameFrequency:
     if not pieces:
         return FrameFrequency()
     try:
-        return FrameFrequency(find_joint_frequency(locate_pieces(pieces, columns)))
+        return FrameFrequency(find_frequency_across_partitions(locate_pieces(pieces, columns)))
     except FrequencyError as error:
         return FrameFrequency(error=str(error))
     except UnsupportedDtypeError:  # reported for each partition

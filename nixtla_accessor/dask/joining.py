@@ -122,7 +122,7 @@ def locate_pieces(parts: list[Pieces], columns: Columns) -> Layout:
     return Layout(parts, columns, grouping.ids, form, series, sizes, first, last, np.lexsort((last, first, series)))
 
 
-def find_joint_frequency(layout: Layout) -> InferredFrequency:
+def find_frequency_across_partitions(layout: Layout) -> InferredFrequency:
     """Infer the frequency that all series share, as `find_shared_frequency` does.
 
     Raises

@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import dask.dataframe as dd
 
-from nixtla_accessor.dask.joining import Layout, find_joint_frequency, join_values, locate_pieces, refuse_irregular
+from nixtla_accessor.dask.joining import (
+    Layout,
+    find_frequency_across_partitions,
+    join_values,
+    locate_pieces,
+    refuse_irregular,
+)
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import InvalidFrameError, TimeGPTError
@@ -33,7 +39,7 @@ def pack_dask_frame(
     """
     layout = _read(frame, columns, frequency, allow_missing=allow_missing)
     if frequency is None:
-        frequency = find_joint_frequency(layout).or_warn()
+        frequency = find_frequency_across_partitions(layout).or_warn()
     if layout.is_interleaved:
         ids = layout.ids  # a shuffle may change their dtype: categories become text
         del layout
@@ -52,7 +58,7 @@ def infer_dask_frequency(frame: dd.DataFrame, columns: Columns, *, allow_missing
         The series share none.
     """
     layout = _read(frame, columns, None, allow_missing=allow_missing, with_values=False)
-    return find_joint_frequency(layout).or_warn()
+    return find_frequency_across_partitions(layout).or_warn()
 
 
 def _read(

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nixtla_accessor import Client, errors
-from nixtla_accessor.dask import pieces as pieces_module
+from nixtla_accessor.dask.pieces import pack_partition
+from nixtla_accessor.panel.panel import Columns
 
 FREQUENCIES = ["15min", "h", "4h", "D", "2D", "W-SUN", "W-WED", "B", "MS", "ME", "QS-JAN", "QE-DEC", "YS-JAN", "SMS-15"]
 
@@ -323,8 +324,8 @@ def test_texts_of_different_lengths(panel, frame_of, outcome):
 
 def test_no_values_travel_where_only_the_frequency_is_wanted(panel):
     frame = panel()
-    columns = pieces_module.Columns("unique_id", "ds", "y")
-    pieces = pieces_module.pack_partition(frame, columns, None, allow_missing=False, with_values=False)
+    columns = Columns("unique_id", "ds", "y")
+    pieces = pack_partition(frame, columns, None, allow_missing=False, with_values=False)
     assert len(pieces.y) == 0
     assert pieces.ticks is None
     assert pieces.n_rows == 48
@@ -332,6 +333,6 @@ def test_no_values_travel_where_only_the_frequency_is_wanted(panel):
 
 def test_only_packed_numbers_travel(panel):
     frame = panel(10, 5000).assign(further="a text that models do not use")
-    columns = pieces_module.Columns("unique_id", "ds", "y")
-    pieces = pieces_module.pack_partition(frame, columns, None, allow_missing=False, with_values=True)
+    columns = Columns("unique_id", "ds", "y")
+    pieces = pack_partition(frame, columns, None, allow_missing=False, with_values=True)
     assert len(pickle.dumps(pieces)) < 8 * len(frame) + 10_000

@@ -92,13 +92,13 @@ def test_one_irregular_stamp_is_always_found(pack, offset, start, place, inferre
     place = place % periods
     stamps = pd.date_range(start, periods=periods, freq=offset_of(name, multiple), unit=unit_of(name))
     regular = series(pd.date_range(start, periods=periods, freq=offset_of(name, multiple), unit=stamps.unit), "b")
-    kind = data.draw(st.sampled_from(["dropped", "doubled", "moved"]))
+    kind = data.draw(st.sampled_from(["dropped", "duplicated", "moved"]))
     changed = stamps.tolist()
     if kind == "dropped":
         if place in {0, periods - 1}:
             place = periods // 2
         del changed[place]
-    elif kind == "doubled":
+    elif kind == "duplicated":
         changed.insert(place, changed[place])
     else:
         step = (stamps[1] - stamps[0]) / 3
@@ -108,7 +108,7 @@ def test_one_irregular_stamp_is_always_found(pack, offset, start, place, inferre
         warnings.simplefilter("ignore", AmbiguousFrequencyWarning)
         with pytest.raises((FrequencyError, DuplicateTimestampError), match="series 'a'") as caught:
             pack(frame, None if inferred else offset_of(name, multiple))
-    if kind == "doubled":
+    if kind == "duplicated":
         assert type(caught.value) is DuplicateTimestampError
 
 
