@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import interval_key
-from nixtla_accessor.panel.packing import PackedSeries, drop_last, refuse_shorter
-from nixtla_accessor.panel.scores import error_units, score, score_frame, seasonal_naive
+from nixtla_accessor.panel.packing import PackedSeries, drop_last, require_length
+from nixtla_accessor.panel.scores import mase_scale, score, score_frame, seasonal_naive
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def refuse_too_short(packed: PackedSeries, horizon: int, n_windows: int) -> None
     """
     held_out = horizon * n_windows
     purpose = f"A comparison that holds out {n_windows} × {horizon} steps"
-    refuse_shorter(packed, held_out + MIN_TRAINING_VALUES, purpose)
+    require_length(packed, held_out + MIN_TRAINING_VALUES, purpose)
 
 
 def compare_forecasts(
@@ -67,7 +67,7 @@ def compare_forecasts(
     ends = np.cumsum(packed.sizes)[:, None]
     actual = np.asarray(packed.y[ends - held_out + np.arange(held_out)], dtype=np.float64)
     season_length = packed.frequency.season_length
-    units = error_units(drop_last(packed, held_out), season_length)
+    units = mase_scale(drop_last(packed, held_out), season_length)
     naive = seasonal_naive(packed, horizon, n_windows, season_length)
     scores = {SEASONAL_NAIVE: score(actual, naive, units, {})}
     for name, columns in forecasts.items():

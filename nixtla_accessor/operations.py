@@ -37,7 +37,7 @@ from nixtla_accessor.comparison import (
 )
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
 from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError, warn_caller
-from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.packing import PackedSeries, drop_last
@@ -376,7 +376,7 @@ def _warn_about_other_series(record: Record, schema: pd.DataFrame, columns: Colu
     named = f"this frame's by {columns.id!r}"
     if columns.id is None:
         further = [name for name in schema.columns if name not in {columns.time, columns.target}]
-        texts = [name for name in further if not is_numeric_dtype(take_column(schema, name, "id").dtype)]
+        texts = [name for name in further if not is_numeric_dtype(get_column(schema, name, "id").dtype)]
         if not texts:
             return  # a group of the tuned frame, cut out without its id
         named = f"this frame, without that column, is read as one series; it has {', '.join(map(repr, texts[:SHOWN]))}"
@@ -388,7 +388,7 @@ def _warn_about_other_series(record: Record, schema: pd.DataFrame, columns: Colu
 
 
 def _has_integer_time(schema: pd.DataFrame, columns: Columns) -> bool:
-    return is_integer_dtype(take_column(schema, columns.time, "time").dtype)
+    return is_integer_dtype(get_column(schema, columns.time, "time").dtype)
 
 
 def _name_of_frequency(freq: str) -> str | int:

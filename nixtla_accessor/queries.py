@@ -17,10 +17,10 @@ import pandas as pd
 
 from nixtla_accessor.contract import SIDES, interval_key
 from nixtla_accessor.errors import DataLeakageWarning, FrequencyError, InvalidArgumentError, NoModelError, warn_caller
-from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import count
-from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_frame, refuse_shorter
+from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_frame, require_length
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import anomaly_frame, cross_validation_frame, forecast_columns, forecast_frame
 from nixtla_accessor.record import Record, attach_record
@@ -83,14 +83,14 @@ class Query(ABC):
         schema : DataFrame
             A frame with the columns and dtypes of those that are asked about.
         """
-        times = take_column(schema, self.columns.time, "time")
+        times = get_column(schema, self.columns.time, "time")
         time_dtype = times.dtype.categories.dtype if isinstance(times.dtype, pd.CategoricalDtype) else times.dtype
         answer: dict[Any, pd.Series[Any]] = {}
         if self.columns.id is not None:
-            ids = take_column(schema, self.columns.id, "id")
+            ids = get_column(schema, self.columns.id, "id")
             answer[self.columns.id] = pd.Series(ids.array[:0], dtype=ids.dtype)
         answer[self.columns.time] = pd.Series([], dtype=time_dtype)
-        target = pd.Series([], dtype=take_column(schema, self.columns.target, "target").dtype)
+        target = pd.Series([], dtype=get_column(schema, self.columns.target, "target").dtype)
         return pd.DataFrame(answer | self._empty_columns(pd.Series([], dtype=time_dtype), target))
 
     def _pack(self, frame: pd.DataFrame) -> PackedSeries:
@@ -151,7 +151,7 @@ class CrossValidationQuery(Query):
     def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
         options = self.options
         covered = options.h + (options.n_windows - 1) * options.step_size
-        refuse_shorter(packed, covered + 1, f"{count(options.n_windows, 'window')} of {count(options.h, 'step')}")
+        require_length(packed, covered + 1, f"{count(options.n_windows, 'window')} of {count(options.h, 'step')}")
         if self.record is not None:
             _warn_about_leakage(self.record, packed, covered)
         with refused_rows_named(packed):

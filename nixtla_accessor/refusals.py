@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from nixtla_accessor.contract import refused_positions
 from nixtla_accessor.errors import OversizedSeriesError, UnprocessableError
-from nixtla_accessor.panel.messages import SHOWN, rest
+from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.packing import PackedSeries
 
 
@@ -25,13 +25,13 @@ def refused_rows_named(packed: PackedSeries) -> Iterator[None]:
     except OversizedSeriesError as error:
         if packed.columns.id is not None:
             ids = ", ".join(repr(packed.ids[position]) for position in error.positions[:SHOWN])
-            error.add_context(f"These series are too large: {ids}{rest(len(error.positions))}.")
+            error.add_context(f"These series are too large: {ids}{and_more(len(error.positions))}.")
         raise
     except UnprocessableError as error:
         positions = [position for position in refused_positions(error.detail) if position < len(packed.y)]
         if positions:
             named = "; ".join(_name_row(packed, position) for position in positions[:SHOWN])
-            error.add_context(f"In the frame, the refused values are: {named}{rest(len(positions))}.")
+            error.add_context(f"In the frame, the refused values are: {named}{and_more(len(positions))}.")
         raise
 
 

@@ -1,4 +1,4 @@
-"""Pictures: the right panels, lines, intervals and dates."""
+"""Plots have the right subplots, lines, intervals and dates."""
 
 import matplotlib as mpl
 import numpy as np
@@ -41,19 +41,19 @@ def drawn(axes, label):
     return next(line for line in axes.lines if line.get_label() == label)
 
 
-def test_a_panel_for_each_series_with_its_values():
+def test_a_subplot_for_each_series_with_its_values():
     axes = frame().sample(frac=1, random_state=0).timegpt.plot()
-    assert [panel.get_title(loc="left") for panel in axes] == ["s0", "s1"]
-    for i, panel in enumerate(axes):
-        np.testing.assert_array_equal(drawn(panel, "history").get_ydata(), np.arange(30) + i)
+    assert [subplot.get_title(loc="left") for subplot in axes] == ["s0", "s1"]
+    for i, subplot in enumerate(axes):
+        np.testing.assert_array_equal(drawn(subplot, "history").get_ydata(), np.arange(30) + i)
 
 
 def test_forecast_and_intervals():
     axes = frame().timegpt.plot(forecasts())
-    for panel in axes:
-        assert labels(panel) == ["history", "80% interval", "forecast"]
-        np.testing.assert_array_equal(drawn(panel, "forecast").get_ydata(), np.arange(5) + 1)
-        (interval,) = panel.collections
+    for subplot in axes:
+        assert labels(subplot) == ["history", "80% interval", "forecast"]
+        np.testing.assert_array_equal(drawn(subplot, "forecast").get_ydata(), np.arange(5) + 1)
+        (interval,) = subplot.collections
         corners = interval.get_paths()[0].vertices[:, 1]
         assert (corners.min(), corners.max()) == (0, 6)
 
@@ -63,7 +63,7 @@ def test_a_frame_of_forecasts_plots_on_its_own():
     assert labels(axes[0]) == ["80% interval", "forecast"]
 
 
-def test_a_forecast_with_its_record_plots_on_its_own():
+def test_a_forecast_with_a_record_plots_on_its_own():
     with nixtla_accessor.connect(base_url="local", progress=False):
         tuned = frame().rename(columns={"y": "sales"}).timegpt.finetune(target_col="sales", finetune_steps=1)
         axes = tuned.timegpt.forecast(h=5, level=[80]).timegpt.plot()
@@ -77,7 +77,7 @@ def test_anomalies_are_marked():
     assert points.get_offsets()[:, 1].tolist() == [7]
 
 
-def test_windows_of_a_cross_validation_are_not_joined():
+def test_windows_of_a_cross_validation_are_separate_lines():
     windows = forecasts().assign(cutoff=pd.Timestamp("2024-01-30"), y=1.0)
     later = windows.assign(ds=windows["ds"] + pd.Timedelta(days=5), cutoff=pd.Timestamp("2024-02-04"))
     axes = pd.concat([windows, later]).timegpt.plot()
@@ -92,14 +92,14 @@ def test_one_series_is_one_axes_and_may_be_given():
     assert given.get_title(loc="left") == "s1"
 
 
-def test_many_series_say_how_many_are_not_shown():
+def test_the_figure_says_how_many_series_are_not_drawn():
     axes = load_unemployment().timegpt.plot(max_series=4)
     assert len(axes) == 4
     assert len(axes[0].figure.axes) == 4
     assert "4 of 14" in axes[0].figure.get_suptitle()
 
 
-def test_a_series_that_is_not_there():
+def test_ids_that_are_not_in_the_frame():
     with pytest.raises(errors.InvalidArgumentError, match="'nope'"):
         frame().timegpt.plot(ids=["s0", "nope"])
 
@@ -130,9 +130,9 @@ def test_without_ids_and_with_time_in_the_index():
     assert axes.get_title(loc="left") == ""
 
 
-def test_what_happened_during_the_forecast_is_dashed():
+def test_actual_values_during_the_forecast_are_a_line_of_their_own():
     known = frame(length=33)
-    for i, panel in enumerate(known.timegpt.plot(forecasts())):
-        assert labels(panel) == ["history", "what happened", "80% interval", "forecast"]
-        np.testing.assert_array_equal(drawn(panel, "history").get_ydata(), np.arange(30) + i)
-        np.testing.assert_array_equal(drawn(panel, "what happened").get_ydata(), np.arange(30, 33) + i)
+    for i, subplot in enumerate(known.timegpt.plot(forecasts())):
+        assert labels(subplot) == ["history", "actual", "80% interval", "forecast"]
+        np.testing.assert_array_equal(drawn(subplot, "history").get_ydata(), np.arange(30) + i)
+        np.testing.assert_array_equal(drawn(subplot, "actual").get_ydata(), np.arange(30, 33) + i)

@@ -1,4 +1,4 @@
-"""What is done with the partitions of a frame: series brought together in one, and each computed to a plain value."""
+"""Operations on the partitions of a frame: computing a value of each, and bringing the rows of a series into one."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def compute_each(
     *arguments: Arguments.args,
     **options: Arguments.kwargs,
 ) -> list[Value]:
-    """Call a function with every partition, in parallel where they are, and return what it returns.
+    """Call a function with every partition, in parallel and where the partitions are, and return the values.
 
-    From a cluster each value is fetched as soon as it is there, and let go of by its worker.
+    From a cluster each value is fetched as soon as it is computed, and then released by its worker.
     """
     mapped = frame.map_partitions(function, *arguments, **options, meta=pd.DataFrame(), enforce_metadata=False)
     tasks = mapped.to_delayed()
@@ -32,7 +32,7 @@ def compute_each(
 
 
 def _fetch(cluster: Any, tasks: Sequence[Any]) -> list[Any]:  # noqa: ANN401 - Dask is not typed
-    """Compute tasks on a cluster, and fetch their values one by one, in the order of the tasks."""
+    """Compute tasks on a cluster, fetch their values one by one, and return them in the order of the tasks."""
     from distributed import as_completed
 
     futures = cluster.compute(tasks)
@@ -47,13 +47,13 @@ def _fetch(cluster: Any, tasks: Sequence[Any]) -> list[Any]:  # noqa: ANN401 - D
 
 
 def bring_series_together(frame: dd.DataFrame, columns: Columns) -> dd.DataFrame:
-    """Shuffle a frame so that no series lies in two partitions, unless it is known that none does."""
+    """Shuffle a frame so that no series is in two partitions, unless that is known to be so already."""
     if frame.npartitions == 1:
         return frame
     if columns.id is None:
         return frame.repartition(npartitions=1)
     if columns.id in frame.columns:
         shuffled_by: set[Any] = frame.expr.unique_partition_mapping_columns_from_shuffle
-        is_whole = columns.id in shuffled_by or (columns.id,) in shuffled_by
-        return frame if is_whole else frame.shuffle(on=columns.id)
+        is_shuffled = columns.id in shuffled_by or (columns.id,) in shuffled_by
+        return frame if is_shuffled else frame.shuffle(on=columns.id)
     return frame if frame.known_divisions else frame.shuffle(on_index=True)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import UnsupportedDtypeError
-from nixtla_accessor.panel.times import Column
-
-Target = npt.NDArray[np.float64] | npt.NDArray[np.int64]
+from nixtla_accessor.panel.arrays import Column, Integers, Target, Values
 
 EXACT_IN_FLOAT64 = 2**53
 
@@ -37,7 +34,7 @@ def read_target(values: Column, name: object) -> Target:
     Raises
     ------
     UnsupportedDtypeError
-        The values are no real numbers, or no float64 or int64 holds them exactly.
+        The values are not real numbers, or neither float64 nor int64 can hold them exactly.
     """
     if isinstance(values.dtype, pd.SparseDtype):
         values = pd.Series(np.asarray(values))
@@ -50,33 +47,33 @@ def read_target(values: Column, name: object) -> Target:
     elif pd.api.types.is_float_dtype(dtype) and not _is_wide(dtype):
         numbers = _floats(values)
     else:
-        raise _no_numbers(name, str(dtype))
+        raise _not_numbers(name, str(dtype))
     numbers = numbers[:] if numbers.flags.c_contiguous else numbers.copy()
     numbers.flags.writeable = False
     return numbers
 
 
-def refuse_inexact(integers: npt.NDArray[np.int64], name: object) -> None:
-    """Refuse integers that float64 cannot hold, where missing values stand beside them.
+def refuse_inexact(integers: Integers, name: object) -> None:
+    """Refuse integers that float64 cannot hold exactly, of a target with missing values.
 
     Raises
     ------
     UnsupportedDtypeError
-        Some are beyond 2**53.
+        Some are larger than 2**53.
     """
     if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
         raise UnsupportedDtypeError(
-            f"The target {name!r} has missing values, and integers beyond 2**53 that float64 cannot hold exactly "
-            f"beside them. Fill the missing values, or give up digits: df[{name!r}].astype('float64')."
+            f"The target {name!r} has missing values, so its integers must be at most 2**53, for float64 to hold them "
+            f"exactly; found larger ones. Fill the missing values, or accept rounding: df[{name!r}].astype('float64')."
         )
 
 
 def _is_wide(dtype: object) -> bool:
-    """Tell whether floats have digits that float64 lacks."""
+    """Return whether floats have more digits than float64."""
     return isinstance(dtype, np.dtype) and dtype.itemsize > np.dtype(np.float64).itemsize
 
 
-def _floats(values: Column) -> npt.NDArray[np.float64]:
+def _floats(values: Column) -> Values:
     if isinstance(values.dtype, np.dtype):
         return np.asarray(values.to_numpy(), dtype=np.float64)
     return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
@@ -99,13 +96,13 @@ def _refuse_beyond_int64(values: Column, name: object) -> None:
     largest = values.max()
     if largest is not pd.NA and int(largest) > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
-            f"The target {name!r} has integers beyond the largest int64, such as {int(largest)}. "
-            f"Rescale them, or give up digits: df[{name!r}].astype('float64')."
+            f"The target {name!r} must fit into int64; found larger integers, such as {int(largest)}. "
+            f"Rescale them, or accept rounding: df[{name!r}].astype('float64')."
         )
 
 
 def _from_objects(values: Column, name: object) -> pd.Series[Any]:
-    """Bring Python numbers to a dtype of numbers."""
+    """Convert Python numbers to a numeric dtype."""
     found = pd.api.types.infer_dtype(values, skipna=True)
     try:
         if found == "integer":
@@ -113,11 +110,11 @@ def _from_objects(values: Column, name: object) -> pd.Series[Any]:
         if found in {"floating", "empty"}:
             return pd.Series(pd.array(values.to_numpy(), dtype="Float64"))
     except (OverflowError, TypeError, ValueError) as error:
-        raise _no_numbers(name, f"an object column ({error})") from error
-    raise _no_numbers(name, f"an object column of {found} values")
+        raise _not_numbers(name, f"an object column ({error})") from error
+    raise _not_numbers(name, f"an object column of {found} values")
 
 
-def _no_numbers(name: object, found: str) -> UnsupportedDtypeError:
+def _not_numbers(name: object, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
         f"The target {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
         f"Convert it: df[{name!r}] = df[{name!r}].astype('float64'), or pd.to_numeric(df[{name!r}])."

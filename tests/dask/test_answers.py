@@ -12,8 +12,8 @@ from dask.dataframe.dask_expr._shuffle import ShuffleBase
 from dask.dataframe.utils import assert_eq
 
 from nixtla_accessor import Client, connect, errors
+from nixtla_accessor.dask.concurrency import MAX_CONCURRENT_REQUESTS
 from nixtla_accessor.dask.portable_client import PortableClient
-from nixtla_accessor.dask.turns import MOST_AT_ONCE
 
 KEY = "nixak-a-key-that-must-not-travel-0123456789"
 
@@ -238,6 +238,6 @@ def test_so_many_ask_at_once_and_no_more(cut, panel, service, client):
     frame = cut(panel(60).sample(frac=1, random_state=0), *range(12, 720, 12))
     with dask.config.set(num_workers=24):
         frame.timegpt.forecast(1, model="timegpt-1", freq="D").compute()
-    assert len(service.asked) > 3 * MOST_AT_ONCE
-    assert 2 < service.most_at_once <= MOST_AT_ONCE
+    assert len(service.asked) > 3 * MAX_CONCURRENT_REQUESTS
+    assert 2 < service.most_at_once <= MAX_CONCURRENT_REQUESTS
     assert len({asked.connection for asked in service.asked}) <= service.most_at_once + 1  # kept open

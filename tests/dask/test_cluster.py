@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nixtla_accessor import connect, errors
-from nixtla_accessor.dask.turns import MOST_AT_ONCE
+from nixtla_accessor.dask.concurrency import MAX_CONCURRENT_REQUESTS
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def test_the_cluster_counts_who_asks(cut, panel, service, cluster):
     frame = cut(panel(40).sample(frac=1, random_state=0), *range(12, 480, 12))
     with connect("the-callers-key", service.url, progress=False):
         frame.timegpt.forecast(1, model="timegpt-1", freq="D").compute()
-    assert 1 < service.most_at_once <= MOST_AT_ONCE
+    assert 1 < service.most_at_once <= MAX_CONCURRENT_REQUESTS
     assert cluster.run_on_scheduler(semaphores_held) == {"nixtla-accessor": 0}
 
 

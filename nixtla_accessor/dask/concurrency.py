@@ -1,4 +1,4 @@
-"""How many partitions ask the service at once: so many in a cluster, or in a process without one."""
+"""Limit on concurrent requests: one for a cluster, or for a process without one."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from contextlib import AbstractContextManager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-MOST_AT_ONCE = 8
+MAX_CONCURRENT_REQUESTS = 8
 
-_of_process = threading.BoundedSemaphore(MOST_AT_ONCE)
+_of_process = threading.BoundedSemaphore(MAX_CONCURRENT_REQUESTS)
 _of_workers: WeakKeyDictionary[Any, AbstractContextManager[Any]] = WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def turn() -> AbstractContextManager[Any]:
-    """Wait for a turn to ask, and give it back in the end; on a worker the cluster's scheduler counts them."""
+def request_slot() -> AbstractContextManager[Any]:
+    """Return a semaphore to hold during a request; on a worker it is the cluster's, which the scheduler counts."""
     try:
         from distributed import Semaphore, get_worker
 
@@ -24,5 +24,5 @@ def turn() -> AbstractContextManager[Any]:
         return _of_process
     with _lock:
         if worker not in _of_workers:
-            _of_workers[worker] = Semaphore(MOST_AT_ONCE, name="nixtla-accessor")
+            _of_workers[worker] = Semaphore(MAX_CONCURRENT_REQUESTS, name="nixtla-accessor")
         return _of_workers[worker]
