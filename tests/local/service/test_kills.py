@@ -1,6 +1,6 @@
 """Engines killed at any moment, stopped in the middle of their work, and started again over the same folder.
 
-`KILLS=300 python -m pytest tests/local/test_kills.py` kills more often than the suite does.
+`KILLS=300 python -m pytest tests/local/service/test_kills.py` kills more often than the suite does.
 """
 
 import contextlib

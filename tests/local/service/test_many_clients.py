@@ -122,7 +122,7 @@ def test_a_large_body_takes_a_few_times_its_own_memory(serve):
 
 @needs_proc
 def test_nothing_piles_up(serve):
-    """By hand: ``REQUESTS=3000 python -m pytest tests/local/test_many_clients.py -k piles -s``."""
+    """By hand: ``REQUESTS=3000 python -m pytest tests/local/service/test_many_clients.py -k piles -s``."""
     requests = int(os.environ.get("REQUESTS", "496"))
     with serve() as serving, ThreadPoolExecutor(4) as pool:
 

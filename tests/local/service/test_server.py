@@ -18,8 +18,6 @@ from safetensors.numpy import save
 
 from nixtla_accessor.local.service.embedded import start_engine
 
-LOSSES = ["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
-
 
 @pytest.fixture(scope="module")
 def engine():
@@ -422,13 +420,13 @@ class TestRefusals:
             ("/v2/anomaly_detection", {}, 3 * 3 * 36),
         ],
     )
-    def test_an_answer_too_long_is_a_422_that_says_how_long(self, call, monkeypatch, path, fields, numbers):
-        monkeypatch.setattr("nixtla_accessor.local.service.answers.MOST_ANSWERED", numbers)
+    def test_too_long_an_answer_is_a_422_that_says_how_long(self, call, monkeypatch, path, fields, numbers):
+        monkeypatch.setattr("nixtla_accessor.local.service.intervals.MAX_ANSWER_NUMBERS", numbers)
         assert call("POST", path, forecast_body(**fields)).status_code == 200
-        monkeypatch.setattr("nixtla_accessor.local.service.answers.MOST_ANSWERED", numbers - 1)
+        monkeypatch.setattr("nixtla_accessor.local.service.intervals.MAX_ANSWER_NUMBERS", numbers - 1)
         answer = call("POST", path, forecast_body(**fields))
         assert answer.status_code == 422
-        assert f"at most {numbers - 1:,} numbers to answer, found {numbers:,}" in answer.json()["detail"][0]["msg"]
+        assert f"an answer of at most {numbers - 1:,} numbers, found {numbers:,}" in answer.json()["detail"][0]["msg"]
 
     def test_a_frequency_that_means_nothing_is_a_422(self, call):
         answer = call("GET", "/model_params?model=m&freq=fortnight")

@@ -9,7 +9,8 @@ import pytest
 
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.local.service.store import DamagedModelError, ModelStore, default_path
+from nixtla_accessor.local.service.errors import DamagedModelError
+from nixtla_accessor.local.service.store import ModelStore, default_path
 
 
 def model(name, created_at="2026-01-01T00:00:00+00:00"):
