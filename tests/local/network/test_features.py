@@ -87,7 +87,7 @@ def test_baselines_are_what_slow_loops_compute(season):
                 assert forecasts[name][row, step] == pytest.approx(value, rel=1e-4), (name, row, step)
 
 
-def test_growth_and_multiplicative_seasons_are_carried_on():
+def test_growth_and_multiplicative_seasons_are_continued():
     t = np.arange(60)
     line = 50.0 + 2 * t
     features = features_of([line], Season(1, 0))

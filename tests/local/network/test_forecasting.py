@@ -1,4 +1,4 @@
-"""Forecasts: their units, missing values, odd series, many steps, and any level."""
+"""Forecasts: their units, missing values, unusual series, many steps, and any quantile."""
 
 from statistics import NormalDist
 
@@ -20,7 +20,7 @@ LEVELS = NETWORK.quantile_levels
 MEDIAN = NETWORK.median
 MONTHS = Season(12, 0)
 
-ODD_SERIES = {
+UNUSUAL_SERIES = {
     "one value": [3.0],
     "one zero": [0.0],
     "constant": [7.0] * 50,
@@ -48,8 +48,8 @@ def seasonal_panel(n_series=5, n=96, m=12, seed=0):
 
 @pytest.mark.parametrize("freq", ["YE", "QE", "ME", "W", "D", "h", "15min", "5min"])
 @pytest.mark.parametrize("horizon", [1, 24, 60])
-def test_any_series_has_a_finite_forecast_that_does_not_cross(freq, horizon):
-    series = [np.array(values) for values in ODD_SERIES.values()]
+def test_any_series_has_finite_quantiles_that_do_not_cross(freq, horizon):
+    series = [np.array(values) for values in UNUSUAL_SERIES.values()]
     with np.errstate(over="raise", divide="raise", invalid="raise"):
         quantiles = forecast(pretrained_weights(), series, season_of(freq), horizon)
     assert quantiles.shape == (len(series), horizon, len(LEVELS))
@@ -60,13 +60,13 @@ def test_any_series_has_a_finite_forecast_that_does_not_cross(freq, horizon):
         assert all(np.isfinite(interpolate_quantile(quantiles, level)).all() for level in (0.001, 0.03, 0.3, 0.9999))
 
 
-def test_a_constant_goes_on_and_nothing_seen_is_zero():
+def test_a_constant_is_continued_and_an_unseen_series_is_zero():
     constant, nothing = forecast(pretrained_weights(), [np.full(40, 7.0), np.full(4, np.nan)], MONTHS, 12)
     np.testing.assert_allclose(constant, 7, rtol=1e-3)
     np.testing.assert_allclose(nothing, 0, atol=1e-6)
 
 
-def test_a_season_is_carried_on():
+def test_a_season_is_continued():
     season = np.array([10.0, 20, 35, 50, 80, 95, 90, 70, 45, 30, 18, 12])
     median = forecast(pretrained_weights(), [np.tile(season, 8)], MONTHS, 18)[0, :, MEDIAN]
     np.testing.assert_allclose(median, np.resize(season, 18), atol=4)

@@ -1,4 +1,4 @@
-"""Each loss and its gradient, against definitions written again and an independent differentiator."""
+"""Each loss and its gradient, against a second definition and an independent differentiator."""
 
 import autograd.numpy as anp
 import numpy as np
@@ -69,8 +69,8 @@ def by_window(name, quantiles, targets):
     if name in ("mape", "smape", "poisson"):
         size = np.maximum(np.abs(targets.values + targets.offset), 0.1 * targets.unit)
         relative = np.sum(importance * targets.unit / size) / np.sum(importance)
-    light = anp.sum(importance * pinball(quantiles, targets, dict.fromkeys(OTHERS, 1)), 1) / weight
-    return point + 0.3 * relative * light
+    others = anp.sum(importance * pinball(quantiles, targets, dict.fromkeys(OTHERS, 1)), 1) / weight
+    return point + 0.3 * relative * others
 
 
 @pytest.mark.parametrize("level", [3.0, 50.0, -4.0])
@@ -110,7 +110,7 @@ def test_gradients_agree_with_finite_differences(name):
         ("default", np.median),
     ],
 )
-def test_the_best_constant_forecast_is_the_one_of_the_theory(name, best):
+def test_the_best_constant_forecast_is_the_one_in_theory(name, best):
     counts = np.random.default_rng(0).poisson(3.0, (1, 24)).astype(float)
     counts[0, :4] += 6
     importance = (np.arange(24) < 23)[None].astype(float)  # of an odd number the median is one of them
@@ -125,7 +125,7 @@ def test_the_best_constant_forecast_is_the_one_of_the_theory(name, best):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_what_is_missing_has_no_gradient_and_no_value(name):
+def test_missing_values_add_nothing_to_loss_and_gradient(name):
     quantiles, targets = example(3)
     quantiles, values = quantiles.astype(np.float32), targets.values.copy()
     missing = targets.importance == 0
@@ -141,7 +141,7 @@ def test_what_is_missing_has_no_gradient_and_no_value(name):
     assert np.isfinite(empty.gradient).all()
 
 
-def test_losses_of_the_point_forecast_leave_the_other_levels_a_light_pinball_loss():
+def test_losses_of_the_point_forecast_keep_a_pinball_loss_of_the_other_levels():
     quantiles, targets = example(4)
     gradients = {name: compute_loss(name, quantiles, targets).gradient for name in LOSSES}
     for name in ("mse", "rmse"):

@@ -23,8 +23,8 @@ HORIZON, LEVELS, KNOTS = NETWORK.horizon, NETWORK.quantile_levels, NETWORK.knots
 N_WINDOWS = 4
 
 
-def written_again(weights, inputs, baselines, unit):
-    """The network as its docstrings describe it, one window and one step at a time."""
+def slow_network(weights, inputs, baselines, unit):
+    """Compute the network as its docstring describes it, one window and one step at a time."""
 
     def norm(x, name):
         centred = x - anp.mean(x)
@@ -70,14 +70,14 @@ def example():
 @pytest.fixture(scope="module")
 def true_gradients(example):
     weights, inputs, baselines, unit, weighting = example
-    return grad(lambda w: anp.sum(written_again(w, inputs, baselines, unit) * weighting))(weights)
+    return grad(lambda w: anp.sum(slow_network(w, inputs, baselines, unit) * weighting))(weights)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
 def test_forward_at_every_depth_is_the_network(example, depth):
     weights, inputs, baselines, unit, _ = example
     quantiles, _ = forward(weights, run_frozen_layers(weights, inputs, depth), baselines, unit, depth)
-    np.testing.assert_allclose(quantiles, written_again(weights, inputs, baselines, unit), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(quantiles, slow_network(weights, inputs, baselines, unit), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
@@ -128,7 +128,7 @@ def test_each_depth_trains_more_and_the_fifth_all():
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 0), (np.float16, 1e-3)])
-def test_weights_survive_being_written_and_read(tmp_path, dtype, tolerance):
+def test_weights_are_the_same_after_writing_and_reading(tmp_path, dtype, tolerance):
     weights = initial_weights(np.random.default_rng(0))
     data = dump_weights(weights, dtype=dtype)
     path = tmp_path / "weights.safetensors"

@@ -69,13 +69,13 @@ HISTORIES = {
     "noise": _rng.normal(size=30),
     "line and noise": 0.3 * np.arange(40) - 6 + 0.2 * _rng.normal(size=40),
     "short": _rng.normal(size=9),
-    "all that is used": _rng.normal(size=POINTS).cumsum() / 4,
-    "longer than what is used": _rng.normal(size=POINTS + 30).cumsum() / 4,
+    "as long as is used": _rng.normal(size=POINTS).cumsum() / 4,
+    "longer than is used": _rng.normal(size=POINTS + 30).cumsum() / 4,
 }
 
 
 @pytest.mark.parametrize("name", HISTORIES)
-def test_forecasts_are_those_of_the_most_likely_models(name):
+def test_forecasts_are_means_of_the_models_by_their_likelihood(name):
     values = HISTORIES[name]
     row = np.zeros((1, POINTS + 40), np.float32)
     row[0, -len(values) :] = values
@@ -89,7 +89,7 @@ def test_forecasts_are_those_of_the_most_likely_models(name):
     assert fitted.trend_weight[0, 0] == pytest.approx(weights[len(LEVELS) :].sum(), abs=0.01)
 
 
-def test_the_drifting_level_catches_up_with_a_line_and_goes_on_at_half_its_slope():
+def test_the_drifting_level_catches_up_with_a_line_and_continues_at_half_its_slope():
     row = np.zeros((1, POINTS), np.float32)
     row[0, -50:] = 0.2 * np.arange(50)
     fitted = smooth(row, np.array([[50]]), np.array([[0.2]], np.float32))
@@ -98,7 +98,7 @@ def test_the_drifting_level_catches_up_with_a_line_and_goes_on_at_half_its_slope
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 200])
-def test_constant_and_tiny_histories_are_carried_on(n):
+def test_constant_and_tiny_histories_are_continued(n):
     row = np.zeros((2, 200), np.float32)
     row[:, -n:] = [[3.0], [-1.0]]
     fitted = smooth(row, np.full((2, 1), n), np.zeros((2, 1), np.float32))

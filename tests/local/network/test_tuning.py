@@ -1,4 +1,4 @@
-"""Fine-tuning: deterministic, as deep as asked, really the loss asked for, and harmless."""
+"""Fine-tuning: deterministic, as deep as requested, with the loss requested, and harmless."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ USUAL = {"steps": 8, "depth": 1, "loss": "default", "seed": 0}
 
 
 def unusual_panel(n_series=12, n=120, seed=0):
-    """Series unlike the prior: every eleventh day counts, a rhythm that the season does not name."""
+    """Series unlike those of pretraining: a spike every eleventh day, a period that is not the season."""
     rng = np.random.default_rng(seed)
     t = np.arange(n)
     starts = rng.integers(0, 11, n_series)
@@ -62,7 +62,7 @@ def test_the_base_weights_are_not_written_into():
     assert changed(base, pretrained_weights()) == set()
 
 
-def test_more_steps_and_a_second_tuning_help_a_panel_unlike_the_prior():
+def test_more_steps_and_a_second_tuning_help_on_an_unusual_panel():
     base = pretrained_weights()
     panel = unusual_panel(n_series=30, n=220)
     train, test = [values[:-11] for values in panel], [values[-11:] for values in panel]
@@ -75,7 +75,7 @@ def test_more_steps_and_a_second_tuning_help_a_panel_unlike_the_prior():
     assert errors[2] < 0.95 * before
 
 
-def test_it_goes_all_the_way_only_where_the_gain_is_plain():
+def test_large_alphas_are_chosen_only_if_the_gain_is_clear():
     base = pretrained_weights()
     assert tune(base, unusual_panel(n_series=60, n=220), WEEK, **USUAL).alpha > max(TUNING.alphas)
     monthly = next(kind for kind in KINDS if kind.name == "monthly")
@@ -117,7 +117,7 @@ def test_skewed_series_show_that_the_losses_differ():
     assert level["mape"] < level["mae"] < level["mse"]  # towards small values, the median, the mean
 
 
-def test_where_there_is_nothing_to_gain_little_changes():
+def test_little_changes_if_there_is_nothing_to_gain():
     rng = np.random.default_rng(8)
     panel = [rng.normal(size=80).cumsum() for _ in range(20)]
     train, test = [values[:-11] for values in panel], [values[-11:] for values in panel]
@@ -137,7 +137,7 @@ def test_where_there_is_nothing_to_gain_little_changes():
         [[1.0] + [np.nan] * 40],
     ],
 )
-def test_series_too_short_to_train_on_give_the_base_back(panel):
+def test_series_too_short_to_train_on_return_the_base_weights(panel):
     base = pretrained_weights()
     tuned = tune(base, [np.array(values) for values in panel], WEEK, **USUAL)
     assert tuned.weights is base
@@ -162,10 +162,10 @@ def test_weights_stay_finite_whatever_the_series(panel, loss, depth):
     assert all(np.isfinite(tensor).all() for tensor in tuned.weights.values())
 
 
-def test_progress_is_told_of_every_step_and_windows_are_counted():
-    told = []
-    tuned = tune(pretrained_weights(), unusual_panel(), WEEK, **{**USUAL, "depth": 5}, progress=told.append)
-    assert told == list(range(1, 9))
+def test_progress_is_called_at_every_step_and_windows_are_counted():
+    steps = []
+    tuned = tune(pretrained_weights(), unusual_panel(), WEEK, **{**USUAL, "depth": 5}, progress=steps.append)
+    assert steps == list(range(1, 9))
     assert tuned.steps == 8
     assert tuned.n_windows == 8 * TRAINING[5].batch
 

@@ -44,7 +44,7 @@ def test_kinds_are_drawn_with_their_probabilities():
     assert len(set(seasons)) >= len(KINDS) - 2
 
 
-def test_the_prior_holds_seasons_trends_counts_and_constants():
+def test_there_are_seasons_trends_counts_and_constants():
     monthly = next(kind for kind in KINDS if kind.name == "monthly")
     series = living(generate(np.random.default_rng(1), 400, monthly))
     long = [values for values in series if len(values) >= 120]

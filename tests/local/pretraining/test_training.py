@@ -1,4 +1,4 @@
-"""Pretraining: reproducible from a seed, resumable bit for bit, and learning."""
+"""Pretraining: reproducible from a seed, resumable bit for bit, and the loss falls."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -30,10 +30,10 @@ def executor():
         yield executor
 
 
-def test_a_run_that_was_cut_ends_in_the_same_bits(tmp_path, executor):
+def test_a_run_that_was_cut_ends_with_the_same_bits(tmp_path, executor):
     whole = pretrain(TINY, tmp_path / "whole.safetensors", checkpoint_every=100)
     cut = PretrainingRun(TINY, executor)
-    with one_blas_thread:  # as `pretrain` does: several threads share sums out in one way or another
+    with one_blas_thread:  # as `pretrain` does: several threads split sums in varying ways
         for _ in range(15):  # past a replaced chunk
             cut.advance()
     cut.save(tmp_path / "cut.safetensors")
