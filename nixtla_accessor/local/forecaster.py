@@ -1,6 +1,6 @@
-"""What the engine asks of a forecaster: a pretrained model that can be fine-tuned on a panel.
+"""The protocol between the engine and a forecaster: a pretrained model that can be fine-tuned on a panel.
 
-The network in `local.network` stands behind it; the engine knows nothing else of a forecaster.
+`local.network.forecaster` implements it; `local.service` uses forecasters through this protocol only.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.seasons import Season
 
 Tensors = Mapping[str, NDArray[Any]]
-"""A fine-tuned model, as the forecaster that tuned it wants it; the engine only keeps it."""
+"""A fine-tuned model, in the form of the forecaster that tuned it; opaque to the engine."""
 
 
 class Forecaster(Protocol):
     """A pretrained model, safe to call from many threads.
 
-    In all methods `series` are the values of each series, oldest first, at least one each; NaN is a missing value.
-    They share a season. Where `Tensors` are None, the pretrained model is meant.
+    In all methods `series` are the values of each series, oldest first, at least one each; NaN is a missing value. All
+    have the same season. None instead of tensors means the pretrained model.
 
-    Outcomes depend on the arguments alone. An exception that `progress` raises ends the call and is passed on: so the
-    engine stops what is at work.
+    Results depend on the arguments alone. An exception that `progress` raises ends the call and reaches the caller;
+    this is how the engine stops running work.
     """
 
     @property
     def horizon(self) -> int:
-        """Steps that it forecasts at once; more are forecast in stretches."""
+        """Steps that it forecasts at once; longer horizons are forecast in stretches."""
         ...
 
     def input_size(self, season: Season) -> int:
@@ -97,7 +97,7 @@ class Forecaster(Protocol):
         quantiles : sequence of float
             Levels of the quantiles, strictly between 0 and 1.
         progress : callable
-            Called now and then, from any thread, with a number of series that are done.
+            Called repeatedly while the work goes on, from any thread, with a number of series that are done.
 
         Returns
         -------
@@ -107,7 +107,7 @@ class Forecaster(Protocol):
         ...
 
     def dump(self, tensors: Tensors) -> bytes:
-        """Return a model as bytes, to be kept."""
+        """Return a model as bytes, for the store."""
         ...
 
     def load(self, data: bytes) -> Tensors:
@@ -116,6 +116,6 @@ class Forecaster(Protocol):
         Raises
         ------
         ValueError
-            It is not a model of this forecaster, or of another version.
+            The bytes are not a model of this version of the forecaster.
         """
         ...

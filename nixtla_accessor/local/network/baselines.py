@@ -75,7 +75,7 @@ PARAMETERS = (
 """Names of the parameters of the baselines that the network sees, in the order that its weights expect."""
 N_BASELINES = len(BASELINES)
 
-# tuned, like all rates of this module, on the panels of tests/benchmarks/development.py and the M1 competition's
+# The shipped weights were trained with baselines of these rates, and of those further down.
 SMOOTHED_POINTS = 256  # how far back exponential smoothing with a fixed rate goes
 SEASONAL_DAMPING = 0.85  # of growth, per season
 STEP_DAMPING = 0.9  # of a drift, per step

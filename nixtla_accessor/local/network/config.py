@@ -39,6 +39,8 @@ class NetworkConfig:
         Steps ahead at which the weights of the baselines are given; in between, their logits are linear in log(step).
     full_depth : int
         The fine-tuning depth at which all of the network is trained.
+    batch : int
+        Windows that are computed at a time: enough for the matrix products, few enough for the caches.
     """
 
     horizon: int = 24
@@ -56,6 +58,7 @@ class NetworkConfig:
     n_blocks: int = 5
     knots: tuple[int, ...] = (1, 2, 4, 8, 16, 24)
     full_depth: int = 5
+    batch: int = 256
 
     @property
     def n_levels(self) -> int:
@@ -97,7 +100,7 @@ class TrainingConfig:
         return float(peak * min(1.0, (step + 1) / warm_up) * cosine)
 
 
-# tuned, like all of TuningConfig, on the panels of tests/benchmarks/development.py and those of the M1 competition
+# Chosen, like all of TuningConfig, on the panels of tests/benchmarks/development.py and those of the M1 competition.
 TRAINING: Mapping[int, TrainingConfig] = MappingProxyType(
     {
         1: TrainingConfig(peak_rate=1.5e-2, steps=10, batch=1024),

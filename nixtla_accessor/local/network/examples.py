@@ -16,8 +16,6 @@ from nixtla_accessor.local.network.losses import Targets
 from nixtla_accessor.local.network.preparation import PreparedSeries
 from nixtla_accessor.seasons import Season
 
-BATCH = 256  # windows at a time: enough for the matrix products, few enough for the caches
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowPositions:
@@ -84,12 +82,12 @@ def build_examples(panel: Sequence[PreparedSeries], season: Season, positions: W
     """Build the examples at these positions; targets that are missing or beyond the end have no importance."""
 
     def build_batch(start: int) -> Features:
-        some = positions.rows(np.arange(start, min(start + BATCH, len(positions))))
+        some = positions.rows(np.arange(start, min(start + NETWORK.batch, len(positions))))
         histories = [panel[i].values[:origin] for i, origin in zip(some.series, some.origin, strict=True)]
         return extract_features(*align_right(histories, season), season)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy releases the interpreter's lock while it computes
-        features = Features.concatenate([*threads.map(build_batch, range(0, len(positions), BATCH))])
+        features = Features.concatenate([*threads.map(build_batch, range(0, len(positions), NETWORK.batch))])
     values = np.zeros((len(positions), NETWORK.horizon))
     importance = np.zeros((len(positions), NETWORK.horizon), np.float32)
     for row, (i, origin, end) in enumerate(zip(positions.series, positions.origin, positions.end, strict=True)):

@@ -13,13 +13,13 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import input_size
-from nixtla_accessor.local.network.forecasting import BATCH, forecast
+from nixtla_accessor.local.network.forecasting import forecast
 from nixtla_accessor.local.network.quantiles import interpolate_quantile
 from nixtla_accessor.local.network.tuning import tune
 from nixtla_accessor.local.network.weights import Weights, dump_weights, load_weights, pretrained_weights
 from nixtla_accessor.seasons import Season
 
-_SERIES_OF_A_THREAD = 2 * BATCH  # forecast before their quantiles are interpolated
+_SERIES_OF_A_THREAD = 2 * NETWORK.batch  # forecast before their quantiles are interpolated
 
 
 class NetworkForecaster:

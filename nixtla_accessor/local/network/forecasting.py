@@ -16,7 +16,6 @@ from nixtla_accessor.local.network.quantiles import uncross
 from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
 
-BATCH = 256  # series at a time: enough for the matrix products, few enough for the caches
 _SIDE = np.sign(np.arange(NETWORK.n_levels) - NETWORK.median + 0.0)  # of each quantile, seen from the median
 
 
@@ -60,14 +59,14 @@ def forecast(
     (1, 6, 9)
     """
     quantiles = np.empty((len(series), horizon, NETWORK.n_levels))
-    for start in range(0, len(series), BATCH):
-        batch = [prepare_series(_usable(values, season), season) for values in series[start : start + BATCH]]
+    for start in range(0, len(series), NETWORK.batch):
+        batch = [prepare_series(_usable(values, season), season) for values in series[start : start + NETWORK.batch]]
         parts = []
         for part in _forecast_parts(weights, batch, season, -(-horizon // NETWORK.horizon)):
             parts.append(part)
             if progress:
                 progress(start)
-        quantiles[start : start + BATCH] = restore_units(np.concatenate(parts, 1)[:, :horizon], batch)
+        quantiles[start : start + NETWORK.batch] = restore_units(np.concatenate(parts, 1)[:, :horizon], batch)
     return quantiles
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
 from nixtla_accessor.local.network.config import NETWORK
 
+# The shipped weights were trained with baselines of this grid.
 POINTS = 96  # the latest points that are smoothed
 LEVEL_ALPHAS = (0.05, 0.15, 0.3, 0.5, 0.75, 1.0)
 TREND_ALPHAS = (0.1, 0.35, 0.85)

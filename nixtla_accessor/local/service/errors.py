@@ -1,4 +1,4 @@
-"""What can go wrong in the engine; `error_responses` has the status of each."""
+"""The errors of the engine; `error_responses` has the HTTP status of each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ModelInTrainingError(ModelIdError):
 
 
 class BusyError(Exception):
-    """The engine trains as many models as it can, and as many wait as may."""
+    """The engine is training as many models as it can, and its queue is full."""
 
 
 class StoppedError(Exception):

@@ -1,4 +1,4 @@
-"""Which forecaster the name of a model means."""
+"""The forecaster of each model name."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def base_model_names() -> list[str]:
 
 
 def choose_forecaster(model: str) -> Forecaster:  # noqa: ARG001 - every name means the network
-    """Return the forecaster of a base model's name: the network, which serves every name."""
+    """Return the forecaster of a base model, by its name: the network, whatever the name."""
     return _NETWORK

@@ -1,4 +1,4 @@
-"""The median and the bounds of prediction intervals, as quantiles of the forecast and as lists of an answer."""
+"""The median and the bounds of prediction intervals, as quantiles of the forecast and as lists of a response."""
 
 from __future__ import annotations
 
