@@ -9,7 +9,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats, Mask
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.history import History, mean_of_seen, row_mean
-from nixtla_accessor.local.network.smoothing import smooth
+from nixtla_accessor.local.network.smoothing import WeightedMeans, smooth
 
 BASELINES = (
     "naive",
@@ -266,7 +266,7 @@ def _fixed_smoothing(history: History) -> _FixedSmoothing:
     """Smooth the series less its season, and the series over its season."""
     z, seen, n, points = history.z, history.seen, history.n, history.z.shape[1]
     smoothed = min(points, SMOOTHED_POINTS)
-    weighted = _Weighted(seen[:, -smoothed:])
+    weighted = WeightedMeans(seen[:, -smoothed:])
     profile, recent_profile = history.profile(NETWORK.period_means), history.profile(4)
     seasonal, recent_seasonal = profile[:, history.phase], recent_profile[:, history.phase]
     adjusted = (z - history.repeat_profile(profile, points)) * seen
@@ -379,24 +379,3 @@ def _fitted_smoothing(history: History, fixed: _FixedSmoothing) -> _FittedSmooth
         parameters[f"{name}_fit_alpha"] = fit.alpha
         parameters[f"{name}_fit_trend_weight"] = fit.trend_weight
     return _FittedSmoothing({name: _clip(forecast) for name, forecast in forecasts.items()}, parameters)
-
-
-class _Weighted:
-    """Exponentially weighted means over the points that were seen."""
-
-    def __init__(self, seen: Mask) -> None:
-        self.seen = seen.astype(np.float32)
-        self.age = np.arange(seen.shape[1] - 1, -1, -1)
-
-    def level(self, rate: float, values: Floats) -> Floats:
-        """Smooth the values; the level at the last point."""
-        weight = ((1 - rate) ** self.age).astype(np.float32)
-        level: Floats = (values @ weight / (self.seen @ weight))[:, None]
-        return level
-
-    def drift(self, rate: float, values: Floats) -> Floats:
-        """Smooth the changes from point to point."""
-        weight = ((1 - rate) ** self.age[1:]).astype(np.float32)
-        seen = self.seen[:, :-1]
-        drift: Floats = ((np.diff(values) * seen) @ weight / np.maximum(seen @ weight, np.float32(1e-9)))[:, None]
-        return drift

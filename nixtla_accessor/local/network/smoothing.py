@@ -1,6 +1,7 @@
-"""Exponential smoothing, with the parameters that suit each history best.
+"""Exponential smoothing: with the parameters that suit each history best, and with a fixed rate.
 
-A grid of models in their innovations form (Hyndman et al., Forecasting with Exponential Smoothing, 2008, chapter 2):
+The parameters come from a grid of models in their innovations form (Hyndman et al., Forecasting with Exponential
+Smoothing, 2008, chapter 2):
 ``l' = l + damping * b + alpha * e`` and ``b' = damping * b + beta * e``, where e is the error of the one-step forecast
 ``l + damping * b``. Errors and final states are linear in the history and in the first state, so matrices that are
 computed once serve all histories, and the first state is the least-squares one.
@@ -188,3 +189,24 @@ def _weights(criterion: Floats, chosen: Mask) -> Floats:
     weights = np.exp(np.maximum((least - criterion) / 2, -60)) * chosen
     result: Floats = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
     return result
+
+
+class WeightedMeans:
+    """Exponential smoothing with a fixed rate: weighted means over the points that were seen."""
+
+    def __init__(self, seen: Mask) -> None:
+        self.seen = seen.astype(np.float32)
+        self.age = np.arange(seen.shape[1] - 1, -1, -1)
+
+    def level(self, rate: float, values: Floats) -> Floats:
+        """Smooth the values; the level at the last point."""
+        weight = ((1 - rate) ** self.age).astype(np.float32)
+        level: Floats = (values @ weight / (self.seen @ weight))[:, None]
+        return level
+
+    def drift(self, rate: float, values: Floats) -> Floats:
+        """Smooth the changes from point to point."""
+        weight = ((1 - rate) ** self.age[1:]).astype(np.float32)
+        seen = self.seen[:, :-1]
+        drift: Floats = ((np.diff(values) * seen) @ weight / np.maximum(seen @ weight, np.float32(1e-9)))[:, None]
+        return drift
