@@ -1,4 +1,4 @@
-"""The windows of a panel that fine-tuning trains on, and those from the ends of its series that it holds out."""
+"""Training and validation examples: windows of a panel's history, and the values that came after them."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.network.features import Windows, extract, right_aligned
-from nixtla_accessor.local.network.forecasting import BATCH, Prepared
-from nixtla_accessor.local.network.history import HORIZON, Integers, Mask
+from nixtla_accessor.local.arrays import Integers, Mask
+from nixtla_accessor.local.network.config import NETWORK, TUNING
+from nixtla_accessor.local.network.features import Features, align_right, extract_features
 from nixtla_accessor.local.network.losses import Targets
+from nixtla_accessor.local.network.preparation import PreparedSeries
 from nixtla_accessor.seasons import Season
-
-TARGET_LIMIT = 60.0  # in z
-MOST_HELD_OUT = 512
-MOST_ORIGINS = 14  # hold-out windows of one series
-SHORTEST_HELD_OUT = 6  # points of a series that gives hold-out windows
-SHORTEST_HISTORY = 4  # points before a training window's targets
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Places:
+class WindowPositions:
     """Where windows lie in a panel.
 
     Attributes
@@ -39,96 +34,97 @@ class Places:
     def __len__(self) -> int:
         return len(self.series)
 
-    def rows(self, chosen: Integers | Mask) -> Places:
-        """Pick some places."""
-        return Places(self.series[chosen], self.origin[chosen], self.end[chosen])
+    def rows(self, chosen: Integers | Mask) -> WindowPositions:
+        """Return some of the positions."""
+        return WindowPositions(self.series[chosen], self.origin[chosen], self.end[chosen])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Windows and what came after them."""
+    """The features of windows, and what came after them."""
 
-    windows: Windows
+    features: Features
     targets: Targets
 
 
-def split(
-    panel: Sequence[Prepared], season: Season, rng: np.random.Generator, *, most_training: int
-) -> tuple[Places, Places]:
-    """Choose training windows, and hold-out windows from the ends of the series; their targets do not overlap.
+def split_panel(
+    panel: Sequence[PreparedSeries], season: Season, rng: np.random.Generator, *, max_training_windows: int
+) -> tuple[WindowPositions, WindowPositions]:
+    """Choose training windows, and validation windows from the ends of the series; their targets do not overlap.
 
     Parameters
     ----------
-    panel : sequence of Prepared
+    panel : sequence of PreparedSeries
     season : Season
     rng : numpy.random.Generator
-    most_training : int
-        Training windows at most.
+    max_training_windows : int
 
     Returns
     -------
-    training, held_out : Places
-        Either can be empty, where the series are short or their values missing.
+    training, validation : WindowPositions
+        Either can be empty, if the series are short or their values missing.
     """
     lengths = np.array([len(each.values) for each in panel])
-    usual_horizon = min(HORIZON, max(6, 2 * season.length if season.length < 12 else season.length))
+    usual_horizon = min(NETWORK.horizon, max(6, 2 * season.length if season.length < 12 else season.length))
     horizon = np.minimum(usual_horizon, np.maximum(lengths // 5, 1))
-    week = -(-season.second // usual_horizon) if season.second == 7 * season.length else 0  # so that all its days count
-    origins = int(np.clip(np.ceil(48 / len(panel)), max(3, week), MOST_ORIGINS))
-    held = np.where(lengths < SHORTEST_HELD_OUT, 0, np.clip(lengths // (5 * horizon), 1, origins))
-    held_out = _last_windows(lengths, held, horizon)
-    if len(held_out) > MOST_HELD_OUT:
-        held_out = held_out.rows(rng.choice(len(held_out), MOST_HELD_OUT, replace=False))
-    training = _training_windows(lengths - held * horizon, season, usual_horizon, rng, most_training)
-    return _with_targets(panel, training), _with_targets(panel, held_out)
+    # the windows of a sub-daily series cover all days of the week
+    week = -(-season.second // usual_horizon) if season.second == 7 * season.length else 0
+    per_series = int(np.clip(np.ceil(48 / len(panel)), max(3, week), TUNING.max_validation_windows_per_series))
+    counts = np.where(lengths < TUNING.min_validation_points, 0, np.clip(lengths // (5 * horizon), 1, per_series))
+    validation = _last_positions(lengths, counts, horizon)
+    if len(validation) > TUNING.max_validation_windows:
+        validation = validation.rows(rng.choice(len(validation), TUNING.max_validation_windows, replace=False))
+    training = _training_positions(lengths - counts * horizon, season, usual_horizon, rng, max_training_windows)
+    return _with_targets(panel, training), _with_targets(panel, validation)
 
 
-def examples(panel: Sequence[Prepared], season: Season, places: Places) -> Examples:
-    """Make the windows at these places, and targets; what is missing or beyond the end has no importance."""
+def build_examples(panel: Sequence[PreparedSeries], season: Season, positions: WindowPositions) -> Examples:
+    """Build the examples at these positions; targets that are missing or beyond the end have no importance."""
 
-    def windows_from(start: int) -> Windows:
-        some = places.rows(np.arange(start, min(start + BATCH, len(places))))
+    def build_batch(start: int) -> Features:
+        some = positions.rows(np.arange(start, min(start + NETWORK.batch, len(positions))))
         histories = [panel[i].values[:origin] for i, origin in zip(some.series, some.origin, strict=True)]
-        return extract(*right_aligned(histories, season), season)
+        return extract_features(*align_right(histories, season), season)
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy lets go of the interpreter where it computes
-        joined = Windows.joined([*threads.map(windows_from, range(0, len(places), BATCH))])
-    values, importance = np.zeros((len(places), HORIZON)), np.zeros((len(places), HORIZON), np.float32)
-    for row, (i, origin, end) in enumerate(zip(places.series, places.origin, places.end, strict=True)):
-        stop = min(origin + HORIZON, end)
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy releases the interpreter's lock while it computes
+        features = Features.concatenate([*threads.map(build_batch, range(0, len(positions), NETWORK.batch))])
+    values = np.zeros((len(positions), NETWORK.horizon))
+    importance = np.zeros((len(positions), NETWORK.horizon), np.float32)
+    for row, (i, origin, end) in enumerate(zip(positions.series, positions.origin, positions.end, strict=True)):
+        stop = min(origin + NETWORK.horizon, end)
         values[row, : stop - origin] = panel[i].values[origin:stop]
         importance[row, : stop - origin] = panel[i].observed[origin:stop]
-    z = np.clip((values - joined.location) / joined.scale, -TARGET_LIMIT, TARGET_LIMIT).astype(np.float32)
-    offset = (joined.location / joined.scale).astype(np.float32)
-    return Examples(joined, Targets(z, importance, joined.unit, offset))
+    z = np.clip((values - features.location) / features.scale, -NETWORK.z_limit, NETWORK.z_limit).astype(np.float32)
+    offset = (features.location / features.scale).astype(np.float32)
+    return Examples(features, Targets(z, importance, features.unit, offset))
 
 
-def _last_windows(lengths: Integers, held: Integers, horizon: Integers) -> Places:
-    """Lay so many windows, one before the other, at the end of each series."""
-    series = np.repeat(np.arange(len(lengths)), held)
-    nth = np.arange(len(series)) - np.repeat(np.cumsum(held) - held, held)  # 0 is the last of its series
+def _last_positions(lengths: Integers, counts: Integers, horizon: Integers) -> WindowPositions:
+    """Place so many windows, one before the other, at the end of each series."""
+    series = np.repeat(np.arange(len(lengths)), counts)
+    nth = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)  # 0 is the last of its series
     end = lengths[series] - nth * horizon[series]
-    return Places(series, end - horizon[series], end)
+    return WindowPositions(series, end - horizon[series], end)
 
 
-def _training_windows(
-    lengths: Integers, season: Season, usual_horizon: int, rng: np.random.Generator, most: int
-) -> Places:
-    """Draw windows of series of these lengths, half of them near the end; long series give more, by the root."""
-    first = np.minimum(np.maximum(np.minimum(2 * season.length, lengths // 2), SHORTEST_HISTORY), lengths - 1)
-    room = np.where(lengths > SHORTEST_HISTORY, lengths - first, 0)
+def _training_positions(
+    lengths: Integers, season: Season, usual_horizon: int, rng: np.random.Generator, max_windows: int
+) -> WindowPositions:
+    """Draw windows of series of these lengths, half of them near the end; the longer a series, the more windows."""
+    first = np.minimum(np.maximum(np.minimum(2 * season.length, lengths // 2), TUNING.min_history), lengths - 1)
+    room = np.where(lengths > TUNING.min_history, lengths - first, 0)
     if not room.any():
-        return Places(*np.zeros((3, 0), int))
+        return WindowPositions(*np.zeros((3, 0), int))
     weight = np.sqrt(room)
-    series = rng.choice(len(lengths), min(most, int(room.sum())), p=weight / weight.sum())
+    series = rng.choice(len(lengths), min(max_windows, int(room.sum())), p=weight / weight.sum())
     anywhere = rng.integers(first[series], lengths[series])
     late = lengths[series] - 1 - rng.integers(0, max(2, 2 * usual_horizon), len(series))
     origin = np.where(rng.random(len(series)) < 0.5, anywhere, np.maximum(first[series], late))
-    return Places(series, origin, lengths[series])
+    return WindowPositions(series, origin, lengths[series])
 
 
-def _with_targets(panel: Sequence[Prepared], places: Places) -> Places:
-    """Keep the windows of which not every target is missing."""
-    stops = np.minimum(places.origin + HORIZON, places.end)
-    ranges = zip(places.series, places.origin, stops, strict=True)
-    return places.rows(np.array([panel[i].observed[origin:stop].any() for i, origin, stop in ranges], bool))
+def _with_targets(panel: Sequence[PreparedSeries], positions: WindowPositions) -> WindowPositions:
+    """Keep the windows that have a target."""
+    stops = np.minimum(positions.origin + NETWORK.horizon, positions.end)
+    ranges = zip(positions.series, positions.origin, stops, strict=True)
+    return positions.rows(np.array([panel[i].observed[origin:stop].any() for i, origin, stop in ranges], bool))

@@ -1,4 +1,4 @@
-"""Engines in processes of their own, to be killed, filled up and cut off."""
+"""Engines in processes of their own, which tests may kill, stop and run out of disk space."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ import threading
 import pytest
 import requests
 
-STOPPING = 20  # seconds that a process may take to end
+STOP_TIMEOUT = 20  # seconds that a process may take to end
 
 
 class Serving:
@@ -33,33 +33,33 @@ class Serving:
                 **environment,
             },
         )
-        said = "".join(self.process.stdout.readline() for _ in range(3))
-        if "NIXTLA_BASE_URL" not in said:
-            raise RuntimeError(self.process.communicate(timeout=STOPPING)[1])
-        self.url = re.search(r"NIXTLA_BASE_URL=(\S+)", said)[1]
-        self.key = re.search(r"NIXTLA_API_KEY=(\S+)", said)[1]
+        announced = "".join(self.process.stdout.readline() for _ in range(3))
+        if "NIXTLA_BASE_URL" not in announced:
+            raise RuntimeError(self.process.communicate(timeout=STOP_TIMEOUT)[1])
+        self.url = re.search(r"NIXTLA_BASE_URL=(\S+)", announced)[1]
+        self.key = re.search(r"NIXTLA_API_KEY=(\S+)", announced)[1]
         self.port = int(self.url.rpartition(":")[2])
-        self._of_thread = threading.local()
+        self._thread = threading.local()
         self.stderr = None
 
     def call(self, method, path, body=None):
         """Send a request over this thread's kept connection."""
-        if not hasattr(self._of_thread, "session"):
-            session = self._of_thread.session = requests.Session()
+        if not hasattr(self._thread, "session"):
+            session = self._thread.session = requests.Session()
             session.trust_env = False
             session.headers["Authorization"] = f"Bearer {self.key}"
-        return self._of_thread.session.request(method, self.url + path, json=body, timeout=60)
+        return self._thread.session.request(method, self.url + path, json=body, timeout=60)
 
     def finetune(self, model_id, **fields):
-        return self.call("POST", "/v2/finetune", self.training(output_model_id=model_id, **fields))
+        return self.call("POST", "/v2/finetune", self.finetune_body(output_model_id=model_id, **fields))
 
     def forecast(self, model_id=None, **fields):
-        return self.call("POST", "/v2/forecast", self.asking(finetuned_model_id=model_id, **fields))
+        return self.call("POST", "/v2/forecast", self.forecast_body(finetuned_model_id=model_id, **fields))
 
     def delete(self, model_id):
         return self.call("DELETE", f"/v2/finetuned_models/{model_id}")
 
-    def listed(self):
+    def model_ids(self):
         return {model["id"] for model in self.call("GET", "/v2/finetuned_models").json()["finetuned_models"]}
 
     @staticmethod
@@ -67,15 +67,15 @@ class Serving:
         values = [10 + shift * (i % 5) + i % 7 + 0.1 * i for i in range(length)]
         return {"y": values * n_series, "sizes": [length] * n_series}
 
-    def training(self, shift=0.0, **fields):
+    def finetune_body(self, shift=0.0, **fields):
         return {"series": self.series(shift), "freq": "D", "finetune_steps": 2, **fields}
 
-    def asking(self, **fields):
+    def forecast_body(self, **fields):
         return {"series": self.series(), "freq": "D", "h": 7, **fields}
 
     @contextlib.contextmanager
     def sending(self, data, length=None):
-        """Hold a connection on which the beginning of a finetune request was sent."""
+        """Hold a connection over which the beginning of a finetune request was sent."""
         lines = [
             "POST /v2/finetune HTTP/1.1",
             "Host: engine",
@@ -88,7 +88,7 @@ class Serving:
             yield connection
 
     def limit_files(self, size):
-        """Let the process write no file beyond so many bytes; None lifts the limit."""
+        """Keep the process from writing files of more than so many bytes; None lifts the limit."""
         limit = resource.RLIM_INFINITY if size is None else size
         resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
@@ -101,10 +101,10 @@ class Serving:
         return self._end()
 
     def _end(self):
-        """Wait for the process's end, and return its status."""
+        """Wait for the process to end, and return its status."""
         if self.stderr is None:
             try:
-                _, self.stderr = self.process.communicate(timeout=STOPPING)
+                _, self.stderr = self.process.communicate(timeout=STOP_TIMEOUT)
             finally:
                 self.process.kill()
         return self.process.returncode
@@ -119,7 +119,7 @@ class Serving:
 
 @pytest.fixture
 def serve(tmp_path):
-    """Start engines over one folder, all ended afterwards."""
+    """Start engines over one folder; all are stopped afterwards."""
     with contextlib.ExitStack() as started:
         yield lambda *arguments, **options: started.enter_context(
             Serving(options.pop("home", tmp_path / "home"), *arguments, **options)

@@ -1,4 +1,4 @@
-"""Models on disk: whole or not there, across threads, processes and restarts."""
+"""Models on disk: whole or absent, across threads, processes and restarts."""
 
 import sqlite3
 import subprocess
@@ -9,7 +9,8 @@ import pytest
 
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.local.service.store import DamagedModelError, ModelStore, default_path
+from nixtla_accessor.local.service.errors import DamagedModelError
+from nixtla_accessor.local.service.store import ModelStore, default_path
 
 
 def model(name, created_at="2026-01-01T00:00:00+00:00"):
@@ -36,7 +37,7 @@ def test_an_id_is_taken_once(store):
     assert store.tensors("a") == b"first"
 
 
-def test_what_is_not_there_is_none(store):
+def test_an_absent_model_is_none(store):
     assert store.model("a") is None
     assert store.tensors("a") is None
     assert not store.delete("a")
@@ -66,7 +67,7 @@ def test_many_threads_save_each_id_once(store):
     assert len(store.models()) == 10
 
 
-def test_processes_share_it(store):
+def test_processes_share_a_store(store):
     program = """if True:
         import sys
         from pathlib import Path
@@ -82,20 +83,20 @@ def test_processes_share_it(store):
     assert len(store.models()) == 60
 
 
-def test_home_is_where_the_environment_says(monkeypatch, tmp_path):
+def test_the_environment_chooses_the_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("NIXTLA_ACCESSOR_HOME", str(tmp_path))
     assert default_path() == tmp_path / "models.sqlite"
     monkeypatch.delenv("NIXTLA_ACCESSOR_HOME")
     assert "nixtla_accessor" in str(default_path())
 
 
-def test_a_home_that_cannot_be_written_says_what_to_set(tmp_path):
+def test_a_folder_that_cannot_be_written_names_the_variable_to_set(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="NIXTLA_ACCESSOR_HOME"):
         ModelStore(tmp_path / "file" / "models.sqlite")
 
 
-def test_a_folder_that_was_cleaned_up_is_made_again(store):
+def test_a_deleted_folder_is_created_again(store):
     store.save(model("a"), b"tensors")
     store.path.unlink()
     store.path.parent.rmdir()

@@ -1,4 +1,4 @@
-"""The engine's own description of the endpoint is the contract's, word for word."""
+"""The engine's OpenAPI description of ``/v2/finetune`` equals the contract's, word for word."""
 
 import json
 from pathlib import Path

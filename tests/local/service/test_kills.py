@@ -1,6 +1,6 @@
-"""Engines killed at any moment, stopped in the middle of their work, and started again over the same folder.
+"""Engines that are killed at any moment, stopped while at work, and started again over the same folder.
 
-`KILLS=300 python -m pytest tests/local/test_kills.py` kills more often than the suite does.
+`KILLS=300 python -m pytest tests/local/service/test_kills.py` kills more often than the suite does.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ import requests
 
 KILLS = int(os.environ.get("KILLS", "4"))
 VARIANTS = 3
-LONG = {"finetune_steps": 1_000_000, "finetune_depth": 5}
+LONG_TRAINING = {"finetune_steps": 1_000_000, "finetune_depth": 5}
 
 
 def wait_until(condition, seconds=20):
@@ -27,8 +27,8 @@ def wait_until(condition, seconds=20):
         time.sleep(0.02)
 
 
-class Customers:
-    """Threads that train and delete models until the engine is gone, and remember what they were told."""
+class Clients:
+    """Threads that train and delete models until the engine is gone, and remember what it acknowledged."""
 
     def __init__(self, serving, first):
         self.kept, self.deleted = set(), set()
@@ -52,15 +52,15 @@ class Customers:
                         self.deleted.add(model_id)
 
     @property
-    def told(self):
+    def n_acknowledged(self):
         return len(self.kept) + len(self.deleted)
 
-    def leave(self):
+    def join(self):
         for thread in self._threads:
             thread.join()
 
 
-def test_what_was_acknowledged_survives_kills_and_nothing_half_done_is_listed(serve, tmp_path):
+def test_acknowledged_changes_survive_kills_and_nothing_half_done_is_listed(serve, tmp_path):
     rng = random.Random(KILLS)
     kept, deleted, changes = set(), set(), 0
     serving = serve()
@@ -71,17 +71,17 @@ def test_what_was_acknowledged_survives_kills_and_nothing_half_done_is_listed(se
     expected = [serving.forecast(f"{variant}-first").json() for variant in range(VARIANTS)]
     assert len({str(answer) for answer in expected}) == VARIANTS
     for kill in range(KILLS):
-        customers = Customers(serving, first=1000 * kill)
-        told = rng.randrange(4)
-        wait_until(lambda: customers.told >= told)  # noqa: B023 - at once
+        clients = Clients(serving, first=1000 * kill)
+        enough = rng.randrange(4)
+        wait_until(lambda: clients.n_acknowledged >= enough)  # noqa: B023 - at once
         time.sleep(rng.uniform(0, seconds_of_one))
         serving.kill()
-        customers.leave()
-        kept |= customers.kept
-        deleted |= customers.deleted
-        changes += customers.told
+        clients.join()
+        kept |= clients.kept
+        deleted |= clients.deleted
+        changes += clients.n_acknowledged
         serving = serve()
-        listed = serving.listed()
+        listed = serving.model_ids()
         assert kept <= listed
         assert not deleted & listed
         for model_id in listed:
@@ -98,15 +98,15 @@ def test_what_was_acknowledged_survives_kills_and_nothing_half_done_is_listed(se
 
 
 @pytest.mark.parametrize("signal_", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_when_told_though_at_work(serve, signal_):
+def test_it_stops_when_told_while_at_work(serve, signal_):
     serving = serve()
     answers = []
     threads = [
-        threading.Thread(target=lambda ask=ask: answers.append(ask().status_code))
-        for ask in (
-            lambda: serving.call("POST", "/v2/forecast", serving.asking(h=3_000_000)),
-            lambda: serving.finetune("long", **LONG),
-            lambda: serving.finetune("long", **LONG),
+        threading.Thread(target=lambda send=send: answers.append(send().status_code))
+        for send in (
+            lambda: serving.call("POST", "/v2/forecast", serving.forecast_body(h=3_000_000)),
+            lambda: serving.finetune("long", **LONG_TRAINING),
+            lambda: serving.finetune("long", **LONG_TRAINING),
         )
     ]
     for thread in threads:
@@ -119,10 +119,10 @@ def test_it_ends_when_told_though_at_work(serve, signal_):
         thread.join()
     assert answers == [409, 503, 503]
     with serve() as again:
-        assert again.listed() == set()
+        assert again.model_ids() == set()
 
 
-def test_it_ends_when_told_though_someone_is_still_sending(serve):
+def test_it_stops_when_told_while_a_client_is_still_sending(serve):
     serving = serve()
     with serving.sending(b'{"series": {"y": [1, 2', length=1000):
         started = time.monotonic()
@@ -130,9 +130,9 @@ def test_it_ends_when_told_though_someone_is_still_sending(serve):
         assert time.monotonic() - started < 10
 
 
-def test_a_model_is_trained_though_its_client_hangs_up(serve):
+def test_a_model_is_trained_after_its_client_has_hung_up(serve):
     with serve() as serving:
-        with serving.sending(json.dumps(serving.training(output_model_id="left")).encode()):
+        with serving.sending(json.dumps(serving.finetune_body(output_model_id="left")).encode()):
             pass
-        wait_until(lambda: "left" in serving.listed())
+        wait_until(lambda: "left" in serving.model_ids())
         assert serving.forecast("left").status_code == 200

@@ -1,4 +1,4 @@
-"""BLAS runs on one thread inside, and on as many as before afterwards: in a process that starts with two."""
+"""BLAS runs on one thread inside the context, and on as many as before after it, in a process that starts with two."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ PREPARATION = """
 
 
 def run(scenario):
-    """Run a scenario in a process of its own; skipped where its BLAS has but one thread."""
+    """Run a scenario in a process of its own; skip the test if its BLAS has only one thread."""
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"}
     script = textwrap.dedent(PREPARATION) + textwrap.dedent(scenario)
     done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
@@ -35,7 +35,7 @@ def run(scenario):
         pytest.skip("this BLAS has one thread")
 
 
-def test_the_limit_holds_in_every_thread_and_ends_with_the_last_one_out():
+def test_the_limit_holds_in_every_thread_and_ends_when_the_last_one_leaves():
     run("""
         for _ in range(2):
             inside, leave, seen = threading.Event(), threading.Event(), []
@@ -59,7 +59,7 @@ def test_the_limit_holds_in_every_thread_and_ends_with_the_last_one_out():
     """)
 
 
-def test_an_error_inside_restores_it_too():
+def test_an_error_inside_restores_the_former_limit_too():
     run("""
         @one_blas_thread
         def fail():

@@ -1,24 +1,26 @@
-"""Fine-tuning: deterministic, as deep as asked, really the loss asked for, and harmless."""
+"""Fine-tuning: deterministic, as deep as requested, with the loss requested, and harmless."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nixtla_accessor.local.network.config import NETWORK, TRAINING, TUNING
 from nixtla_accessor.local.network.forecasting import forecast
 from nixtla_accessor.local.network.losses import LOSSES
-from nixtla_accessor.local.network.model import LEVELS, opened_names, pretrained_weights
-from nixtla_accessor.local.network.tuning import RECIPES, SHARES, tune
+from nixtla_accessor.local.network.model import trained_tensors
+from nixtla_accessor.local.network.tuning import tune
+from nixtla_accessor.local.network.weights import pretrained_weights
 from nixtla_accessor.local.pretraining.synthetic import KINDS, generate
 from nixtla_accessor.seasons import Season
 
-MEDIAN = LEVELS.index(0.5)
+MEDIAN = NETWORK.median
 WEEK = Season(7, 0)
 USUAL = {"steps": 8, "depth": 1, "loss": "default", "seed": 0}
 
 
-def odd_panel(n_series=12, n=120, seed=0):
-    """Series unlike the prior: every eleventh day counts, a rhythm that the season does not name."""
+def unusual_panel(n_series=12, n=120, seed=0):
+    """Series unlike those of pretraining: a spike every eleventh day, a period that is not the season."""
     rng = np.random.default_rng(seed)
     t = np.arange(n)
     starts = rng.integers(0, 11, n_series)
@@ -30,39 +32,39 @@ def changed(before, after):
 
 
 def error(weights, train, test):
-    answer = forecast(weights, train, WEEK, len(test[0]))[:, :, MEDIAN]
-    return float(np.abs(answer - np.stack(test)).mean())
+    median = forecast(weights, train, WEEK, len(test[0]))[:, :, MEDIAN]
+    return float(np.abs(median - np.stack(test)).mean())
 
 
 def test_the_outcome_depends_on_the_arguments_alone():
-    base, panel = pretrained_weights(), odd_panel()
+    base, panel = pretrained_weights(), unusual_panel()
     one, again = (tune(base, panel, WEEK, **USUAL) for _ in range(2))
-    assert (one.share, one.steps, one.windows) == (again.share, again.steps, again.windows)
+    assert (one.alpha, one.steps, one.n_windows) == (again.alpha, again.steps, again.n_windows)
     assert changed(one.weights, again.weights) == set()
     for other in ({"seed": 1}, {"steps": 9}, {"depth": 2}, {"loss": "mse"}):
         assert changed(one.weights, tune(base, panel, WEEK, **{**USUAL, **other}).weights)
-    assert changed(one.weights, tune(base, odd_panel(seed=1), WEEK, **USUAL).weights)
+    assert changed(one.weights, tune(base, unusual_panel(seed=1), WEEK, **USUAL).weights)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
-def test_a_depth_changes_all_that_it_opens_and_nothing_else(depth):
+def test_a_depth_changes_all_that_it_trains_and_nothing_else(depth):
     base = pretrained_weights()
-    tuned = tune(base, odd_panel(), WEEK, **{**USUAL, "depth": depth, "steps": 30})
-    assert tuned.share > 0
-    assert changed(base, tuned.weights) == set(opened_names(depth))
+    tuned = tune(base, unusual_panel(), WEEK, **{**USUAL, "depth": depth, "steps": 30})
+    assert tuned.alpha > 0
+    assert changed(base, tuned.weights) == set(trained_tensors(depth))
     assert list(tuned.weights) == list(base)
     assert {tensor.dtype for tensor in tuned.weights.values()} == {np.dtype(np.float32)}
 
 
 def test_the_base_weights_are_not_written_into():
     base = {name: tensor.copy() for name, tensor in pretrained_weights().items()}
-    tune(base, odd_panel(), WEEK, **{**USUAL, "depth": 5})
+    tune(base, unusual_panel(), WEEK, **{**USUAL, "depth": 5})
     assert changed(base, pretrained_weights()) == set()
 
 
-def test_more_steps_and_a_second_tuning_help_a_panel_unlike_the_prior():
+def test_more_steps_and_a_second_tuning_help_on_an_unusual_panel():
     base = pretrained_weights()
-    panel = odd_panel(n_series=30, n=220)
+    panel = unusual_panel(n_series=30, n=220)
     train, test = [values[:-11] for values in panel], [values[-11:] for values in panel]
     before = error(base, train, test)
     few = tune(base, train, WEEK, **{**USUAL, "steps": 10, "depth": 5})
@@ -73,13 +75,13 @@ def test_more_steps_and_a_second_tuning_help_a_panel_unlike_the_prior():
     assert errors[2] < 0.95 * before
 
 
-def test_it_goes_all_the_way_only_where_the_gain_is_plain():
+def test_large_alphas_are_chosen_only_if_the_gain_is_clear():
     base = pretrained_weights()
-    assert tune(base, odd_panel(n_series=60, n=220), WEEK, **USUAL).share > max(SHARES)
+    assert tune(base, unusual_panel(n_series=60, n=220), WEEK, **USUAL).alpha > max(TUNING.alphas)
     monthly = next(kind for kind in KINDS if kind.name == "monthly")
     usual = generate(np.random.default_rng(0), 60, monthly)
     panel = [row[-length:].astype(float) for row, length in zip(usual.values, usual.length, strict=True)]
-    assert tune(base, panel, usual.season, **USUAL).share <= max(SHARES)
+    assert tune(base, panel, usual.season, **USUAL).alpha <= max(TUNING.alphas)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -110,12 +112,12 @@ def test_skewed_series_show_that_the_losses_differ():
     level = {}
     for loss in ("mse", "mae", "mape"):
         tuned = tune(pretrained_weights(), panel, WEEK, steps=60, depth=5, loss=loss, seed=0)
-        assert tuned.share > 0 or loss == "mae"
+        assert tuned.alpha > 0 or loss == "mae"
         level[loss] = forecast(tuned.weights, panel, WEEK, 24)[:, :, MEDIAN].mean()
     assert level["mape"] < level["mae"] < level["mse"]  # towards small values, the median, the mean
 
 
-def test_where_there_is_nothing_to_gain_little_changes():
+def test_little_changes_if_there_is_nothing_to_gain():
     rng = np.random.default_rng(8)
     panel = [rng.normal(size=80).cumsum() for _ in range(20)]
     train, test = [values[:-11] for values in panel], [values[-11:] for values in panel]
@@ -135,11 +137,11 @@ def test_where_there_is_nothing_to_gain_little_changes():
         [[1.0] + [np.nan] * 40],
     ],
 )
-def test_series_too_short_to_train_on_give_the_base_back(panel):
+def test_series_too_short_to_train_on_return_the_base_weights(panel):
     base = pretrained_weights()
     tuned = tune(base, [np.array(values) for values in panel], WEEK, **USUAL)
     assert tuned.weights is base
-    assert (tuned.share, tuned.steps, tuned.windows) == (0.0, 0, 0)
+    assert (tuned.alpha, tuned.steps, tuned.n_windows) == (0.0, 0, 0)
 
 
 @settings(max_examples=25, deadline=None)
@@ -160,17 +162,17 @@ def test_weights_stay_finite_whatever_the_series(panel, loss, depth):
     assert all(np.isfinite(tensor).all() for tensor in tuned.weights.values())
 
 
-def test_progress_is_told_of_every_step_and_windows_are_counted():
-    told = []
-    tuned = tune(pretrained_weights(), odd_panel(), WEEK, **{**USUAL, "depth": 5}, progress=told.append)
-    assert told == list(range(1, 9))
+def test_progress_is_called_at_every_step_and_windows_are_counted():
+    steps = []
+    tuned = tune(pretrained_weights(), unusual_panel(), WEEK, **{**USUAL, "depth": 5}, progress=steps.append)
+    assert steps == list(range(1, 9))
     assert tuned.steps == 8
-    assert tuned.windows == 8 * RECIPES[5].batch
+    assert tuned.n_windows == 8 * TRAINING[5].batch
 
 
 def test_missing_values_are_not_targets():
     rng = np.random.default_rng(0)
-    panel = odd_panel()
+    panel = unusual_panel()
     holed = [np.where(rng.random(len(values)) < 0.2, np.nan, values) for values in panel]
     tuned = tune(pretrained_weights(), holed, WEEK, **USUAL)
     assert tuned.steps == 8

@@ -7,29 +7,24 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from nixtla_accessor.local.network.baselines import N_BASES
+from nixtla_accessor.local.network.baselines import N_BASELINES
+from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import N_INPUTS
-from nixtla_accessor.local.network.history import HORIZON
-from nixtla_accessor.local.network.model import (
-    KNOTS,
-    LEVELS,
-    N_BLOCKS,
-    backward,
+from nixtla_accessor.local.network.model import backward, forward, run_frozen_layers, trained_tensors
+from nixtla_accessor.local.network.weights import (
     dump_weights,
-    forward,
-    frozen_part,
     initial_weights,
     load_weights,
-    opened_names,
     pretrained_weights,
-    shapes,
+    tensor_shapes,
 )
 
+HORIZON, LEVELS, KNOTS = NETWORK.horizon, NETWORK.quantile_levels, NETWORK.knots
 N_WINDOWS = 4
 
 
-def written_again(weights, inputs, bases, unit):
-    """The network as its docstrings describe it, one window and one step at a time."""
+def slow_network(weights, inputs, baselines, unit):
+    """Compute the network as its docstring describes it, one window and one step at a time."""
 
     def norm(x, name):
         centred = x - anp.mean(x)
@@ -41,23 +36,23 @@ def written_again(weights, inputs, bases, unit):
     def gelu(x):
         return 0.5 * x * (1 + anp.tanh(anp.sqrt(2 / anp.pi) * (x + 0.044715 * x**3)))
 
-    answers = []
-    for x, simple, one in zip(inputs, bases, unit, strict=True):
+    quantiles = []
+    for x, simple, one in zip(inputs, baselines, unit, strict=True):
         stream = linear(x, "input")
-        for block in range(N_BLOCKS):
+        for block in range(NETWORK.n_blocks):
             hidden = gelu(linear(norm(stream, f"block{block}.norm"), f"block{block}.expand"))
             stream = stream + linear(hidden, f"block{block}.contract")
         stream = norm(stream, "norm")
         correction = anp.reshape(linear(stream, "correction"), (HORIZON, len(LEVELS)))
-        logits = anp.reshape(linear(stream, "mix"), (len(KNOTS), N_BASES))
+        logits = anp.reshape(linear(stream, "mix"), (len(KNOTS), N_BASELINES))
         for step in range(HORIZON):
             right = next(i for i, knot in enumerate(KNOTS) if knot >= step + 1)
             left = max(right - 1, 0)
             span = np.log(KNOTS[right] / KNOTS[left])
-            share = np.log((step + 1) / KNOTS[left]) / span if span else 0.0
-            mixed = anp.exp(logits[left] * (1 - share) + logits[right] * share)
-            answers.append(anp.dot(simple[step], mixed / anp.sum(mixed)) + one[0] * correction[step])
-    return anp.reshape(anp.array(answers), (len(inputs), HORIZON, len(LEVELS)))
+            weight = np.log((step + 1) / KNOTS[left]) / span if span else 0.0
+            mixed = anp.exp(logits[left] * (1 - weight) + logits[right] * weight)
+            quantiles.append(anp.dot(simple[step], mixed / anp.sum(mixed)) + one[0] * correction[step])
+    return anp.reshape(anp.array(quantiles), (len(inputs), HORIZON, len(LEVELS)))
 
 
 @pytest.fixture(scope="module")
@@ -66,43 +61,43 @@ def example():
     rng = np.random.default_rng(7)
     weights = {name: w + rng.normal(0, 0.05, w.shape) for name, w in initial_weights(rng).items()}
     inputs = rng.normal(size=(N_WINDOWS, N_INPUTS))
-    bases = rng.normal(size=(N_WINDOWS, HORIZON, N_BASES))
+    baselines = rng.normal(size=(N_WINDOWS, HORIZON, N_BASELINES))
     unit = rng.uniform(0.2, 2, (N_WINDOWS, 1))
     weighting = rng.normal(size=(N_WINDOWS, HORIZON, len(LEVELS)))
-    return weights, inputs, bases, unit, weighting
+    return weights, inputs, baselines, unit, weighting
 
 
 @pytest.fixture(scope="module")
 def true_gradients(example):
-    weights, inputs, bases, unit, weighting = example
-    return grad(lambda w: anp.sum(written_again(w, inputs, bases, unit) * weighting))(weights)
+    weights, inputs, baselines, unit, weighting = example
+    return grad(lambda w: anp.sum(slow_network(w, inputs, baselines, unit) * weighting))(weights)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
 def test_forward_at_every_depth_is_the_network(example, depth):
-    weights, inputs, bases, unit, _ = example
-    quantiles, _ = forward(weights, frozen_part(weights, inputs, depth), bases, unit, depth)
-    np.testing.assert_allclose(quantiles, written_again(weights, inputs, bases, unit), rtol=1e-6, atol=1e-6)
+    weights, inputs, baselines, unit, _ = example
+    quantiles, _ = forward(weights, run_frozen_layers(weights, inputs, depth), baselines, unit, depth)
+    np.testing.assert_allclose(quantiles, slow_network(weights, inputs, baselines, unit), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 4, 5])
 def test_gradients_are_those_of_an_independent_differentiator(example, true_gradients, depth):
-    weights, inputs, bases, unit, weighting = example
-    _, tape = forward(weights, frozen_part(weights, inputs, depth), bases, unit, depth)
+    weights, inputs, baselines, unit, weighting = example
+    _, tape = forward(weights, run_frozen_layers(weights, inputs, depth), baselines, unit, depth)
     gradients = backward(weights, tape, weighting)
-    assert set(gradients) == set(opened_names(depth))
+    assert set(gradients) == set(trained_tensors(depth))
     for name, gradient in gradients.items():
         size = np.abs(true_gradients[name]).max()
         np.testing.assert_allclose(gradient, true_gradients[name], atol=1e-6 * size, rtol=1e-5, err_msg=name)
 
 
 def test_gradients_agree_with_finite_differences(example):
-    weights, inputs, bases, unit, weighting = example
+    weights, inputs, baselines, unit, weighting = example
 
     def value():
-        return float((forward(weights, inputs, bases, unit, 5)[0] * weighting).sum())
+        return float((forward(weights, inputs, baselines, unit, 5)[0] * weighting).sum())
 
-    gradients = backward(weights, forward(weights, inputs, bases, unit, 5)[1], weighting)
+    gradients = backward(weights, forward(weights, inputs, baselines, unit, 5)[1], weighting)
     rng = np.random.default_rng(3)
     for name, tensor in weights.items():
         place = tuple(rng.integers(0, size) for size in tensor.shape)
@@ -116,31 +111,31 @@ def test_gradients_agree_with_finite_differences(example):
 
 
 def test_single_precision_is_kept(example):
-    weights, inputs, bases, unit, weighting = example
+    weights, inputs, baselines, unit, weighting = example
     single = {name: w.astype(np.float32) for name, w in weights.items()}
-    arrays = [a.astype(np.float32) for a in (inputs, bases, unit)]
+    arrays = [a.astype(np.float32) for a in (inputs, baselines, unit)]
     quantiles, tape = forward(single, *arrays, 5)
     gradients = backward(single, tape, weighting.astype(np.float32))
     assert quantiles.dtype == np.float32
     assert {gradient.dtype for gradient in gradients.values()} == {np.dtype(np.float32)}
 
 
-def test_each_depth_opens_more_and_the_fifth_all():
-    opened = [set(opened_names(depth)) for depth in (1, 2, 3, 4, 5)]
-    assert all(less < more for less, more in pairwise(opened))
-    assert opened[-1] == set(shapes())
-    assert not any(name.startswith(("block", "input")) for name in opened[0])
+def test_each_depth_trains_more_and_the_fifth_all():
+    trained = [set(trained_tensors(depth)) for depth in (1, 2, 3, 4, 5)]
+    assert all(less < more for less, more in pairwise(trained))
+    assert trained[-1] == set(tensor_shapes())
+    assert not any(name.startswith(("block", "input")) for name in trained[0])
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 0), (np.float16, 1e-3)])
-def test_weights_survive_being_written_and_read(tmp_path, dtype, tolerance):
+def test_weights_are_the_same_after_writing_and_reading(tmp_path, dtype, tolerance):
     weights = initial_weights(np.random.default_rng(0))
     data = dump_weights(weights, dtype=dtype)
     path = tmp_path / "weights.safetensors"
     path.write_bytes(data)
     for source in (data, path):
         again = load_weights(source)
-        assert list(again) == list(shapes())
+        assert list(again) == list(tensor_shapes())
         for name, tensor in again.items():
             assert tensor.dtype == np.float32
             np.testing.assert_allclose(tensor, weights[name], rtol=tolerance, atol=tolerance * 0.1)

@@ -1,4 +1,4 @@
-"""Windows of the past, against plain loops."""
+"""Windows of backtests, against plain loops."""
 
 import numpy as np
 from hypothesis import given
@@ -23,7 +23,7 @@ def test_the_last_windows_end_with_their_series(sizes, horizon, n_windows, step)
 
 
 @given(sizes_of_panels, lengths, st.integers(1, 20))
-def test_all_windows_cover_all_but_the_beginning_once(sizes, horizon, history):
+def test_all_windows_cover_each_series_except_its_beginning_once(sizes, horizon, history):
     windows = all_windows(np.array(sizes), horizon, history)
     steps, inside = windows.steps(np.array(sizes))
     for number, size in enumerate(sizes):

@@ -1,4 +1,4 @@
-"""Forecasts: their units, missing values, odd series, many steps, and any level."""
+"""Forecasts: their units, missing values, unusual series, many steps, and any quantile."""
 
 from statistics import NormalDist
 
@@ -8,15 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import input_size
-from nixtla_accessor.local.network.forecasting import forecast, prepared, quantile_at
-from nixtla_accessor.local.network.model import LEVELS, pretrained_weights
+from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.preparation import prepare_series
+from nixtla_accessor.local.network.quantiles import interpolate_quantile
+from nixtla_accessor.local.network.weights import pretrained_weights
 from nixtla_accessor.seasons import Season, season_of
 
-MEDIAN = LEVELS.index(0.5)
+LEVELS = NETWORK.quantile_levels
+MEDIAN = NETWORK.median
 MONTHS = Season(12, 0)
 
-ODD_SERIES = {
+UNUSUAL_SERIES = {
     "one value": [3.0],
     "one zero": [0.0],
     "constant": [7.0] * 50,
@@ -44,8 +48,8 @@ def seasonal_panel(n_series=5, n=96, m=12, seed=0):
 
 @pytest.mark.parametrize("freq", ["YE", "QE", "ME", "W", "D", "h", "15min", "5min"])
 @pytest.mark.parametrize("horizon", [1, 24, 60])
-def test_any_series_has_a_finite_forecast_that_does_not_cross(freq, horizon):
-    series = [np.array(values) for values in ODD_SERIES.values()]
+def test_any_series_has_finite_quantiles_that_do_not_cross(freq, horizon):
+    series = [np.array(values) for values in UNUSUAL_SERIES.values()]
     with np.errstate(over="raise", divide="raise", invalid="raise"):
         quantiles = forecast(pretrained_weights(), series, season_of(freq), horizon)
     assert quantiles.shape == (len(series), horizon, len(LEVELS))
@@ -53,19 +57,19 @@ def test_any_series_has_a_finite_forecast_that_does_not_cross(freq, horizon):
     assert np.isfinite(quantiles).all()
     assert (quantiles[:, :, 1:] >= quantiles[:, :, :-1]).all()
     with np.errstate(over="raise"):
-        assert all(np.isfinite(quantile_at(quantiles, level)).all() for level in (0.001, 0.03, 0.3, 0.9999))
+        assert all(np.isfinite(interpolate_quantile(quantiles, level)).all() for level in (0.001, 0.03, 0.3, 0.9999))
 
 
-def test_a_constant_goes_on_and_nothing_seen_is_zero():
+def test_a_constant_is_continued_and_an_unseen_series_is_zero():
     constant, nothing = forecast(pretrained_weights(), [np.full(40, 7.0), np.full(4, np.nan)], MONTHS, 12)
     np.testing.assert_allclose(constant, 7, rtol=1e-3)
     np.testing.assert_allclose(nothing, 0, atol=1e-6)
 
 
-def test_a_season_is_carried_on():
+def test_a_season_is_continued():
     season = np.array([10.0, 20, 35, 50, 80, 95, 90, 70, 45, 30, 18, 12])
-    answer = forecast(pretrained_weights(), [np.tile(season, 8)], MONTHS, 18)[0, :, MEDIAN]
-    np.testing.assert_allclose(answer, np.resize(season, 18), atol=4)
+    median = forecast(pretrained_weights(), [np.tile(season, 8)], MONTHS, 18)[0, :, MEDIAN]
+    np.testing.assert_allclose(median, np.resize(season, 18), atol=4)
 
 
 def test_forecasts_of_no_series_and_of_many_batches():
@@ -122,10 +126,10 @@ def test_missing_values_are_filled_and_hardly_change_the_forecast():
 
 
 def test_gaps_are_filled_between_neighbours_and_at_the_end_from_the_season_before():
-    filled = prepared(np.array([np.nan, 1.0, np.nan, np.nan, 4.0, 8.0, np.nan, np.nan, np.nan]), Season(2, 0))
+    filled = prepare_series(np.array([np.nan, 1.0, np.nan, np.nan, 4.0, 8.0, np.nan, np.nan, np.nan]), Season(2, 0))
     np.testing.assert_array_equal(np.ldexp(filled.values, filled.exponent), [1, 2, 3, 4, 8, 4, 8, 4])
     assert filled.observed.tolist() == [True, False, False, True, True, False, False, False]
-    alone = prepared(np.array([4.0, np.nan]), Season(12, 0))
+    alone = prepare_series(np.array([4.0, np.nan]), Season(12, 0))
     np.testing.assert_array_equal(np.ldexp(alone.values, alone.exponent), [4, 4])
 
 
@@ -143,20 +147,20 @@ LEVEL = st.floats(0.0001, 0.9999)
 @settings(max_examples=200, deadline=None)
 @given(SORTED, LEVEL, LEVEL)
 def test_quantiles_at_any_two_levels_do_not_cross(quantiles, one, other):
-    lower, upper = (quantile_at(quantiles, level) for level in sorted((one, other)))
+    lower, upper = (interpolate_quantile(quantiles, level) for level in sorted((one, other)))
     assert lower.shape == (3, 2)
     assert (lower <= upper).all()
 
 
 @settings(max_examples=50, deadline=None)
 @given(SORTED)
-def test_quantiles_at_the_networks_levels_are_its_answers(quantiles):
+def test_quantiles_at_the_networks_levels_are_its_own(quantiles):
     for i, level in enumerate(LEVELS):
-        np.testing.assert_array_equal(quantile_at(quantiles, level), quantiles[..., i])
+        np.testing.assert_array_equal(interpolate_quantile(quantiles, level), quantiles[..., i])
 
 
 def test_quantiles_of_a_normal_distribution_are_read_exactly():
     normal = NormalDist(5, 3)
     quantiles = np.array([[normal.inv_cdf(level) for level in LEVELS]])
     for level in (0.001, 0.01, 0.05, 0.25, 0.495, 0.62, 0.95, 0.995, 0.9999):
-        assert quantile_at(quantiles, level)[0] == pytest.approx(normal.inv_cdf(level))
+        assert interpolate_quantile(quantiles, level)[0] == pytest.approx(normal.inv_cdf(level))

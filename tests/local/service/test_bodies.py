@@ -1,4 +1,4 @@
-"""Parsing of bodies piece by piece: what orjson makes of the whole, whatever the text is."""
+"""Parsing of bodies piece by piece: the same as orjson parses from the whole, whatever the text is."""
 
 import json
 
@@ -32,16 +32,16 @@ def small_pieces():
         yield
 
 
-def of_whole(text):
-    """What the text means, parsed at once; None where it is no JSON."""
+def parse_whole(text):
+    """Parse the text at once; None if it is not JSON."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
 
 
-def of_pieces(text):
-    """What the text means, parsed piece by piece, and whether the values came as an array."""
+def parse_pieces(text):
+    """Parse the text piece by piece; return also whether the values came as an array."""
     try:
         document = parse(bytearray(text))
     except orjson.JSONDecodeError:
@@ -57,13 +57,13 @@ def of_pieces(text):
 @given(requests, st.sampled_from([None, 1]))
 def test_a_request_means_the_same_in_pieces(request, indent):
     text = json.dumps(request, indent=indent).encode()
-    assert of_pieces(text)[0] == of_whole(text)
+    assert parse_pieces(text)[0] == parse_whole(text)
 
 
 @given(anything)
 def test_anything_else_means_the_same_too(document):
     text = json.dumps(document).encode()
-    assert of_pieces(text)[0] == of_whole(text)
+    assert parse_pieces(text)[0] == parse_whole(text)
 
 
 @given(requests, st.data())
@@ -72,13 +72,13 @@ def test_a_broken_text_is_broken_in_pieces(request, data):
     begin = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(begin, min(begin + 4, len(text))))
     text = text[:begin] + data.draw(st.sampled_from([b"", b",", b"]", b"[", b'"', b" ", b"nan"])) + text[end:]
-    assert of_pieces(text)[0] == of_whole(text)
+    assert parse_pieces(text)[0] == parse_whole(text)
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 100])
 def test_values_come_as_an_array(length):
     text = json.dumps({"series": {"y": list(range(length)), "sizes": [length]}, "freq": "D"}).encode()
-    assert of_pieces(text) == (orjson.loads(text), True)
+    assert parse_pieces(text) == (orjson.loads(text), True)
 
 
 @pytest.mark.parametrize(
@@ -97,5 +97,5 @@ def test_values_come_as_an_array(length):
         b'[{"y": [1, 2]}]',
     ],
 )
-def test_what_is_not_plainly_the_values_is_left_as_it_is(text):
-    assert of_pieces(text) == (orjson.loads(text), False)
+def test_anything_that_is_not_clearly_the_values_is_left_as_it_is(text):
+    assert parse_pieces(text) == (orjson.loads(text), False)

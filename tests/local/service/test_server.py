@@ -1,4 +1,4 @@
-"""The contract over real HTTP: keys, encodings, answers and refusals of the local engine."""
+"""The contract over real HTTP: keys, encodings, responses and refusals of the local engine."""
 
 import gzip
 import hashlib
@@ -17,8 +17,6 @@ import zstandard
 from safetensors.numpy import save
 
 from nixtla_accessor.local.service.embedded import start_engine
-
-LOSSES = ["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +78,7 @@ class TestKeys:
                 assert answer.status_code == 401
                 assert isinstance(answer.json()["detail"], str)
 
-    def test_the_key_is_asked_before_the_body_is_read(self, engine):
+    def test_the_key_is_checked_before_the_body_is_read(self, engine):
         answer = requests.post(engine.base_url + "/v2/finetune", data=b"{broken", timeout=10)
         assert answer.status_code == 401
 
@@ -91,7 +89,7 @@ class TestKeys:
 
 
 def streamed_zstd(data):
-    """Compress to one zstd stream that does not tell its size, as streaming compressors do."""
+    """Compress to one zstd stream without its size, as streaming compressors do."""
     out = io.BytesIO()
     with zstandard.ZstdCompressor().stream_writer(out, closefd=False) as writer:
         writer.write(data)
@@ -139,7 +137,7 @@ class TestEncodings:
 
 
 class TestFinetune:
-    def test_the_answer_is_the_contracts(self, call, model):
+    def test_the_response_is_the_contracts(self, call, model):
         answer = call("POST", "/v2/finetune", body())
         assert answer.status_code == 200
         assert set(answer.json()) == {"input_tokens", "output_tokens", "finetune_tokens", "finetuned_model_id"}
@@ -147,7 +145,7 @@ class TestFinetune:
         assert answer.json()["finetune_tokens"] == 360
         call("DELETE", f"/v2/finetuned_models/{answer.json()['finetuned_model_id']}")
 
-    def test_what_is_known_of_a_model(self, call, model):
+    def test_the_metadata_of_a_model(self, call, model):
         known = call("GET", f"/v2/finetuned_models/{model}").json()
         assert known["id"] == model
         assert (known["steps"], known["depth"], known["loss"], known["model"], known["freq"]) == (
@@ -160,7 +158,7 @@ class TestFinetune:
         assert known["base_model_id"] == "None"
         assert known in call("GET", "/v2/finetuned_models").json()["finetuned_models"]
 
-    def test_a_chain_goes_on_from_a_model_and_outlives_it(self, call, model):
+    def test_a_model_tuned_from_another_outlives_it(self, call, model):
         child = call("POST", "/v2/finetune", body(finetuned_model_id=model)).json()["finetuned_model_id"]
         assert call("GET", f"/v2/finetuned_models/{child}").json()["base_model_id"] == model
         assert call("DELETE", f"/v2/finetuned_models/{model}").status_code == 204
@@ -190,7 +188,7 @@ class TestFinetune:
         assert set(statuses[1:]) <= {409, 422}
         call("DELETE", "/v2/finetuned_models/at-once")
 
-    def test_more_than_it_takes_are_told_to_come_back(self, engine, call):
+    def test_too_many_trainings_are_told_to_come_back(self, engine, call):
         sent = body(1, 40, finetune_steps=300)
         with ThreadPoolExecutor(40) as pool:
             answers = [
@@ -203,7 +201,7 @@ class TestFinetune:
             else:
                 assert int(answer.headers["Retry-After"]) > 0
 
-    def test_a_model_of_another_version_is_told_apart(self, call, model, engine_home):
+    def test_a_model_of_another_version_is_recognised(self, call, model, engine_home):
         tensors = save({"of": np.zeros(3), "another": np.ones(2)})
         with closing(sqlite3.connect(engine_home / "models.sqlite")) as database, database:
             statement = "UPDATE models SET tensors = ?, sha256 = ?, created_at = 'y' WHERE id = ?"
@@ -272,7 +270,7 @@ class TestForecast:
             answer = call("POST", "/v2/forecast", {"series": alone, "freq": "MS", "h": 12}).json()
             np.testing.assert_allclose(answer["mean"], together[i], rtol=1e-4)
 
-    def test_a_tuned_model_forecasts_otherwise(self, call):
+    def test_a_tuned_model_has_other_forecasts(self, call):
         call("DELETE", "/v2/finetuned_models/differs")
         call("POST", "/v2/finetune", body(finetune_steps=30, finetune_depth=5, output_model_id="differs"))
         tuned = call("POST", "/v2/forecast", forecast_body(finetuned_model_id="differs"))
@@ -280,7 +278,7 @@ class TestForecast:
         assert tuned.json()["mean"] != call("POST", "/v2/forecast", forecast_body()).json()["mean"]
         call("DELETE", "/v2/finetuned_models/differs")
 
-    def test_it_may_tune_on_the_way(self, call):
+    def test_a_forecast_can_tune_first(self, call):
         tuned = call("POST", "/v2/forecast", forecast_body(finetune_steps=30, finetune_depth=5))
         assert tuned.status_code == 200
         assert tuned.json()["finetune_tokens"] == 180 * 30
@@ -309,7 +307,7 @@ class TestCrossValidation:
             np.testing.assert_allclose(alone["intervals"]["lo-80"], lowest, rtol=1e-4)
 
     @pytest.mark.parametrize("refit", [True, False])
-    def test_it_tunes_on_nothing_that_a_window_forecasts(self, call, refit):
+    def test_it_does_not_tune_on_values_that_a_window_forecasts(self, call, refit):
         tuning = {"h": 6, "n_windows": 2, "finetune_steps": 20, "finetune_depth": 5, "refit": refit}
         before = call("POST", "/v2/cross_validation", forecast_body() | tuning).json()
         untuned = call("POST", "/v2/cross_validation", forecast_body() | {"h": 6, "n_windows": 2}).json()
@@ -333,7 +331,7 @@ class TestCrossValidation:
 
 
 class TestAnomalies:
-    def test_a_spike_is_found_and_the_usual_is_not(self, call):
+    def test_a_spike_is_found_and_usual_values_are_not(self, call):
         y, sizes = values()
         y[60 + 50] += 30
         answer = call("POST", "/v2/anomaly_detection", {"series": {"y": y, "sizes": sizes}, "freq": "MS"}).json()
@@ -399,7 +397,7 @@ class TestRefusals:
         [b"", b"{", b"[]", b"null", b"3", b'{"series":', b"\xff\xfe", b'{"series":{"y":[NaN]}}', b"[" * 5000],
     )
     @pytest.mark.parametrize("path", ["/v2/finetune", "/v2/forecast"])
-    def test_a_body_that_is_no_request_is_a_4xx(self, call, path, data):
+    def test_a_body_that_is_not_a_request_is_a_4xx(self, call, path, data):
         answer = call("POST", path, data=data, headers={"Content-Type": "application/json"})
         assert answer.status_code in (400, 422), answer.text
         assert answer.json()["detail"]
@@ -410,7 +408,7 @@ class TestRefusals:
         assert "987654" not in call("POST", "/v2/finetune", sent).text
 
     @pytest.mark.parametrize("path", ["/v2/finetuned_models/no%20spaces", "/v2/finetuned_models/" + "x" * 37])
-    def test_an_id_that_cannot_be_one_is_a_422(self, call, path):
+    def test_an_invalid_id_is_a_422(self, call, path):
         assert call("GET", path).status_code == 422
 
     @pytest.mark.parametrize(
@@ -422,15 +420,15 @@ class TestRefusals:
             ("/v2/anomaly_detection", {}, 3 * 3 * 36),
         ],
     )
-    def test_an_answer_too_long_is_a_422_that_says_how_long(self, call, monkeypatch, path, fields, numbers):
-        monkeypatch.setattr("nixtla_accessor.local.service.answers.MOST_ANSWERED", numbers)
+    def test_too_long_an_answer_is_a_422_that_says_how_long(self, call, monkeypatch, path, fields, numbers):
+        monkeypatch.setattr("nixtla_accessor.local.service.intervals.MAX_ANSWER_NUMBERS", numbers)
         assert call("POST", path, forecast_body(**fields)).status_code == 200
-        monkeypatch.setattr("nixtla_accessor.local.service.answers.MOST_ANSWERED", numbers - 1)
+        monkeypatch.setattr("nixtla_accessor.local.service.intervals.MAX_ANSWER_NUMBERS", numbers - 1)
         answer = call("POST", path, forecast_body(**fields))
         assert answer.status_code == 422
-        assert f"at most {numbers - 1:,} numbers to answer, found {numbers:,}" in answer.json()["detail"][0]["msg"]
+        assert f"an answer of at most {numbers - 1:,} numbers, found {numbers:,}" in answer.json()["detail"][0]["msg"]
 
-    def test_a_frequency_that_means_nothing_is_a_422(self, call):
+    def test_an_unknown_frequency_is_a_422(self, call):
         answer = call("GET", "/model_params?model=m&freq=fortnight")
         assert answer.status_code == 422
         assert answer.json()["detail"][0]["loc"] == ["query", "freq"]

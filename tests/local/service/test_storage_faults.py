@@ -1,4 +1,4 @@
-"""No space left, and damaged files: an error in words for the one call, while all else goes on."""
+"""No space left, and damaged files: a clear error for the one call, while everything else works."""
 
 import contextlib
 import re
@@ -15,7 +15,7 @@ PAGE = 4096  # bytes of SQLite's file
 
 
 class LimitedFiles:
-    """The engine's process may let no file grow: what a quota does."""
+    """The engine's process cannot let files grow, as with a quota."""
 
     def __init__(self, serving):
         self._serving = serving
@@ -28,7 +28,7 @@ class LimitedFiles:
 
 
 class FullDisk:
-    """A small file system of its own, filled up with another file."""
+    """A small file system, filled up with another file."""
 
     def __init__(self, serving):
         self._filling = serving.home / "filling"
@@ -60,7 +60,7 @@ def engine_and_disk(request, serve):
         yield serving, request.param(serving)
 
 
-def test_no_space_is_an_error_for_the_models_that_it_would_take(engine_and_disk):
+def test_no_space_is_an_error_for_new_models_only(engine_and_disk):
     serving, disk = engine_and_disk
     assert serving.finetune("before").status_code == 200
     expected = serving.forecast("before").json()
@@ -71,14 +71,14 @@ def test_no_space_is_an_error_for_the_models_that_it_would_take(engine_and_disk)
         assert re.search(r"models\.sqlite.*(disk I/O error|full).*Make room", answer.json()["detail"])
         assert serving.forecast("before").json() == expected
         assert serving.forecast("too-much").status_code == 404
-        assert serving.listed() == {"before"}
+        assert serving.model_ids() == {"before"}
     disk.free()
     assert serving.finetune("too-much").status_code == 200
     assert serving.forecast("before").json() == expected
-    assert serving.listed() == {"before", "too-much"}
+    assert serving.model_ids() == {"before", "too-much"}
 
 
-def test_a_client_does_not_train_again_what_could_not_be_kept(serve):
+def test_a_client_does_not_train_again_what_could_not_be_saved(serve):
     with serve() as serving:
         LimitedFiles(serving).fill()
         with nixtla_accessor.connect(serving.key, serving.url, progress=False) as client:
@@ -95,7 +95,7 @@ def damage(path, data, *, at=0):
         file.write(data)
 
 
-def test_a_damaged_model_is_gone_and_the_others_are_not(serve, tmp_path):
+def test_a_damaged_model_is_refused_and_the_others_work(serve, tmp_path):
     with serve() as serving:
         for name in ("one", "two"):
             assert serving.finetune(name).status_code == 200
@@ -115,7 +115,7 @@ def test_a_damaged_model_is_gone_and_the_others_are_not(serve, tmp_path):
 
 
 @pytest.mark.parametrize("places", [[0], range(1, 40)], ids=["its beginning", "its pages"])
-def test_a_damaged_file_is_said_in_words_when_at_work_and_at_the_start(serve, tmp_path, places):
+def test_a_damaged_file_is_a_clear_error_when_at_work_and_at_the_start(serve, tmp_path, places):
     path = tmp_path / "home" / "models.sqlite"
     with serve() as serving:
         assert serving.finetune("lost").status_code == 200
@@ -133,5 +133,5 @@ def test_a_damaged_file_is_said_in_words_when_at_work_and_at_the_start(serve, tm
         serve()
     path.rename(tmp_path / "moved-away")
     with serve() as serving:
-        assert serving.listed() == set()
+        assert serving.model_ids() == set()
         assert serving.finetune("lost").status_code == 200

@@ -1,13 +1,16 @@
-"""Each loss and its gradient, against definitions written again and an independent differentiator."""
+"""Each loss and its gradient, against a second definition and an independent differentiator."""
 
 import autograd.numpy as anp
 import numpy as np
 import pytest
 from autograd import grad
 
-from nixtla_accessor.local.network.losses import LOSSES, Targets, loss
-from nixtla_accessor.local.network.model import LEVELS, MEDIAN
+from nixtla_accessor.contract import FINETUNE_LOSSES
+from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.losses import LOSSES, Targets, compute_loss
 
+LEVELS = NETWORK.quantile_levels
+MEDIAN = NETWORK.median
 WINDOWS, STEPS = 5, 24
 OTHERS = [i for i in range(len(LEVELS)) if i != MEDIAN]
 
@@ -66,26 +69,26 @@ def by_window(name, quantiles, targets):
     if name in ("mape", "smape", "poisson"):
         size = np.maximum(np.abs(targets.values + targets.offset), 0.1 * targets.unit)
         relative = np.sum(importance * targets.unit / size) / np.sum(importance)
-    light = anp.sum(importance * pinball(quantiles, targets, dict.fromkeys(OTHERS, 1)), 1) / weight
-    return point + 0.3 * relative * light
+    others = anp.sum(importance * pinball(quantiles, targets, dict.fromkeys(OTHERS, 1)), 1) / weight
+    return point + 0.3 * relative * others
 
 
 @pytest.mark.parametrize("level", [3.0, 50.0, -4.0])
 @pytest.mark.parametrize("name", LOSSES)
 def test_values_and_gradients(name, level):
     quantiles, targets = example(level=level)
-    answer = loss(name, quantiles, targets)
-    np.testing.assert_allclose(answer.by_window, by_window(name, quantiles, targets), rtol=1e-6)
-    share = targets.importance.sum(1) / targets.importance.sum()
-    expected = grad(lambda q: anp.sum(share * by_window(name, q, targets)))(quantiles)
-    np.testing.assert_allclose(answer.gradient, expected, rtol=1e-5, atol=1e-7)
+    loss = compute_loss(name, quantiles, targets)
+    np.testing.assert_allclose(loss.by_window, by_window(name, quantiles, targets), rtol=1e-6)
+    weight = targets.importance.sum(1) / targets.importance.sum()
+    expected = grad(lambda q: anp.sum(weight * by_window(name, q, targets)))(quantiles)
+    np.testing.assert_allclose(loss.gradient, expected, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_gradients_agree_with_finite_differences(name):
     quantiles, targets = example(1)
-    gradient = loss(name, quantiles, targets).gradient
-    share = targets.importance.sum(1) / targets.importance.sum()
+    gradient = compute_loss(name, quantiles, targets).gradient
+    weight = targets.importance.sum(1) / targets.importance.sum()
     rng = np.random.default_rng(2)
     for _ in range(20):
         place = (rng.integers(WINDOWS), rng.integers(STEPS), rng.choice([MEDIAN, rng.integers(len(LEVELS))]))
@@ -93,7 +96,7 @@ def test_gradients_agree_with_finite_differences(name):
         for step in (1e-6, -1e-6):
             moved = quantiles.copy()
             moved[place] += step
-            around.append(float(share @ loss(name, moved, targets).by_window))
+            around.append(float(weight @ compute_loss(name, moved, targets).by_window))
         assert (around[0] - around[1]) / 2e-6 == pytest.approx(gradient[place], rel=1e-3, abs=1e-6)
 
 
@@ -107,7 +110,7 @@ def test_gradients_agree_with_finite_differences(name):
         ("default", np.median),
     ],
 )
-def test_the_best_constant_forecast_is_the_one_of_the_theory(name, best):
+def test_the_best_constant_forecast_is_the_one_in_theory(name, best):
     counts = np.random.default_rng(0).poisson(3.0, (1, 24)).astype(float)
     counts[0, :4] += 6
     importance = (np.arange(24) < 23)[None].astype(float)  # of an odd number the median is one of them
@@ -116,33 +119,37 @@ def test_the_best_constant_forecast_is_the_one_of_the_theory(name, best):
 
     def slope_at(value):
         quantiles = np.full((1, 24, len(LEVELS)), value)
-        return loss(name, quantiles, targets).gradient[:, :, MEDIAN].sum()
+        return compute_loss(name, quantiles, targets).gradient[:, :, MEDIAN].sum()
 
     assert slope_at(best(counts) - 0.01) < 0 < slope_at(best(counts) + 0.01)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_what_is_missing_has_no_gradient_and_no_value(name):
+def test_missing_values_add_nothing_to_loss_and_gradient(name):
     quantiles, targets = example(3)
     quantiles, values = quantiles.astype(np.float32), targets.values.copy()
     missing = targets.importance == 0
-    answer = loss(name, quantiles, targets)
-    assert not answer.gradient[missing].any()
+    loss = compute_loss(name, quantiles, targets)
+    assert not loss.gradient[missing].any()
     values[missing] = 55
-    changed = loss(name, quantiles, Targets(values, targets.importance, targets.unit, targets.offset))
-    np.testing.assert_allclose(changed.by_window, answer.by_window)
+    changed = compute_loss(name, quantiles, Targets(values, targets.importance, targets.unit, targets.offset))
+    np.testing.assert_allclose(changed.by_window, loss.by_window)
     with np.errstate(divide="raise", invalid="raise", over="raise"):
         nothing = targets.importance * (np.arange(WINDOWS) > 0)[:, None]
-        empty = loss(name, quantiles, Targets(targets.values, nothing, targets.unit, targets.offset))
+        empty = compute_loss(name, quantiles, Targets(targets.values, nothing, targets.unit, targets.offset))
     assert np.isfinite(empty.by_window).all()
     assert np.isfinite(empty.gradient).all()
 
 
-def test_losses_of_the_point_forecast_leave_the_other_levels_a_light_pinball_loss():
+def test_losses_of_the_point_forecast_keep_a_pinball_loss_of_the_other_levels():
     quantiles, targets = example(4)
-    gradients = {name: loss(name, quantiles, targets).gradient for name in LOSSES}
+    gradients = {name: compute_loss(name, quantiles, targets).gradient for name in LOSSES}
     for name in ("mse", "rmse"):
         np.testing.assert_array_equal(gradients[name][:, :, OTHERS], gradients["mae"][:, :, OTHERS])
     points = [gradients[name][:, :, MEDIAN] for name in LOSSES]
     for i, one in enumerate(points):
         assert not any(np.allclose(one, other) for other in points[i + 1 :])
+
+
+def test_they_are_those_of_the_contract():
+    assert set(LOSSES) == set(FINETUNE_LOSSES)
