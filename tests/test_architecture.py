@@ -38,8 +38,14 @@ WALLS = {
             "threadpoolctl",
         },
     ),
-    "local.network": ({"local.network", "seasons"}, {"numpy", "safetensors", "threadpoolctl"}),
-    "local.pretraining": ({"local.network", "local.pretraining", "seasons"}, {"numpy", "safetensors"}),
+    "local.network": (
+        {"local.network", "local.forecaster", "local.arrays", "contract", "seasons"},
+        {"numpy", "safetensors", "threadpoolctl"},
+    ),
+    "local.pretraining": (
+        {"local.network", "local.pretraining", "local.arrays", "seasons"},
+        {"numpy", "safetensors"},
+    ),
     "record": ({"panel.panel"}, {"pandas"}),
     "selection": ({"panel", "record"}, {"pandas"}),
     "source": ({"panel", "record", "selection", "queries", "api.client"}, {"pandas"}),
