@@ -31,9 +31,9 @@ def refuse_too_short(packed: PackedSeries, horizon: int, n_windows: int) -> None
     InvalidFrameError
         If nothing to train on is left of a series.
     """
-    held_out = horizon * n_windows
+    n_held_out = horizon * n_windows
     purpose = f"A comparison that holds out {n_windows} × {horizon} steps"
-    require_length(packed, held_out + MIN_TRAINING_VALUES, purpose)
+    require_length(packed, n_held_out + MIN_TRAINING_VALUES, purpose)
 
 
 def compare_forecasts(
@@ -62,12 +62,12 @@ def compare_forecasts(
         As `score_frame` makes it, with the verdict in ``attrs["comparison"]``.
     """
     horizon, n_windows, levels = windows.h, windows.n_windows, windows.level or ()
-    held_out = horizon * n_windows
-    shape = (len(packed.sizes), held_out)
+    n_held_out = horizon * n_windows
+    shape = (len(packed.sizes), n_held_out)
     ends = np.cumsum(packed.sizes)[:, None]
-    actual = np.asarray(packed.y[ends - held_out + np.arange(held_out)], dtype=np.float64)
+    actual = np.asarray(packed.y[ends - n_held_out + np.arange(n_held_out)], dtype=np.float64)
     season_length = packed.frequency.season_length
-    units = mase_scale(drop_last(packed, held_out), season_length)
+    units = mase_scale(drop_last(packed, n_held_out), season_length)
     naive = seasonal_naive(packed, horizon, n_windows, season_length)
     scores = {SEASONAL_NAIVE: score(actual, naive, units, {})}
     for name, columns in forecasts.items():

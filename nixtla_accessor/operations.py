@@ -205,24 +205,24 @@ def compare(
 ) -> pd.DataFrame:
     """Fine-tune on all but the last windows, and compare forecasts of them; see `TimeGPTAccessor.compare`."""
     options = check_finetune_options(**asdict(tuning))
-    held_out = check_cross_validation_options(**asdict(windows), model=tuning.model)
+    test_windows = check_cross_validation_options(**asdict(windows), model=tuning.model)
     client = sending.client or default_client()
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
-    refuse_too_short(packed, held_out.h, held_out.n_windows)
-    training = drop_last(packed, held_out.h * held_out.n_windows)
+    refuse_too_short(packed, test_windows.h, test_windows.n_windows)
+    training = drop_last(packed, test_windows.h * test_windows.n_windows)
     with refused_rows_named(training):
         tuned = client.train(options, series_of(training), training.frequency.api_name)
     model_id = tuned.finetuned_model_id
     try:
         forecasts = {
-            ZERO_SHOT: _forecast_windows(packed, held_out, client),
-            FINE_TUNED: _forecast_windows(packed, replace(held_out, finetuned_model_id=model_id), client),
+            ZERO_SHOT: _forecast_windows(packed, test_windows, client),
+            FINE_TUNED: _forecast_windows(packed, replace(test_windows, finetuned_model_id=model_id), client),
         }
     finally:
         if not keep:
             with suppress(TimeGPTError):  # the comparison matters more than a model left behind
                 client.delete_finetuned_model(model_id)
-    table = compare_forecasts(packed, forecasts, held_out, by_series=by_series)
+    table = compare_forecasts(packed, forecasts, test_windows, by_series=by_series)
     if keep:
         table.attrs["comparison"]["finetuned_model_id"] = model_id
     print(table.attrs["comparison"]["verdict"])  # noqa: T201 - the answer to the question

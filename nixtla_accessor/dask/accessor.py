@@ -293,7 +293,7 @@ class DaskTimeGPTAccessor:
         shuffled by id, or the id is the index and the divisions are known). Then each partition asks for itself, at
         most eight at a time over the cluster, through the connection of its process, with the retry rules of the
         client. Workers read the key from ``NIXTLA_API_KEY`` in their environment: it does not travel. If the service
-        is the embedded engine, each worker process starts its own; it finds the models of this machine only.
+        is the local engine, each worker process starts its own; it finds the models of this machine only.
 
         If a partition fails, so does the computation. After ``persist`` with the distributed scheduler, the other
         partitions keep their answers: ``.partitions[i]`` returns one.

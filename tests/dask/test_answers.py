@@ -34,7 +34,7 @@ def frame(cut, panel):
 
 
 class TestLocalEngine:
-    """Against the embedded engine, whose 32 bits know series asked for together from those asked for alone."""
+    """Against the local engine, whose 32 bits know series asked for together from those asked for alone."""
 
     @pytest.fixture(autouse=True)
     def local(self):

@@ -56,10 +56,10 @@ def test_from_files_to_forecasts_with_the_embedded_engine(files):
         pd.testing.assert_frame_equal(answer.sort_values(["unique_id", "ds"], ignore_index=True), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("order", ["by time", "strewn", "cut"])
+@pytest.mark.parametrize("order", ["by time", "interleaved", "cut"])
 def test_it_packs_as_the_computed_frame(files, cut, panel, outcome, order):
     rows = panel(20, 90)
-    frame = {"by time": files, "strewn": cut(rows.sample(frac=1, random_state=0), 400, 900), "cut": cut(rows, 450)}
+    frame = {"by time": files, "interleaved": cut(rows.sample(frac=1, random_state=0), 400, 900), "cut": cut(rows, 450)}
     assert isinstance(outcome(frame[order])["y"], tuple)
     assert outcome(frame[order]) == outcome(frame[order].compute())
 
