@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
-from nixtla_accessor.api.retry import Presence, may_still_be_processed
+from nixtla_accessor.api.retry import Presence
 from nixtla_accessor.contract import shift_refused_positions
 from nixtla_accessor.errors import (
     ApiError,
@@ -63,6 +63,7 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
         "Try later, or check the account's plan.",
     ),
 }
+_GATEWAY_TIMEOUTS = (504, 524)
 _SHOWN_PROBLEMS = 3
 _MAX_TEXT = 500  # characters
 _TEXTS = ("detail", "message", "error", "details", "msg", "title")
@@ -83,6 +84,7 @@ def error_of(
     model_id: str | None = None,
     new_model_id: str | None = None,
     presence: Presence | None = None,
+    at_work: bool = False,
     offsets: Mapping[str, int] | None = None,
 ) -> TimeGPTError:
     """Return the error for an outcome that is not a readable success.
@@ -101,6 +103,8 @@ def error_of(
         The fine-tuned model that the request was to make.
     presence : Presence, optional
         What is known of that model, where the service may have processed one of the attempts.
+    at_work : bool
+        Whether the service may be at work on the last attempt even now.
     offsets : mapping of str to int, optional
         The number of items of ``y`` and ``sizes`` before the part of the series that was sent.
 
@@ -109,12 +113,14 @@ def error_of(
     TimeGPTError
         Its message says what happened, the service's explanation, and what to do.
     """
-    model_state = "" if new_model_id is None or presence is None else _model_state(outcome, new_model_id, presence)
+    model_state = ""
+    if new_model_id is not None and presence is not None:
+        model_state = _model_state(new_model_id, presence, at_work=at_work)
     if isinstance(outcome, Failure):
         error = _failure_error(outcome, service_name, attempts, model_state)
     else:
         error = _api_error(outcome, attempts, model_id, new_model_id, model_state, offsets or {})
-    if model_state and (may_still_be_processed(outcome) or isinstance(error, TransportError)):
+    if model_state and (at_work or isinstance(error, TransportError)):
         unknown = OutcomeUnknownError(str(error), finetuned_model_id=new_model_id)
         unknown.__cause__ = error.__cause__
         return unknown
@@ -131,10 +137,10 @@ def interrupted_text(model_id: str, *, maybe_processed: bool) -> str:
     return f"Interrupted before the service had all series, so that model {model_id!r} is not trained."
 
 
-def _model_state(outcome: Outcome, model_id: str, presence: Presence) -> str:
+def _model_state(model_id: str, presence: Presence, *, at_work: bool) -> str:
     """Return what is known of the new model, and how to attach it."""
     attaches = f"df.timegpt.use_model({model_id!r}) attaches it"
-    if may_still_be_processed(outcome):
+    if at_work:
         return f"Model {model_id!r} may still be trained; {attaches} once it exists."
     if presence is Presence.ABSENT:
         return f"Model {model_id!r} does not exist yet. If it appears later, {attaches}."
@@ -195,7 +201,7 @@ def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
     """Return the class, the headline and the advice for a status."""
     if answer.status in _KINDS:
         return _KINDS[answer.status]
-    if may_still_be_processed(answer):
+    if answer.status in _GATEWAY_TIMEOUTS:
         return ServerError, "A gateway gave up waiting for the service", ""
     if answer.status >= 500:
         return ServerError, "The service failed", ""

@@ -7,13 +7,13 @@ import ssl
 from collections.abc import Iterator
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ProxyError, ReadTimeoutError
 
 from nixtla_accessor.api.exchange import Failure, FailureKind
 
 
 def failure_of(
-    error: requests.RequestException,
+    error: requests.RequestException | HTTPError,
     *,
     host: str,
     timeout: tuple[float, float],
@@ -24,7 +24,7 @@ def failure_of(
 
     Parameters
     ----------
-    error : requests.RequestException
+    error : requests.RequestException or urllib3.exceptions.HTTPError
         The exception.
     host : str
         The host that the request was for.
@@ -48,6 +48,8 @@ def failure_of(
     securing = isinstance(error, requests.exceptions.SSLError) and not body_is_sent
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return Failure(FailureKind.UNREADABLE, "answered with a body that cannot be decompressed", root)
+    if body_is_sent and isinstance(error, requests.exceptions.InvalidHeader | HTTPError):
+        return Failure(FailureKind.CUT_OFF, "gave no answer that can be read", root)
     if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
         return Failure(FailureKind.NOT_SENT, f"could not be called: {root}", root, permanent=True)
     if connecting or securing:

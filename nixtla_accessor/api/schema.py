@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetPydanticSchema,
@@ -57,6 +58,10 @@ def _sizes_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -
     if isinstance(value, np.ndarray):
         return value
     return np.array(check_items(value), dtype=np.int64)
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 _NUMBER = core_schema.nullable_schema(core_schema.float_schema(strict=True, allow_inf_nan=False))
@@ -313,10 +318,19 @@ class FinetunedModel(ContractModel):
     freq: str
 
 
-class FinetunedModelId(ContractModel):
-    """The id of a fine-tuned model that exists; all else is ignored."""
+class ExistingModel(ContractModel):
+    """What a look-up needs of a fine-tuned model; all else is ignored.
+
+    Attributes
+    ----------
+    id : str
+        Its id.
+    created_at : str or None
+        When it was made, in the service's words; None where the service does not say.
+    """
 
     id: ModelId
+    created_at: Annotated[str | None, BeforeValidator(_text_or_none)] = None
 
 
 class FinetunedModels(ContractModel):

@@ -166,7 +166,8 @@ def test_memory_stays_near_one_request(service, client):
     service.faults = [fault] * 50
     tracemalloc.start()
     try:
-        client.finetune(y, sizes, "D", finetune_steps=50, max_request=limit)
+        with pytest.warns(errors.TimeGPTWarning, match="named it 'model-"):
+            client.finetune(y, sizes, "D", finetune_steps=50, max_request=limit)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
