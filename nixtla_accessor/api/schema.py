@@ -92,6 +92,9 @@ FinetuneDepth = Annotated[
     Field(strict=True, ge=MIN_FINETUNE_DEPTH, le=MAX_FINETUNE_DEPTH),
     WithJsonSchema({"type": "integer", "enum": list(range(MIN_FINETUNE_DEPTH, MAX_FINETUNE_DEPTH + 1))}),
 ]
+Numbers = Annotated[list[float], Field(fail_fast=True)]
+"""Of an answer; reading one stops at the first that is none."""
+Counts = Annotated[list[int], Field(fail_fast=True)]
 Level = Annotated[StrictInt | StrictFloat, Field(ge=MIN_LEVEL, lt=MAX_LEVEL)]
 
 _FREQ = (
@@ -209,10 +212,10 @@ class ForecastOutput(ContractModel):
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
-    mean: list[float]
-    intervals: dict[str, list[float]] | None = None
-    weights_x: list[float] | None = None
-    feature_contributions: list[list[float]] | None = None
+    mean: Numbers
+    intervals: dict[str, Numbers] | None = None
+    weights_x: Numbers | None = None
+    feature_contributions: list[Numbers] | None = None
 
 
 class CrossValidationInput(ContractModel):
@@ -255,11 +258,11 @@ class CrossValidationOutput(ContractModel):
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
-    mean: list[float]
-    sizes: list[int]
-    idxs: list[int]
-    intervals: dict[str, list[float]] | None = None
-    feature_contributions: list[list[float]] | None = None
+    mean: Numbers
+    sizes: Counts
+    idxs: Counts
+    intervals: dict[str, Numbers] | None = None
+    feature_contributions: list[Numbers] | None = None
 
 
 class AnomalyDetectionInput(ContractModel):
@@ -280,11 +283,11 @@ class AnomalyDetectionOutput(ContractModel):
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
-    mean: list[float]
-    sizes: list[int]
-    anomaly: list[bool]
-    intervals: dict[str, list[float]] | None = None
-    weights_x: list[float] | None = None
+    mean: Numbers
+    sizes: Counts
+    anomaly: Annotated[list[bool], Field(fail_fast=True)]
+    intervals: dict[str, Numbers] | None = None
+    weights_x: Numbers | None = None
 
 
 class FinetunedModel(ContractModel):
@@ -311,8 +314,8 @@ class FinetunedModel(ContractModel):
     created_at: str
     created_by: str = "user"
     base_model_id: str
-    steps: int
-    depth: int
+    steps: int = Field(lt=2**53)
+    depth: int = Field(lt=2**53)
     loss: str
     model: str
     freq: str
@@ -336,7 +339,7 @@ class ExistingModel(ContractModel):
 class FinetunedModels(ContractModel):
     """The answer of ``GET /v2/finetuned_models``."""
 
-    finetuned_models: list[FinetunedModel]
+    finetuned_models: Annotated[list[FinetunedModel], Field(fail_fast=True)]
 
 
 class ModelParameters(ContractModel):
@@ -350,8 +353,8 @@ class ModelParameters(ContractModel):
         Steps that it forecasts at once.
     """
 
-    input_size: int
-    horizon: int
+    input_size: int = Field(gt=0, lt=2**53)
+    horizon: int = Field(gt=0, lt=2**53)
 
 
 class ModelParametersOutput(ContractModel):
@@ -369,7 +372,7 @@ class BaseModelEntry(ContractModel):
 class BaseModels(ContractModel):
     """The answer of ``GET /v2/models``."""
 
-    models: list[BaseModelEntry]
+    models: Annotated[list[BaseModelEntry], Field(fail_fast=True)]
 
 
 class ValidationError(ContractModel):
