@@ -25,6 +25,7 @@ from nixtla_accessor.errors import InvalidArgumentError
 
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d{{1,15}})?)\s*(?P<unit>{'|'.join(_BYTES)})", re.ASCII | re.IGNORECASE)
+_MODEL_ID = re.compile(MODEL_ID_PATTERN)
 _SHOWN = 3
 
 Timeout = float | tuple[float, float]
@@ -56,7 +57,7 @@ def check_model_id(name: str, value: object, *, optional: bool = False) -> str |
     """Check a model's id against the contract's pattern."""
     if optional and value is None:
         return None
-    if isinstance(value, str) and re.fullmatch(MODEL_ID_PATTERN, value):
+    if isinstance(value, str) and _MODEL_ID.fullmatch(value):
         return str(value)
     raise InvalidArgumentError(
         f"{name} must be 1 to {MAX_MODEL_ID_LENGTH} letters (a to z), digits, '-' or '_'; got {reprlib.repr(value)}."

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
+from nixtla_accessor.api.redaction import printable
 from nixtla_accessor.api.retry import Presence
 from nixtla_accessor.contract import shift_refused_positions
 from nixtla_accessor.errors import (
@@ -65,13 +66,17 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
 }
 _GATEWAY_TIMEOUTS = (504, 524)
 _SHOWN_PROBLEMS = 3
-_MAX_TEXT = 500  # characters
+_MAX_DEPTH = 16  # lists and objects within one another that are kept of an explanation
+_MAX_LOCATION, _MAX_REQUEST_ID, _MAX_PLACE, _MAX_TITLE = 300, 100, 40, 4000  # characters
+_MAX_PAGE = 2**16  # characters of a page in which its title is looked for
+_SHOWN_PLACES = 8
 _TEXTS = ("detail", "message", "error", "details", "msg", "title")
 _REQUEST_IDS = ("requestID", "request_id", "requestId")
-_FULL_ACCOUNT = re.compile(
-    r"(?=.*\b(fine-?tuned|saved) models?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)",
-    re.IGNORECASE | re.DOTALL,
-)
+_MODELS = re.compile(r"\b(fine-?tuned|saved) models?\b", re.IGNORECASE)
+_LIMIT = re.compile(r"\b(limit|maximum|max|quota|too many|at most|full)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)\b", re.IGNORECASE)
+_TITLE_ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("title", "h1")}
+_TAG = re.compile(r"<[^<>]*>")
 _SPLIT = 'Send less in each request: finetune(…, max_request="50MiB"), or keep the recent part of each series.'
 _DELETE = "delete_finetuned_model(id) makes room; finetuned_models() lists the models that exist."
 
@@ -173,11 +178,11 @@ def _api_error(
     """Return the error for a refusal, of the status's class."""
     detail, text, request_id = _read(answer.content)
     detail = shift_refused_positions(detail, offsets)
-    explanation = _shorten(_in_words(detail)) if text is None else text
+    explanation = printable(_in_words(detail)) if text is None else text
     kind, headline, advice = _kind(answer)
     if kind is NotFoundError and model_id is not None:
         headline = f"Fine-tuned model {model_id!r} does not exist"
-    if new_model_id is not None and answer.status < 500 and _FULL_ACCOUNT.search(explanation):
+    if new_model_id is not None and answer.status < 500 and _MODELS.search(explanation) and _LIMIT.search(explanation):
         advice = _DELETE
     elif new_model_id is not None and kind is PayloadTooLargeError:
         advice = _SPLIT
@@ -206,7 +211,7 @@ def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
     if answer.status >= 500:
         return ServerError, "The service failed", ""
     if 300 <= answer.status < 400:
-        to = "" if answer.location is None else f" to {answer.location!r}"
+        to = "" if answer.location is None else f" to {printable(answer.location, _MAX_LOCATION)!r}"
         headline = f"The service redirects{to}; this is not followed, since the key would be sent there"
         return ApiError, headline, "Check base_url."
     return ApiError, "The service refused the request", ""
@@ -214,34 +219,51 @@ def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
 
 def _read(content: bytes) -> tuple[object, str | None, str | None]:
     """Return the detail, its text where it is no JSON, and the request's id, whatever the shape of the body."""
-    text = content.decode("utf-8", "replace").strip()
     try:
-        body: Any = orjson.loads(content)
+        body: Any = _without_depths(orjson.loads(content))
     except orjson.JSONDecodeError:
+        text = content.decode("utf-8", "replace").strip()
         return text or None, _page_title(text) if text.startswith("<") else None, None
     request_id = None
     if isinstance(body, dict):
         if isinstance(body.get("data"), dict):
             body = {**body, **body["data"]}
-        request_id = next((str(body[name]) for name in _REQUEST_IDS if body.get(name)), None)
+        request_id = next(filter(None, (_short_id(body.get(name)) for name in _REQUEST_IDS)), None)
     detail = body["detail"] if isinstance(body, dict) and body.get("detail") is not None else body
     return detail, None, request_id
 
 
+def _without_depths(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON
+    """Return a JSON value with what is nested too deep left out: it could not be shown, copied or pickled."""
+    if not isinstance(value, dict | list):
+        return value
+    if depth == _MAX_DEPTH:
+        return "…"
+    if isinstance(value, dict):
+        return {name: _without_depths(item, depth + 1) for name, item in value.items()}
+    return [_without_depths(item, depth + 1) for item in value]
+
+
+def _short_id(value: object) -> str | None:
+    """Return an id or a code as text on one line; None where it is neither text nor a number."""
+    is_id = isinstance(value, str | int) and not isinstance(value, bool)
+    return printable(str(value), _MAX_REQUEST_ID) or None if is_id else None
+
+
 def _in_words(detail: object) -> str:
-    """Return a detail in one line, whether it is a text, a list of problems or an envelope."""
+    """Return a detail in words, whether it is a text, a list of problems or an envelope."""
     match detail:
         case None:
             return ""
         case str():
-            return " ".join(detail.split())
+            return printable(detail)
         case list():
             shown = "; ".join(map(_problem_in_words, detail[:_SHOWN_PROBLEMS]))
             more = len(detail) - _SHOWN_PROBLEMS
             return f"{shown}; and {more:,} more, all in .detail" if more > 0 else shown
         case dict():
             texts = dict.fromkeys(_in_words(detail[name]) for name in _TEXTS if detail.get(name))
-            code = detail.get("code")
+            code = _short_id(detail.get("code"))
             return " ".join([", ".join(filter(None, texts)), f"[{code}]" if code else ""]).strip()
         case _:
             return str(detail)
@@ -252,19 +274,21 @@ def _problem_in_words(problem: object) -> str:
     if not isinstance(problem, dict) or "msg" not in problem:
         return _in_words(problem)
     location = problem.get("loc")
-    where = " → ".join(map(str, location)) if isinstance(location, list) else "" if location is None else str(location)
+    places = location if isinstance(location, list) else [] if location is None else [location]
+    where = " → ".join(printable(str(place), _MAX_PLACE) for place in places[:_SHOWN_PLACES])
     got = problem.get("input")
     found = "" if got is None or isinstance(got, dict | list) else f" (got {reprlib.repr(got)})"
-    return f"{where}: {problem['msg']}{found}".removeprefix(": ")
+    return f"{where}: {_in_words(problem['msg'])}{found}".removeprefix(": ")
 
 
 def _page_title(page: str) -> str:
-    """Describe an HTML page by its title."""
-    title = re.search(r"<(title|h1)[^>]*>(.*?)</\1", page, re.IGNORECASE | re.DOTALL)
-    words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", title[2])).split()) if title else ""
-    return f"an HTML page, {_shorten(words)!r}" if words else "an HTML page"
-
-
-def _shorten(text: str) -> str:
-    """Truncate a long text."""
-    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+    """Describe an HTML page by its title, or its first heading."""
+    beginning = page[:_MAX_PAGE]
+    opening = _TITLE.search(beginning)
+    start = -1 if opening is None else beginning.find(">", opening.end())
+    if opening is None or start < 0:
+        return "an HTML page"
+    closing = _TITLE_ENDS[opening[1].lower()].search(beginning, start)
+    title = "" if closing is None else beginning[start + 1 : closing.start()][:_MAX_TITLE]
+    words = printable(html.unescape(_TAG.sub(" ", title)))
+    return f"an HTML page, {words!r}" if words else "an HTML page"

@@ -341,7 +341,7 @@ def make_service():
 
 @pytest.fixture
 def client(service):
-    with QuickClient(KEY, service.url) as client:
+    with QuickClient(api_key=KEY, base_url=service.url) as client:
         yield client
 
 

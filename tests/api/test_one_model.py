@@ -47,7 +47,7 @@ def test_one_call_makes_one_model(service_class, client_class, key, faults, look
     with contextlib.ExitStack() as stack:
         service = service_class()
         stack.callback(service.close)
-        client = stack.enter_context(client_class(key, service.url, timeout=1))
+        client = stack.enter_context(client_class(api_key=key, base_url=service.url, timeout=1))
         client.pacing = replace(client.pacing, at_work_after=0.1)
         service.faults = [fault_of(service, description) for description in faults]
         service.lookup_faults = [fault_of(service, description) for description in lookups]

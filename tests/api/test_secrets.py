@@ -96,7 +96,7 @@ def log():
 )
 @pytest.mark.parametrize("call", ["finetune", "forecast", "list", "own id"])
 def test_no_error_shows_the_key(service, client_class, key, log, capfd, fault, call):
-    client = client_class(key, service.url, timeout=0.3)
+    client = client_class(api_key=key, base_url=service.url, timeout=0.3)
     service.faults = service.lookup_faults = service.forecast_faults = [fault] * 99
     error = raised(
         {
@@ -147,7 +147,7 @@ def test_errors_at_the_start_do_not_show_the_key(key, make):
         return key
 
     for arguments in ({"base_url": "http://far.example"}, {"base_url": "nonsense"}, {"timeout": -1}):
-        error = raised(lambda: make(tell_key(), **arguments))  # noqa: B023 - called at once
+        error = raised(lambda: make(api_key=tell_key(), **arguments))  # noqa: B023 - called at once
         assert key not in shown(error)
 
 

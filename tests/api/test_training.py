@@ -307,7 +307,7 @@ def hasty(service, client_class, key):
     class HastyClient(client_class):
         pacing = replace(client_class.pacing, at_work_after=0.1)
 
-    with HastyClient(key, service.url, timeout=5) as client:
+    with HastyClient(api_key=key, base_url=service.url, timeout=5) as client:
         yield client
 
 
@@ -734,7 +734,7 @@ def test_a_refused_encoding_is_retried_uncompressed_once(service, client, large,
 
 
 def test_a_request_that_is_too_large_is_not_sent(service, client_class, key, large):
-    with client_class(key, service.url, max_request_bytes=2**20) as client:
+    with client_class(api_key=key, base_url=service.url, max_request_bytes=2**20) as client:
         with pytest.raises(errors.InvalidArgumentError, match=r"at most 1.0 MiB of JSON; these series make 1.\d MiB"):
             client.finetune(large, [large.size], "h", output_model_id="mine")
         assert service.requests == []
