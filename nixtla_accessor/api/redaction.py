@@ -18,12 +18,14 @@ _DIGITS_ONLY = 24  # digits; fewer may be a number of any text
 _ROUNDS = 3  # escapes within escapes
 _OTHERS = bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
 _ESCAPE = re.compile(
-    rb"(?:[%=]|\\x|\\u\{?0{0,4}|&#x0{0,8}|0x)(?P<hex>[0-9a-f]{2})[;}]?"
-    rb"|&#0{0,8}(?P<decimal>[0-9]{2,3});?"
+    rb"(?:[%=]|\\x|0x)(?P<octet>[0-9a-f]{2})"
+    rb"|\\u(?P<four>[0-9a-f]{4})|\\u\{(?P<braces>[0-9a-f]{1,6})\}|&#x0{0,8}(?P<hexadecimal>[0-9a-f]{1,6});?"
+    rb"|&#0{0,8}(?P<decimal>[0-9]{1,7});?"
     rb"|\\(?P<octal>[0-7]{3})"
-    rb"|&[a-z]{2,31};"  # names stand for other characters than letters and digits
-    rb"|<[^<>]{0,200}>"
+    rb"|\\[bfnrtv]|&[a-z]{2,31};|<[^<>]{0,200}>"  # white space, punctuation by name, tags
 )
+_BASES = {"four": 16, "braces": 16, "hexadecimal": 16, "decimal": 10, "octal": 8}
+_LAST_CHARACTER = 0x10FFFF
 
 
 class Redactor:
@@ -79,7 +81,7 @@ class Redactor:
             bare = content.translate(None, _OTHERS)
             if any(fragment in bare for fragment in self._fragments):
                 return True
-            decoded = _ESCAPE.sub(_decode, content).lower()
+            decoded = _plain_letters(_ESCAPE.sub(_decode, content))
             if decoded == content:
                 break
             content = decoded
@@ -142,9 +144,11 @@ def _plain_letters(text: str | bytes) -> bytes:
 
 
 def _decode(escape: re.Match[bytes]) -> bytes:
-    """Return the character that an escape stands for; nothing for one that no key has."""
-    for name, base in (("hex", 16), ("decimal", 10), ("octal", 8)):
+    """Return the character that an escape stands for, in UTF-8; nothing for one that no key has."""
+    if escape["octet"] is not None:
+        return bytes([int(escape["octet"], 16)])
+    for name, base in _BASES.items():
         if escape[name] is not None:
             code = int(escape[name], base)
-            return bytes([code]) if code < 128 else b""
+            return chr(code).encode("utf-8", "ignore") if code <= _LAST_CHARACTER else b""
     return b""

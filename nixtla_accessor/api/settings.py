@@ -21,7 +21,7 @@ LOCAL = "local"
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _KEY = re.compile(r"[\x21-\x7e]+")
-_NO_KEY = re.compile(r"local$|localhost\b|[a-z]+://", re.IGNORECASE)
+_NO_KEY = re.compile(r"local$|localhost\b|[a-z]{1,20}://", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9.])?|[0-9a-f:.]+")
 
 

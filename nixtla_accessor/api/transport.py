@@ -16,12 +16,11 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
-from urllib3.exceptions import HTTPError
 
 from nixtla_accessor.api.connections import Session
 from nixtla_accessor.api.encoding import Body
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
-from nixtla_accessor.api.failures import failure_of
+from nixtla_accessor.api.failures import EXCEPTIONS, failure_of
 from nixtla_accessor.api.http_dates import parse_http_date, parse_retry_after
 from nixtla_accessor.api.local_engine import start_engine
 from nixtla_accessor.api.redaction import Redactor, printable
@@ -203,7 +202,7 @@ class Transport:
             with session.send(request, timeout=timeout, allow_redirects=False, **environment) as response:
                 sent_at = time.monotonic() if upload is None or upload.finished_at is None else upload.finished_at
                 return self._read(response, timeout, sent_at + timeout[1])
-        except (requests.RequestException, HTTPError) as error:
+        except EXCEPTIONS as error:
             body_is_sent = None if upload is None else upload.finished_at is not None
             return self._failure(error, timeout, outer, body_is_sent=body_is_sent)
         except OSError as error:  # raised by requests where a certificate file does not exist
@@ -254,7 +253,7 @@ class Transport:
                 if time.monotonic() > deadline:
                     failure = Failure(FailureKind.TIMED_OUT, f"gave no complete answer within {timeout[1]:g} s")
                     break
-        except (requests.RequestException, HTTPError) as error:
+        except EXCEPTIONS as error:
             failure = self._failure(error, timeout, None, body_is_sent=True)
             if failure.kind is FailureKind.CUT_OFF:
                 reason = "reported success: the connection ended before the complete answer arrived"
@@ -289,7 +288,7 @@ class Transport:
 
     def _failure(
         self,
-        error: requests.RequestException | HTTPError,
+        error: Exception,
         timeout: tuple[float, float],
         outer: BaseException | None,
         *,

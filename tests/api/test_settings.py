@@ -63,8 +63,8 @@ def test_an_address_is_no_key(monkeypatch, key):
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings(key)
     assert str(caught.value) == (
-        "The API key (api_key or NIXTLA_API_KEY) is an address and no key. Pass an address as base_url; the local engine "
-        'is connect(base_url="local").'
+        "The API key (api_key or NIXTLA_API_KEY) is an address and no key. Pass an address as base_url; the local "
+        'engine is connect(base_url="local").'
     )
     monkeypatch.setenv("NIXTLA_API_KEY", key)
     with pytest.raises(ConfigurationError, match="is an address and no key"):
