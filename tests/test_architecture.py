@@ -21,7 +21,7 @@ WALLS = {
     "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson"}),
     "api": (
         {"api", "errors", "contract"},
-        {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm"},
+        {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
         {"local", "api.schema", *GROUND_FLOOR},

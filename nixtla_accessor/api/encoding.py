@@ -88,7 +88,7 @@ def encode(request: RequestModel, *, max_bytes: int | None = None, compress: boo
 
 
 def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
-    """Read an answer, with or without an envelope named ``data``.
+    """Read an answer, with or without an envelope named ``data``; text is no number, nor is true or false.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         answer = orjson.loads(content)
         if isinstance(answer, dict) and "data" in answer:
             answer = answer["data"]
-        return expected.model_validate(answer)
+        return expected.model_validate(answer, strict=True)
     except orjson.JSONDecodeError:
         reason = _describe(content)
     except ValidationError as error:

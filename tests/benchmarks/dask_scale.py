@@ -88,7 +88,7 @@ def measure(case: Case, folder: Path, address: str) -> dict[str, float]:
 
     import nixtla_accessor.dask
 
-    client = nixtla_accessor.Client("a-key", address, progress=False, max_request_bytes=2**40)
+    client = nixtla_accessor.Client(api_key="a-key", base_url=address, progress=False, max_request_bytes=2**40)
     if not case.workers:
         held = mark()
         began = time.perf_counter()

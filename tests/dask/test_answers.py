@@ -228,7 +228,7 @@ class TestSecrets:
         assert pickle.loads(pickle.dumps(elsewhere)).get() is made
 
     def test_an_explicit_client_is_used(self, frame, service, client):
-        with Client("another-key", service.url, progress=False) as other:
+        with Client(api_key="another-key", base_url=service.url, progress=False) as other:
             frame.timegpt.forecast(3, model="timegpt-1", freq="D", client=other).compute()
         assert {asked.bearer for asked in service.asked} == {"another-key"}
 
