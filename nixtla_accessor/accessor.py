@@ -115,20 +115,25 @@ class TimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
+        h: int | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for, in one pass; nothing is sent.
+        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
 
         Parameters
         ----------
         freq, id_col, time_col, target_col
             As in `pack`.
+        h : int, optional
+            A horizon, to list the series that are too short for a window of it.
 
         Returns
         -------
         DataFrame
             One row for each problem, empty when all is well: ``series`` (its id), ``column``, ``kind`` (such as "gap"),
-            ``first`` (the first stamp concerned), ``count``, ``refused`` (False for what is merely unused, such as
-            further columns) and ``remedy``.
+            ``first`` (the first stamp concerned), ``count``, ``refused`` and ``remedy``. Not refused are columns that
+            are not used, and series that are all zero, constant or too short, that started late or ended early (by
+            more than a season and more than a tenth of the span of all series). Its ``attrs["summary"]`` counts the
+            rows by kind.
 
         Raises
         ------
@@ -143,8 +148,8 @@ class TimeGPTAccessor:
         0  Agriculture  gap      1
         """
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
-        names = {"id_col": chosen.id_col, "time_col": chosen.time_col, "target_col": chosen.target_col}
-        return audit_frame(self._frame, freq=freq, **names)
+        columns = (chosen.id_col, chosen.time_col, chosen.target_col)
+        return audit_frame(self._frame, freq, *columns, h=h)
 
     def fill_gaps(
         self,

@@ -37,9 +37,9 @@ from nixtla_accessor.comparison import (
 )
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
 from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError, warn_caller
-from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries, drop_last
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import forecast_columns

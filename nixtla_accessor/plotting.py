@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
-from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import MODEL_COLUMN, interval_columns
 

@@ -17,9 +17,9 @@ import pandas as pd
 
 from nixtla_accessor.contract import SIDES, interval_key
 from nixtla_accessor.errors import DataLeakageWarning, FrequencyError, InvalidArgumentError, NoModelError, warn_caller
-from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import count
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_frame, require_length
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import anomaly_frame, cross_validation_frame, forecast_columns, forecast_frame

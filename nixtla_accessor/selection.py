@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pandas as pd
 
-from nixtla_accessor.panel.frame import TARGET_COLUMN, TIME_COLUMN, resolve_columns
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
-from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.names import resolve_columns
+from nixtla_accessor.panel.panel import TARGET_COLUMN, TIME_COLUMN, Columns
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 from nixtla_accessor.record import Record, read_record
 

@@ -12,11 +12,12 @@ from nixtla_accessor.dask.joining import find_frequency_across_partitions, locat
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import DuplicateColumnError, FrequencyError, MissingColumnError, UnsupportedDtypeError
-from nixtla_accessor.panel.audit import COLUMN_KINDS, KINDS, Problem, audit_frame, find_problems, tabulate
-from nixtla_accessor.panel.frame import default_columns, get_column
+from nixtla_accessor.panel.audit import audit_frame, find_problems
 from nixtla_accessor.panel.frequency import FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
+from nixtla_accessor.panel.names import default_columns, get_column
 from nixtla_accessor.panel.panel import Columns, Stamps
+from nixtla_accessor.panel.problems import COLUMN_KINDS, KINDS, Problem, tabulate
 
 
 @dataclass(frozen=True, slots=True)

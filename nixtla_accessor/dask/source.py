@@ -16,8 +16,8 @@ from nixtla_accessor.dask.packing import infer_dask_frequency, pack_dask_frame
 from nixtla_accessor.dask.partitions import bring_series_together
 from nixtla_accessor.dask.portable_client import PortableClient
 from nixtla_accessor.errors import TimeGPTError
-from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.queries import Query

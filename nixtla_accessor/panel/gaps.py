@@ -13,9 +13,10 @@ from pandas.api.extensions import ExtensionDtype
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
 from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity
-from nixtla_accessor.panel.frame import index_names, read_arrays, refuse_missing_times, resolve_columns
+from nixtla_accessor.panel.frame import read_arrays, refuse_missing_times
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
+from nixtla_accessor.panel.names import index_names, resolve_columns
 from nixtla_accessor.panel.panel import Panel
 from nixtla_accessor.panel.times import as_column
 

@@ -10,9 +10,10 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from nixtla_accessor.errors import InvalidFrameError
+from nixtla_accessor.errors import DuplicateTimestampError, InvalidFrameError
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks, chunks, concatenate_ranges, offsets, steps_within
 from nixtla_accessor.panel.diagnosis import explain_irregularity
+from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
@@ -128,7 +129,7 @@ def pack_frame(
     frame : DataFrame
         A long frame; it stays as it is.
     columns : Columns
-        Its columns, from `nixtla_accessor.panel.frame.resolve_columns`.
+        Its columns, from `nixtla_accessor.panel.names.resolve_columns`.
     freq : str, int, offset or timedelta, optional
         The frequency; inferred by default.
     allow_missing : bool, default False
@@ -148,7 +149,12 @@ def pack_frame(
     [3.0, 1.0, 2.0]
     """
     panel = read_panel(frame, columns, allow_missing=allow_missing)
-    return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))
+    try:
+        return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))
+    except DuplicateTimestampError as error:
+        if hint := hint_at_series(frame, columns):
+            error.add_context(hint)
+        raise
 
 
 def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
