@@ -635,7 +635,7 @@ class TimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
-        ids: Sequence[Hashable] | None = None,
+        ids: Hashable | Sequence[Hashable] | None = None,
         max_series: int = 6,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Axes | npt.NDArray[np.object_]:
@@ -647,8 +647,8 @@ class TimeGPTAccessor:
             Forecasts of the same series, as `forecast` returns them. A frame of forecasts can also be drawn alone.
         id_col, time_col, target_col : hashable, optional
             The columns, see the class; the target may be missing where there are forecasts.
-        ids : sequence, optional
-            The series to draw. None draws the first ones.
+        ids : hashable or sequence, optional
+            The series to draw, or the id of one. None draws the first ones.
         max_series : int, default 6
             How many series to draw if ids is None.
         ax : matplotlib Axes or sequence of Axes, optional
@@ -657,14 +657,14 @@ class TimeGPTAccessor:
         Returns
         -------
         matplotlib Axes, or ndarray of Axes of shape (n_series,)
-            One for each series that was drawn.
+            One for each series that was drawn; an empty array where there is none.
 
         Raises
         ------
         ConfigurationError
             If matplotlib is not installed (extra ``plot``).
-        InvalidArgumentError, MissingColumnError
-            If a series or a column is missing.
+        InvalidArgumentError, InvalidFrameError
+            If a series or a column is missing, or the columns cannot be read.
 
         Examples
         --------

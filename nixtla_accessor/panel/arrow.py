@@ -23,9 +23,10 @@ def plain_column(values: Column) -> Column:
     plain = plain_type(dtype.pyarrow_dtype)
     if plain == dtype.pyarrow_dtype:
         return values
-    array: Any = pd.array(_convert(pa.array(values, from_pandas=True), plain), dtype=pd.ArrowDtype(plain))
-    is_series = isinstance(values, pd.Series)
-    return pd.Series(array, index=values.index, name=values.name) if is_series else pd.Index(array, name=values.name)
+    array = pd.arrays.ArrowExtensionArray(_convert(pa.array(values, from_pandas=True), plain))
+    if isinstance(values, pd.Series):
+        return pd.Series(array, index=values.index, name=values.name)
+    return pd.Index(array, name=values.name)
 
 
 def is_interval(dtype: object) -> bool:

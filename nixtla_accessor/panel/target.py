@@ -125,7 +125,7 @@ def _not_numbers(values: Column, name: NamedColumn, found: str) -> UnsupportedDt
     conversion = _conversion(values)
     return UnsupportedDtypeError(
         f"The target {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
-        f"{'Convert it' if conversion is None else f'Convert it: {name.convert(conversion)}'}."
+        f"Convert it{' to numbers' if conversion is None else f': {name.convert(conversion)}'}."
     )
 
 

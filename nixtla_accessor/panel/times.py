@@ -298,7 +298,7 @@ def _read_texts(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     unreadable = [text for text, is_missing in zip(texts, stamps.isna(), strict=True) if is_missing]
     if unreadable:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} must be ISO 8601; found {', '.join(map(repr, unreadable[:SHOWN]))} "
+            f"The times in {name!r} are text that is not ISO 8601: {', '.join(map(repr, unreadable[:SHOWN]))} "
             f"({len(unreadable)} different ones in all). Parse them first"
             f"{_how_to_parse(texts, name)}."
         )

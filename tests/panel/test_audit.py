@@ -53,7 +53,7 @@ def test_everything_is_found_in_one_pass():
         ("w", "ds", "other frequency", pd.Timestamp("2024-02-26"), 10),
         ("a", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
         ("b", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
-        ("c", "ds", "ended early", pd.Timestamp("2024-03-05"), 55),
+        ("c", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
         (None, "price", "unused column", None, len(bad)),
     ]
     assert found["refused"].tolist() == [True] * 11 + [False] * 4
