@@ -12,7 +12,7 @@ import pandas as pd
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.gaps import fill_gaps
-from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import PandasSource, pack_source
@@ -436,6 +436,7 @@ class TimeGPTAccessor:
         n_windows: int = 1,
         step_size: int | None = None,
         level: Sequence[float] | None = None,
+        too_short: TooShort = "raise",
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
@@ -454,6 +455,8 @@ class TimeGPTAccessor:
             How many windows of each series; the last one ends with its series.
         step_size : int, optional
             Steps from one window to the next. None means ``h``, so that windows do not overlap.
+        too_short : {"raise", "drop"}, default "raise"
+            Whether to refuse the frame for series that are too short for the windows, or to leave these out.
 
         Returns
         -------
@@ -472,6 +475,8 @@ class TimeGPTAccessor:
         -----
         DataLeakageWarning
             If the model was tuned on rows of the windows. `compare` holds them out.
+        ShortSeriesWarning
+            If series are left out; it names them.
         OtherSeriesWarning
             As in `forecast`.
 
@@ -493,7 +498,7 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, step_size, level)
+        windows = operations.Windows(h, n_windows, step_size, level, too_short)
         return operations.cross_validation(PandasSource(self._frame), chosen, choice, sending, windows)
 
     def detect_anomalies(
@@ -566,6 +571,7 @@ class TimeGPTAccessor:
         finetune_loss: str = "default",
         finetune_depth: int = 1,
         level: Sequence[float] | None = None,
+        too_short: TooShort = "raise",
         by_series: bool = False,
         keep: bool = False,
         allow_missing: bool = False,
@@ -588,6 +594,8 @@ class TimeGPTAccessor:
             How to tune, as in `finetune`.
         level : list of float, optional
             Levels of prediction intervals whose coverage is measured, in percent.
+        too_short : {"raise", "drop"}, default "raise"
+            Whether to refuse the frame for series that are too short for the windows, or to leave these out.
         by_series : bool, default False
             Show each series, rather than the mean over them.
         keep : bool, default False
@@ -623,7 +631,7 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, level=level)
+        windows = operations.Windows(h, n_windows, None, level, too_short)
         return operations.compare(
             PandasSource(self._frame), chosen, tuning, sending, windows, by_series=by_series, keep=keep
         )

@@ -53,7 +53,7 @@ class TestCrossValidation:
 
     def test_it_uses_the_attached_model(self):
         df = panel().timegpt.finetune(finetune_steps=60, finetune_depth=5)
-        with pytest.warns(errors.DataLeakageWarning, match=r"rows up to 2024-02-29, .*timegpt.compare\(h\)"):
+        with pytest.warns(errors.DataLeakageWarning, match=r"rows up to 2024-02-29, .*timegpt.compare\(5\)"):
             windows = df.timegpt.cross_validation(5)
         assert windows.timegpt.model_id == df.timegpt.model_id
         with pytest.warns(errors.DataLeakageWarning):

@@ -254,7 +254,7 @@ def _common_form(forms: Sequence[TimeForm], columns: Columns) -> TimeForm:
     raise UnsupportedDtypeError(
         f"The times in {columns.time!r} must be of one kind and zone in all partitions; found "
         f"{', '.join(dtypes[:SHOWN])}{and_more(len(dtypes))}. Convert them: "
-        f"ddf[{columns.time!r}] = dd.to_datetime(ddf[{columns.time!r}], utc=True)."
+        f"{columns.column(columns.time).convert('{pd}.to_datetime({}, utc=True)')}."
     )
 
 

@@ -77,6 +77,17 @@ def join_ids(names: Sequence[Hashable], there: Sequence[Hashable], code: FrameCo
     return f"{line}, with id_col={joined!r}"
 
 
+def taken_name(frame: pd.DataFrame, name: Hashable, role: str, code: FrameCode) -> InvalidArgumentError:
+    """Return the error about a column that has the name of one that an answer adds."""
+    default = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}[role]
+    new = default if default not in names_of(frame) else f"{role}_{name}"
+    then = "" if new == default else f", with {role}_col={new!r}"
+    return InvalidArgumentError(
+        f"The answer adds a column {name!r}, which is the name of the frame's {role} column, and would replace it. "
+        f"Rename that: {code.rename(name, new)}{then}."
+    )
+
+
 def names_of(frame: pd.DataFrame) -> list[Hashable]:
     """Return the names of all columns and levels of a frame."""
     return [*frame.columns, *(level for level in frame.index.names if level is not None)]

@@ -58,6 +58,15 @@ class FrameCode:
         observed = ", observed=True" if keys_are_categories else ""
         return f"{self.flat}.groupby({list(keys)!r}{observed})[{target!r}].sum().reset_index()"
 
+    def keep_recent(self, id_col: Hashable | None, time_col: Hashable, n: int) -> str:
+        """Return the line that keeps the last rows of each series."""
+        series = "" if id_col is None else f".groupby({id_col!r})"
+        return f"{self.flat}.sort_values({time_col!r}){series}.tail({n})"
+
+    def rename(self, old: Hashable, new: Hashable) -> str:
+        """Return the line that renames a column."""
+        return f"df = {self.flat}.rename(columns={{{old!r}: {new!r}}})"
+
     def assign(self, name: Hashable, expression: str) -> str:
         """Return the line that assigns a column.
 
