@@ -38,13 +38,13 @@ from nixtla_accessor.comparison import (
 )
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
 from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError, warn_caller
+from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.misnamed import taken_name
 from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries, TooShort, drop_last
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.remedies import FrameCode
 from nixtla_accessor.panel.scores import MODEL_LEVEL
 from nixtla_accessor.panel.tidy import forecast_columns
 from nixtla_accessor.queries import (

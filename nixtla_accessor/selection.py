@@ -9,10 +9,10 @@ from datetime import timedelta
 import pandas as pd
 from pandas.api.types import is_hashable
 
+from nixtla_accessor.panel.frame_code import Library
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.names import default_columns, resolve_columns
 from nixtla_accessor.panel.panel import TARGET_COLUMN, TIME_COLUMN, Columns
-from nixtla_accessor.panel.remedies import Library
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 from nixtla_accessor.record import Record, read_record
 

@@ -17,6 +17,7 @@ from nixtla_accessor.errors import (
 from nixtla_accessor.panel.arrays import Integers, Values
 from nixtla_accessor.panel.diagnosis import Diagnosis, diagnose, how_to_fill, how_to_unify
 from nixtla_accessor.panel.doubles import hint_at_series
+from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, rows_without_id, single_series
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
@@ -24,7 +25,6 @@ from nixtla_accessor.panel.names import default_columns, get_column
 from nixtla_accessor.panel.notable_series import Span, find_short, find_uneven_ends, find_unvarying
 from nixtla_accessor.panel.panel import Columns, Stamps
 from nixtla_accessor.panel.problems import COLUMN_KINDS, Problem, ReadableRows, problems_by_series, tabulate
-from nixtla_accessor.panel.remedies import INTERPOLATED
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
 

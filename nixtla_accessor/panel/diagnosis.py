@@ -17,11 +17,11 @@ from nixtla_accessor.errors import (
 from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Integers, steps_within
 from nixtla_accessor.panel.candidates import candidate_frequencies, nearest_frequency
+from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.inference import take_sample
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
-from nixtla_accessor.panel.remedies import INTERPOLATED
 
 IN_BERLIN = "{}.dt.tz_localize('Europe/Berlin', ambiguous='infer')"  # how local times get their zone
 

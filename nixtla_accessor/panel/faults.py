@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from nixtla_accessor.errors import InvalidFrameError, MissingValueError, NonFiniteValueError
+from nixtla_accessor.panel.frame_code import INTERPOLATED, NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.remedies import INTERPOLATED, NamedColumn
 
 
 class Fault(IntEnum):

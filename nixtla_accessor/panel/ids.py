@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, chunks
 from nixtla_accessor.panel.faults import Fault, FaultyRows
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.remedies import NamedColumn
 
 PROBE_ROWS = 10_000  # enough rows to see whether ids stand in runs
 AS_TEXT = "{}.astype(str)"  # how ids become text

@@ -10,8 +10,8 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_hashable, is_numeric_dtype
 
 from nixtla_accessor.errors import InvalidArgumentError, MissingColumnError
+from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN
-from nixtla_accessor.panel.remedies import FrameCode
 
 SHOWN_NAMES = 20
 

@@ -11,9 +11,9 @@ from pandas.api.types import is_hashable
 
 from nixtla_accessor.errors import DuplicateColumnError, InvalidArgumentError, InvalidFrameError
 from nixtla_accessor.panel.arrow import plain_column
+from nixtla_accessor.panel.frame_code import FrameCode, Library, flatten
 from nixtla_accessor.panel.misnamed import is_one_name, missing_column, several_names
 from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
-from nixtla_accessor.panel.remedies import FrameCode, Library, flatten
 
 
 def resolve_columns(

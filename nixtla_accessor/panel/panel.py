@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks
+from nixtla_accessor.panel.frame_code import FrameCode, NamedColumn
 from nixtla_accessor.panel.ids import Grouping
 from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.remedies import FrameCode, NamedColumn
 from nixtla_accessor.panel.times import TimeForm
 
 ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"  # the names that are meant where none is given

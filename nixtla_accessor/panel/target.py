@@ -10,7 +10,7 @@ import pandas as pd
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, Target, Values
 from nixtla_accessor.panel.arrow import is_interval
-from nixtla_accessor.panel.remedies import NamedColumn
+from nixtla_accessor.panel.frame_code import NamedColumn
 
 EXACT_IN_FLOAT64 = 2**53
 AS_FLOAT = "{}.astype('float64')"  # how the target becomes float64

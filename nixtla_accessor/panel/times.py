@@ -15,8 +15,8 @@ import pyarrow as pa
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Ticks, most_frequent
 from nixtla_accessor.panel.date_formats import fitting_formats
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.remedies import NamedColumn
 
 MISSING_TICK = np.iinfo(np.int64).min  # what pandas stores for NaT
 SECONDS_PER_DAY = 86_400
