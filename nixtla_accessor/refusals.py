@@ -10,6 +10,8 @@ from nixtla_accessor.errors import OversizedSeriesError, UnprocessableError
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.packing import PackedSeries
 
+RECENT_ROWS = 1000  # of each series, in the advice to send fewer
+
 
 @contextmanager
 def refused_rows_named(packed: PackedSeries) -> Iterator[None]:
@@ -23,9 +25,12 @@ def refused_rows_named(packed: PackedSeries) -> Iterator[None]:
     try:
         yield
     except OversizedSeriesError as error:
-        if packed.columns.id is not None:
+        columns = packed.columns
+        if columns.id is not None:
             ids = ", ".join(repr(packed.ids[position]) for position in error.positions[:SHOWN])
             error.add_context(f"These series are too large: {ids}{and_more(len(error.positions))}.")
+        recent = columns.frame.keep_recent(columns.id, columns.time, RECENT_ROWS)
+        error.add_context(f"The last {RECENT_ROWS:,} values of each are in {recent}.")
         raise
     except UnprocessableError as error:
         positions = [position for position in refused_positions(error.detail) if position < len(packed.y)]

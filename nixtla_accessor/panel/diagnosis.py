@@ -17,10 +17,13 @@ from nixtla_accessor.errors import (
 from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Integers, steps_within
 from nixtla_accessor.panel.candidates import candidate_frequencies, nearest_frequency
+from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.inference import take_sample
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
+
+IN_BERLIN = "{}.dt.tz_localize('Europe/Berlin', ambiguous='infer')"  # how local times get their zone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +116,20 @@ def explain_irregularity(stamps: Stamps, frequency: Frequency) -> InvalidFrameEr
     return _gaps(stamps, frequency, found)
 
 
+def how_to_unify(stamps: Stamps) -> str:
+    """Return the sentence that says how to make one row of those with one stamp."""
+    code, keys = stamps.columns.frame, stamps.columns.keys
+    are_categories = isinstance(stamps.grouping.ids.dtype, pd.CategoricalDtype)
+    total = code.add_up(keys, stamps.columns.target, keys_are_categories=are_categories)
+    return f"Keep one row of each, {code.keep_first(keys)}, or sum them, {total}."
+
+
+def how_to_fill(stamps: Stamps, frequency: Frequency) -> str:
+    """Return the call that fills the gaps; an offset of the caller's own is called ``offset``."""
+    freq = repr(frequency.name) if frequency.offset is None else "offset"
+    return stamps.columns.frame.call("fill_gaps", f"freq={freq}", INTERPOLATED)
+
+
 def _usual_phases(codes: Integers, phase: Integers) -> Integers:
     """Return for each row the most frequent phase of its series; of equally frequent ones the largest."""
     order = np.lexsort((phase, codes))
@@ -165,9 +182,7 @@ def _contradiction(stamps: Stamps, frequency: Frequency, found: str) -> Frequenc
 
 
 def _duplicates(stamps: Stamps, frequency: Frequency, rows: Integers) -> DuplicateTimestampError:
-    keys = [name for name in (stamps.columns.id, stamps.columns.time) if name is not None]
-    totals = f"df.groupby({keys!r}, as_index=False).sum()"
-    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or sum them, {totals}."
+    remedy = how_to_unify(stamps)
     if stamps.columns.id is None:
         remedy += " If the frame holds several series, name the column that tells them apart: id_col=…"
     return DuplicateTimestampError(
@@ -192,11 +207,10 @@ def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> MissingTime
     codes = stamps.grouping.row_codes()[before]
     named = [f"{name_series(stamps, code)} at {stamp}" for code, stamp in zip(codes, missing, strict=True)]
     total = int(found.missing.sum())
-    freq = repr(frequency.name) if frequency.offset is None else "…"
     return MissingTimestampError(
         f"The series must have no gaps at the frequency {frequency.name!r}; {count(total, 'stamp')} missing "
         f"({count_series(stamps, found.gaps)}): {'; '.join(named)}{and_more(total)}. "
-        f"Fill the gaps with df.timegpt.fill_gaps(freq={freq}, method='interpolate')."
+        f"Fill the gaps with {how_to_fill(stamps, frequency)}."
         f"{_clock_hint(stamps, frequency, found.gaps)}"
     )
 
@@ -209,7 +223,5 @@ def _clock_hint(stamps: Stamps, frequency: Frequency, rows: Integers) -> str:
     on_sunday_nights = (times.day_of_week == 6) & (times.hour <= 3) & times.month.isin([3, 4, 9, 10, 11])
     if not on_sunday_nights.all():
         return ""
-    column = f"df[{stamps.columns.time!r}].dt.tz_localize"
-    return (
-        f" This looks like a change of clocks: give the times their zone, {column}('Europe/Berlin', ambiguous='infer')."
-    )
+    zone = stamps.columns.column(stamps.columns.time).convert(IN_BERLIN)
+    return f" This looks like a change of clocks: give the times their zone, {zone}."

@@ -12,10 +12,12 @@ from pandas.api.extensions import ExtensionDtype
 
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
+from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity
-from nixtla_accessor.panel.frame import index_names, read_arrays, refuse_missing_times, resolve_columns
+from nixtla_accessor.panel.frame import read_arrays, refuse_missing_times
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
+from nixtla_accessor.panel.names import index_names, resolve_columns
 from nixtla_accessor.panel.panel import Panel
 from nixtla_accessor.panel.times import as_column
 
@@ -69,6 +71,7 @@ def fill_gaps(
     is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
     if not (is_number or method is None or (isinstance(method, str) and method in {"ffill", "interpolate"})):
         raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
+    frame = plain_frame(frame)
     columns = resolve_columns(frame, id_col, time_col, target_col)
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks
+from nixtla_accessor.panel.frame_code import FrameCode, NamedColumn
 from nixtla_accessor.panel.ids import Grouping
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.times import TimeForm
+
+ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"  # the names that are meant where none is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,23 @@ class Columns:
         The column or index level of stamps.
     target : hashable
         The column of values.
+    frame : FrameCode
+        How code in messages reaches them.
     """
 
     id: Hashable | None
     time: Hashable
     target: Hashable
+    frame: FrameCode = field(default=FrameCode(), compare=False)
+
+    @property
+    def keys(self) -> list[Hashable]:
+        """The columns that identify a row: those of ids, where there is one, and of times."""
+        return [self.time] if self.id is None else [self.id, self.time]
+
+    def column(self, name: Hashable) -> NamedColumn:
+        """Return one of the columns with the code that reaches it."""
+        return NamedColumn(name, self.frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

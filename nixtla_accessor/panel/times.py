@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any, Literal
@@ -13,12 +14,19 @@ import pyarrow as pa
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Ticks, most_frequent
+from nixtla_accessor.panel.date_formats import fitting_formats
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
 
 MISSING_TICK = np.iinfo(np.int64).min  # what pandas stores for NaT
 SECONDS_PER_DAY = 86_400
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 ROWS_TO_FIND_USUAL_TIME = 10_000
+
+# how columns that are not times become times
+AS_INTEGERS = "{}.astype('int64')"
+FROM_SECONDS = "{pd}.to_datetime({}, unit='s')"
+IN_ONE_ZONE = "{pd}.to_datetime({}, utc=True).dt.tz_convert('Europe/Berlin')"
 
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:(?P<dash>-?)(?P<month>\d{2})(?:-?(?P<day>\d{2}))?)?"
@@ -157,7 +165,7 @@ def as_column(values: pd.Index[Any]) -> pd.Series[Any]:
     return pd.Series(values.array, dtype=values.dtype)
 
 
-def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def read_times(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     """Read a column of times.
 
     Parameters
@@ -165,7 +173,7 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     values : Series or Index of length n
         datetime64 of any unit, with or without a zone; dates; periods; ISO 8601 strings; integers. NumPy, nullable,
         Arrow and categorical storage alike.
-    name : hashable
+    name : NamedColumn
         The column's name, for messages.
 
     Returns
@@ -185,10 +193,10 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         return read_times(values.astype(dtype.categories.dtype), name)
     if isinstance(dtype, pd.PeriodDtype):
         return _read_periods(pd.PeriodIndex(values))
-    if pd.api.types.is_integer_dtype(dtype):
-        return _read_integers(values, name)
     if isinstance(dtype, pd.ArrowDtype):
         return _read_arrow(values, name)
+    if pd.api.types.is_integer_dtype(dtype):
+        return _read_integers(values, name)
     if isinstance(dtype, pd.StringDtype):
         return _read_texts(values, name)
     if dtype.kind == "M":
@@ -198,20 +206,20 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         return _read_objects(values, name)
     if dtype.kind == "f":
         raise UnsupportedDtypeError(
-            f"The times in {name!r} are floating-point numbers ({dtype}). For steps, use an integer column: "
-            f"df[{name!r}].astype('int64'). For dates, use pd.to_datetime(df[{name!r}], unit=…)."
+            f"The times in {name!r} are floating-point numbers ({dtype}). For steps, make integers of them: "
+            f"{name.convert(AS_INTEGERS)}. For dates, name their unit: {name.convert(FROM_SECONDS)}."
         )
     raise _not_times(name, str(dtype))
 
 
-def _not_times(name: object, found: str) -> UnsupportedDtypeError:
+def _not_times(name: NamedColumn, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
         f"The times in {name!r} must be datetimes, dates, periods, ISO 8601 strings or integers; found {found}. "
-        f"Convert them, for instance with pd.to_datetime(df[{name!r}])."
+        "Convert them to one of these."
     )
 
 
-def _read_integers(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_integers(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype) and values.max() > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
             f"The times in {name!r} must fit into int64; the largest is {int(values.max())}. Count from a later origin."
@@ -229,9 +237,11 @@ def _read_periods(periods: pd.PeriodIndex) -> tuple[Ticks, TimeForm]:
     return np.asarray(stamps.asi8), TimeForm("period", periods.dtype, unit=stamps.unit)
 
 
-def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_arrow(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     array = pa.array(values, from_pandas=True)
     kind = array.type
+    if pa.types.is_integer(kind):
+        return _read_integers(values, name)
     if pa.types.is_dictionary(kind):
         return read_times(values.astype(pd.ArrowDtype(kind.value_type)), name)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
@@ -246,7 +256,7 @@ def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     return np.asarray(ticks.to_numpy()), TimeForm("stamp", values.dtype, unit=unit, zone=known_zone)
 
 
-def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_objects(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     found = pd.api.types.infer_dtype(values, skipna=True)
     if found == "string":
         return _read_texts(values, name)
@@ -266,12 +276,12 @@ def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(
             f"The times in {name!r} must be in one time zone; pandas says: {error}. Convert them: "
-            f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"{name.convert(IN_ONE_ZONE)}."
         ) from error
     return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
 
 
-def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_texts(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     """Read ISO 8601 strings, each distinct one once."""
     places, labels = pd.factorize(values)
     texts = [str(label) for label in labels]
@@ -281,21 +291,27 @@ def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         raise UnsupportedDtypeError(
             f"The times in {name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:SHOWN]))}"
             f"{and_more(len(suffixes))}). Convert them to one zone: "
-            f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"{name.convert(IN_ONE_ZONE)}."
         )
     readable = [text if matches[text] else None for text in texts]
     stamps = pd.DatetimeIndex(pd.to_datetime(pd.Index(readable, dtype=object), format="ISO8601", errors="coerce"))
     unreadable = [text for text, is_missing in zip(texts, stamps.isna(), strict=True) if is_missing]
     if unreadable:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} must be ISO 8601; found {', '.join(map(repr, unreadable[:SHOWN]))} "
-            f"({len(unreadable)} different ones in all). Parse them first: df[{name!r}] = "
-            f"pd.to_datetime(df[{name!r}], format=…)."
+            f"The times in {name!r} are text that is not ISO 8601: {', '.join(map(repr, unreadable[:SHOWN]))} "
+            f"({len(unreadable)} different ones in all). Parse them first"
+            f"{_how_to_parse(texts, name)}."
         )
     longest = matches[max(texts, key=len)] if texts else None
     form = _text_form(longest) if longest else TextForm("D")
     ticks = np.append(stamps.asi8, MISSING_TICK)[places]
     return ticks, TimeForm("text", values.dtype, unit=stamps.unit, zone=stamps.tz, text=form)
+
+
+def _how_to_parse(texts: Sequence[str], name: NamedColumn) -> str:
+    """Return the line for each format that fits all texts, as the end of a sentence; empty where none fits."""
+    lines = [name.convert(f"{{pd}}.to_datetime({{}}, format={found!r})") for found in fitting_formats(texts)]
+    return f": {', or '.join(lines)}" if lines else ""
 
 
 def _text_form(match: re.Match[str]) -> TextForm:
