@@ -38,6 +38,7 @@ from nixtla_accessor.comparison import (
 )
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
 from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError, warn_caller
+from nixtla_accessor.packed_calls import ask, train
 from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
@@ -54,10 +55,8 @@ from nixtla_accessor.queries import (
     Query,
     last_stamp,
     refuse_other_frequency,
-    series_of,
 )
 from nixtla_accessor.record import Record, parse_record, read_record
-from nixtla_accessor.refusals import refused_rows_named
 from nixtla_accessor.selection import Selection
 from nixtla_accessor.source import Source, pack_source
 
@@ -152,8 +151,7 @@ def finetune(
     )
     client = sending.client or default_client()
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
-    with refused_rows_named(packed):
-        result = client.train(options, series_of(packed), packed.frequency.api_name, timeout=sending.timeout)
+    result = train(client, options, packed, timeout=sending.timeout)
     record = _record_of_training(options, packed, result, client.origin)
     _remember(record)
     return source.attach(record)
@@ -190,7 +188,7 @@ def forecast(
 ) -> FrameT:
     """Forecast every series; see `TimeGPTAccessor.forecast`."""
     options = check_forecast_options(h=h, level=level, quantiles=quantiles, **_named(choice))
-    return _ask(ForecastQuery, options, source, selection, choice, sending)
+    return _query(ForecastQuery, options, source, selection, choice, sending)
 
 
 def cross_validation(
@@ -198,7 +196,9 @@ def cross_validation(
 ) -> FrameT:
     """Forecast windows at the end of every series; see `TimeGPTAccessor.cross_validation`."""
     options = check_cross_validation_options(**windows.as_options(), **_named(choice))
-    return _ask(partial(CrossValidationQuery, too_short=windows.too_short), options, source, selection, choice, sending)
+    return _query(
+        partial(CrossValidationQuery, too_short=windows.too_short), options, source, selection, choice, sending
+    )
 
 
 def detect_anomalies(
@@ -206,7 +206,7 @@ def detect_anomalies(
 ) -> FrameT:
     """Find the values outside the interval of their forecast; see `TimeGPTAccessor.detect_anomalies`."""
     options = check_anomaly_options(level=level, **_named(choice))
-    return _ask(AnomalyQuery, options, source, selection, choice, sending)
+    return _query(AnomalyQuery, options, source, selection, choice, sending)
 
 
 def compare(
@@ -228,9 +228,7 @@ def compare(
         raise taken_name(source.schema, MODEL_LEVEL, "id", packed.columns.frame)
     packed = comparable(packed, test_windows.h, test_windows.n_windows, windows.too_short)
     training = drop_last(packed, test_windows.h * test_windows.n_windows)
-    with refused_rows_named(training):
-        tuned = client.train(options, series_of(training), training.frequency.api_name)
-    model_id = tuned.finetuned_model_id
+    model_id = train(client, options, training).finetuned_model_id
     try:
         forecasts = {
             ZERO_SHOT: _forecast_windows(packed, test_windows, client),
@@ -249,8 +247,7 @@ def compare(
 
 def _forecast_windows(packed: PackedSeries, windows: CrossValidationOptions, client: Client) -> Forecasts:
     """Return the forecasts of the last windows of each series, by column."""
-    with refused_rows_named(packed):
-        result = client.ask(windows, series_of(packed), packed.frequency.api_name)
+    result = ask(client, windows, packed)
     return forecast_columns(result.mean, result.intervals, windows.level, None)
 
 
@@ -281,7 +278,7 @@ def _named(choice: ModelChoice) -> dict[str, str | None]:
     return {"model": model, "finetuned_model_id": choice.finetuned_model_id}
 
 
-def _ask(
+def _query(
     make_query: Callable[[Columns, Frequency | None, bool, bool, Record | None, OptionsT], Query],
     options: OptionsT,
     source: Source[FrameT],
@@ -289,7 +286,10 @@ def _ask(
     choice: ModelChoice,
     sending: Sending,
 ) -> FrameT:
-    """Settle which model, columns and frequency a question is about, and ask it."""
+    """Settle which model, columns and frequency a question is about, and answer it.
+
+    The query packs the series itself, since on Dask each partition is packed and asked about on its own.
+    """
     client = sending.client or default_client()
     selection = selection.with_recorded_columns(source.schema)
     record = _model_to_ask(source, choice, client, selection.default_columns(source.schema).frame)

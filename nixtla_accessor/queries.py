@@ -32,12 +32,10 @@ from nixtla_accessor.panel.tidy import (
     forecast_frame,
 )
 from nixtla_accessor.record import Record, attach_record
-from nixtla_accessor.refusals import refused_rows_named
 
 if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.api.requests import AnomalyOptions, CrossValidationOptions, ForecastOptions
-    from nixtla_accessor.api.schema import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Query(ABC):
         """
         packed = self._choose(self._pack(frame))
         refuse_other_frequency(self.record, packed.frequency, self.columns)
-        answer = self._ask(packed, client) if len(packed.sizes) else self.empty_answer(frame)
+        answer = self._request(packed, client) if len(packed.sizes) else self.empty_answer(frame)
         if self.record is not None:
             attach_record(answer, self.record.for_frame(packed.columns, packed.freq))
         return answer
@@ -135,7 +133,7 @@ class Query(ABC):
         return packed
 
     @abstractmethod
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
         """Ask the service about packed series."""
 
     @property
@@ -159,15 +157,16 @@ class ForecastQuery(Query):
 
     options: ForecastOptions
 
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        from nixtla_accessor.packed_calls import ask
+
         options = self.options
         model_reads = client.model_parameters(options.model, packed.frequency.api_name)
         steps = model_reads.input_size
         if options.level is not None:  # the hosted service derives its intervals from windows further back
             steps = 3 * steps + max(model_reads.horizon, options.h)
         recent = keep_last(packed, steps)
-        with refused_rows_named(recent):
-            result = client.ask(options, series_of(recent), recent.frequency.api_name)
+        result = ask(client, options, recent)
         columns = forecast_columns(result.mean, result.intervals, self._shown_levels, options.quantiles)
         return forecast_frame(packed, options.h, columns)
 
@@ -211,12 +210,13 @@ class CrossValidationQuery(Query):
         purpose = f"{count(options.n_windows, 'window')} of {count(options.h, 'step')}"
         return long_enough(packed, self._covered + 1, purpose, self.too_short)
 
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        from nixtla_accessor.packed_calls import ask
+
         options = self.options
         if self.record is not None:
             _warn_about_leakage(self.record, packed, self._covered, options)
-        with refused_rows_named(packed):
-            result = client.ask(options, series_of(packed), packed.frequency.api_name)
+        result = ask(client, options, packed)
         columns = forecast_columns(result.mean, result.intervals, options.level, None)
         return cross_validation_frame(packed, options.h, result.positions, columns)
 
@@ -239,9 +239,10 @@ class AnomalyQuery(Query):
 
     options: AnomalyOptions
 
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
-        with refused_rows_named(packed):
-            result = client.ask(self.options, series_of(packed), packed.frequency.api_name)
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        from nixtla_accessor.packed_calls import ask
+
+        result = ask(client, self.options, packed)
         columns = forecast_columns(result.mean, result.intervals, [self.options.level], None)
         return anomaly_frame(packed, result.sizes, {**columns, ANOMALY_COLUMN: result.anomaly})
 
@@ -297,13 +298,6 @@ def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int, opti
         "before the windows.",
         DataLeakageWarning,
     )
-
-
-def series_of(packed: PackedSeries) -> Series:
-    """Return packed series as the request has them; they are checked already."""
-    from nixtla_accessor.api.schema import Series
-
-    return Series.model_construct(y=packed.y, sizes=packed.sizes)
 
 
 def refuse_other_frequency(record: Record | None, frequency: Frequency, columns: Columns) -> None:
