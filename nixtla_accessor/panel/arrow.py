@@ -55,7 +55,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     Examples
     --------
     >>> plain_type(pa.string_view()), plain_type(pa.int64())
-    (DataType(string), DataType(int64))
+    (LargeStringType(large_string), DataType(int64))
     """
     if isinstance(kind, pa.BaseExtensionType):
         return plain_type(kind.storage_type)
@@ -65,9 +65,9 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         value = plain_type(kind.value_type)
         return kind if value == kind.value_type else value
     if pa.types.is_string_view(kind):
-        return pa.string()
+        return pa.large_string()
     if pa.types.is_binary_view(kind):
-        return pa.binary()
+        return pa.large_binary()
     if str(kind).startswith(("decimal32", "decimal64")):  # pyarrow 17 has neither
         return pa.decimal128(kind.precision, kind.scale)
     return kind

@@ -105,7 +105,7 @@ class Frequency:
         if remainder:
             raise FrequencyError(
                 f"freq={self.name!r} is finer than the unit of the times, {form.unit!r}. Give a coarser freq, or "
-                "convert the times to a finer unit with .dt.as_unit('ns')."
+                "convert the times to a finer unit."
             )
         return ticks
 

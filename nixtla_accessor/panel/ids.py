@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, chunks
+from nixtla_accessor.panel.arrow import is_interval
 from nixtla_accessor.panel.faults import Fault, FaultyRows
 from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
@@ -115,10 +116,13 @@ def _refuse_missing(values: Column, name: NamedColumn) -> None:
 
 
 def _refuse_mixed(values: Column, kind: str, name: NamedColumn) -> None:
-    if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
+    if is_interval(values.dtype) or (
+        isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype)
+    ):
+        kind = "calendar intervals" if is_interval(values.dtype) else "nested values"
+        line = "." if is_interval(values.dtype) else f": {name.convert(AS_TEXT)}."
         raise UnsupportedDtypeError(
-            f"The ids in {name!r} are nested values ({values.dtype}), which cannot be sorted. Convert them to text: "
-            f"{name.convert(AS_TEXT)}."
+            f"The ids in {name!r} are {kind} ({values.dtype}), which cannot be sorted. Convert them to text{line}"
         )
     if not kind.startswith("mixed"):
         return

@@ -83,7 +83,8 @@ def default_columns(
         if not is_one_name(frame, name):
             several = list(cast("Iterable[Hashable]", name))
             roles = [(role, one) for one in several if is_hashable(one)]
-            raise several_names(frame, several, role, _frame_code(frame, [*roles, ("time", time_col)], library))
+            roles += [("time", time_col)] if is_one_name(frame, time_col) else []
+            raise several_names(frame, several, role, _frame_code(frame, roles, library))
     if id_col is None and _place(frame, ID_COLUMN, "id") is not None:
         id_col = ID_COLUMN
     columns = Columns(

@@ -13,6 +13,7 @@ from nixtla_accessor.panel.arrow import is_interval
 from nixtla_accessor.panel.frame_code import NamedColumn
 
 EXACT_IN_FLOAT64 = 2**53
+VIEW_OF_TEXT = "large_string[pyarrow]"  # or what stands for one, of which pandas converts nothing
 AS_FLOAT = "{}.astype('float64')"  # how the target becomes float64
 
 
@@ -132,7 +133,7 @@ def _not_numbers(values: Column, name: NamedColumn, found: str) -> UnsupportedDt
 def _conversion(values: Column) -> str | None:
     """Return the code that makes numbers of values; None where none does."""
     dtype: Any = values.dtype
-    if is_interval(dtype) or getattr(dtype, "kind", "") in {"c", "M"}:
+    if is_interval(dtype) or str(dtype) == VIEW_OF_TEXT or getattr(dtype, "kind", "") in {"c", "M"}:
         return None
     if getattr(dtype, "kind", "") == "m":
         return "{}.dt.total_seconds()"
