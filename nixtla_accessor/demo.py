@@ -14,7 +14,7 @@ from nixtla_accessor.api.client import connect
 from nixtla_accessor.contract import DEFAULT_MODEL
 from nixtla_accessor.datasets import load_weather
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.panel.scores import error_units, score, score_frame
+from nixtla_accessor.panel.scores import mase_scale, score, score_frame
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 
 SEASON_LENGTH = 7  # days
@@ -99,7 +99,7 @@ def run_demo(folder: Path) -> None:
 def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, pd.Series[Any]]) -> pd.DataFrame:
     """Return the mean errors over the series, one row for each method."""
     packed = TimeGPTAccessor(history).pack()
-    units = error_units(packed, SEASON_LENGTH)
+    units = mase_scale(packed, SEASON_LENGTH)
     actual = np.asarray(holdout["y"], np.float64).reshape(-1, SEASON_LENGTH)
     scores = {
         name: score(actual, np.asarray(values, np.float64).reshape(actual.shape), units, {})

@@ -37,7 +37,8 @@ UserWarning
 └── TimeGPTWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
-    └── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    └── ShortSeriesWarning              series that are too short are left out
 
 KeyboardInterrupt
 └── FinetuneInterrupted                 Ctrl-C during a finetune call; says whether the model may still be trained
@@ -83,6 +84,7 @@ __all__ = [
     "RequestTimeoutError",
     "ResponseError",
     "ServerError",
+    "ShortSeriesWarning",
     "TimeGPTError",
     "TimeGPTWarning",
     "TransportError",
@@ -354,6 +356,10 @@ class DataLeakageWarning(TimeGPTWarning):
 
 class OtherSeriesWarning(TimeGPTWarning):
     """A fine-tuned model is asked about series that other ids tell apart than those that it was tuned on."""
+
+
+class ShortSeriesWarning(TimeGPTWarning):
+    """Series are left out, because they are too short for what is asked."""
 
 
 def warn_caller(message: str, category: type[TimeGPTWarning]) -> None:

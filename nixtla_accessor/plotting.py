@@ -1,18 +1,31 @@
-"""Frames drawn on matplotlib axes."""
+"""Plots of frames, their forecasts and anomalies."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
-from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.panel.arrays import Ticks
+from nixtla_accessor.panel.arrow import plain_frame
+from nixtla_accessor.panel.ids import group_rows, rows_without_id, single_series
+from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.tidy import MODEL_COLUMN
+from nixtla_accessor.panel.target import read_target
+from nixtla_accessor.panel.tidy import (
+    ANOMALY_COLUMN,
+    CUTOFF_COLUMN,
+    MODEL_COLUMN,
+    interval_columns,
+    quantile_columns,
+)
+from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +33,8 @@ if TYPE_CHECKING:
 MAX_SERIES = 6
 _ACTUAL, _FORECAST, _ANOMALY, _EDGE = "#1f2933", "#0f6fc6", "#d64545", "#9aa5b1"
 _FORECAST_TINTS = ("#dbe9f7", "#b3d1ef", "#8ab8e6")  # of intervals, the widest first
-_LEAST_HISTORY = 60  # steps shown before a forecast, or four times its length
-_PANEL = (4.2, 2.6)  # inches
+_MIN_HISTORY = 60  # steps drawn before a forecast; more where four times its length is more
+_SUBPLOT_SIZE = (4.2, 2.6)  # inches
 
 
 def plot_series(
@@ -29,80 +42,98 @@ def plot_series(
     columns: Columns,
     forecast: pd.DataFrame | None = None,
     *,
-    ids: Sequence[Hashable] | None = None,
+    ids: Hashable | Sequence[Hashable] | None = None,
     max_series: int = MAX_SERIES,
     ax: Axes | Sequence[Axes] | None = None,
 ) -> npt.NDArray[np.object_]:
-    """Draw series side by side: what happened, what was forecast with its intervals, and anomalies.
+    """Draw the frame's series side by side: actual values, forecasts with their intervals, and anomalies.
 
     Parameters
     ----------
     frame : DataFrame
         A long frame with the target, with forecasts (``TimeGPT``, ``TimeGPT-lo-80``, …, ``anomaly``), or both.
     columns : Columns
-        What its columns are called; the target of a frame that has nothing but forecasts is ``TimeGPT``.
+        Its columns; the target of a frame of forecasts alone is ``TimeGPT``.
     forecast : DataFrame, optional
-        Forecasts of the same series, in a frame of their own.
-    ids : sequence, optional
-        The series to draw, in this order. None takes the first ones.
-    max_series : int
-        How many series to draw where ids does not say.
+        Forecasts of the same series, in a separate frame.
+    ids : hashable or sequence, optional
+        The series to draw, in this order, or one of them; by default the first ``max_series``.
+    max_series : int, default 6
+        The number of series to draw without ``ids``.
     ax : Axes or sequence of Axes, optional
-        Where to draw, one for each series. None makes a figure.
+        The axes to draw on, one for each series; by default those of a new figure.
 
     Returns
     -------
     ndarray of Axes, shape (n_series,)
+        The axes drawn on; empty where there is no series to draw.
 
     Raises
     ------
     ConfigurationError
-        If matplotlib is not installed.
+        Matplotlib is not installed.
     InvalidArgumentError
-        If a series is not there, or the axes are fewer than the series.
+        The frame does not have a series of ``ids``, there are fewer axes than series, or ``max_series`` is no number.
+    InvalidFrameError
+        The ids, times or values cannot be read.
     """
+    _check_max_series(max_series)
     known = _split(frame, columns)
     ahead = {} if forecast is None else _split(forecast, columns)
     chosen = _choose(list({**known, **ahead}), ids, max_series)
+    if not chosen:
+        return np.empty(0, dtype=object)
     axes = _new_axes(len(chosen)) if ax is None else np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) < len(chosen):
-        raise InvalidArgumentError(f"There are {len(chosen)} series to draw, and {len(axes)} axes to draw on.")
-    for name, panel in zip(chosen, axes, strict=False):
-        _draw(panel, known.get(name), ahead.get(name), columns, "" if columns.id is None else str(name))
+        raise InvalidArgumentError(
+            f"ax must have one axes for each of the {len(chosen)} series; found {len(axes)}. Give more axes, or fewer "
+            "ids."
+        )
+    for name, subplot in zip(chosen, axes, strict=False):
+        _draw(subplot, known.get(name), ahead.get(name), columns, "" if columns.id is None else str(name))
     if ax is None:
         _finish(axes[: len(chosen)], left_out=0 if ids is not None else len({**known, **ahead}) - len(chosen))
     return axes[: len(chosen)]
 
 
 def draw_history(axes: Axes, history: pd.Series[Any], label: str = "history") -> None:
-    """Draw what happened, indexed by time."""
+    """Draw actual values, indexed by time."""
     axes.plot(history.index, history, color=_ACTUAL, linewidth=1.1, label=label)
 
 
 def draw_until_forecast(axes: Axes, actual: pd.Series[Any], start: Any, steps: int) -> None:  # noqa: ANN401 - any time
-    """Draw the last steps known before a forecast starts, and, dashed, what happened from then on."""
-    known, happened = actual[actual.index < start].iloc[-steps:], actual[actual.index >= start]
+    """Draw the last ``steps`` actual values before a forecast starts, and, dashed, those from then on."""
+    known, later = actual[actual.index < start].iloc[-steps:], actual[actual.index >= start]
     draw_history(axes, known)
     if len(known):
         axes.axvline(known.index[-1], color=_EDGE, linewidth=0.8, linestyle=":")
-    if len(happened):
+    if len(later):
         dashes = (0, (2, 1.5))
-        axes.plot(happened.index, happened, color=_ACTUAL, linewidth=1.1, linestyle=dashes, label="what happened")
+        axes.plot(later.index, later, color=_ACTUAL, linewidth=1.1, linestyle=dashes, label="actual")
 
 
 def draw_forecast(axes: Axes, forecast: pd.DataFrame) -> None:
-    """Draw ``TimeGPT`` and its intervals, the widest first, indexed by time."""
-    prefix = f"{MODEL_COLUMN}-lo-"
-    levels = [column.removeprefix(prefix) for column in map(str, forecast.columns) if column.startswith(prefix)]
-    for nth, level in enumerate(sorted(levels, key=float, reverse=True), start=1):
-        lower, upper = forecast[f"{prefix}{level}"], forecast[f"{MODEL_COLUMN}-hi-{level}"]
+    """Draw ``TimeGPT``, its intervals and its quantiles, indexed by time.
+
+    Intervals are bands, the widest first, and so are pairs of quantiles such as 10% and 90%; other quantiles are lines.
+    """
+    quantiles = quantile_columns(forecast)
+    bands = {f"{level:.12g}% interval": columns for level, columns in reversed(interval_columns(forecast).items())}
+    for low, column in quantiles.items():
+        if low < 50 and 100 - low in quantiles:
+            bands[f"{low:.12g}% to {100 - low:.12g}% quantile"] = (column, quantiles[100 - low])
+    for nth, (label, (lower, upper)) in enumerate(bands.items(), start=1):
         shade = _FORECAST_TINTS[min(nth, len(_FORECAST_TINTS)) - 1]
-        axes.fill_between(forecast.index, lower, upper, color=shade, linewidth=0, label=f"{level}% interval")
+        axes.fill_between(forecast.index, forecast[lower], forecast[upper], color=shade, linewidth=0, label=label)
+    for percent, column in quantiles.items():
+        if percent != 50 and 100 - percent not in quantiles:
+            label = f"{percent:.12g}% quantile"
+            axes.plot(forecast.index, forecast[column], color=_FORECAST, linewidth=0.9, linestyle="--", label=label)
     axes.plot(forecast.index, forecast[MODEL_COLUMN], color=_FORECAST, linewidth=1.7, label="forecast")
 
 
 def style(axes: Axes, title: str) -> None:
-    """Give a panel its name and a quiet frame."""
+    """Set the title of a subplot, and an unobtrusive frame and grid."""
     axes.set_title(title, loc="left", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e4e7eb", linewidth=0.7)
@@ -110,7 +141,7 @@ def style(axes: Axes, title: str) -> None:
 
 
 def concise_dates(axes: Axes) -> None:
-    """Write dates short, and few of them; axes of other values stay as they are."""
+    """Format dates concisely, at few ticks; axes of other values stay as they are."""
     from matplotlib import dates
 
     if isinstance(axes.xaxis.get_major_locator(), dates.AutoDateLocator):
@@ -124,97 +155,117 @@ def _draw(axes: Axes, known: pd.DataFrame | None, ahead: pd.DataFrame | None, co
     if known is not None and columns.target != MODEL_COLUMN:
         actual = known.drop_duplicates(columns.time).set_index(columns.time)[columns.target]
         if ahead is None:
-            draw_history(axes, actual, "what happened" if MODEL_COLUMN in known else "history")
+            draw_history(axes, actual, "actual" if MODEL_COLUMN in known else "history")
         else:
-            draw_until_forecast(axes, actual, ahead[columns.time].min(), max(4 * len(ahead), _LEAST_HISTORY))
+            draw_until_forecast(axes, actual, ahead[columns.time].min(), max(4 * len(ahead), _MIN_HISTORY))
     for frame in (known, ahead):
         if frame is None or MODEL_COLUMN not in frame:
             continue
         for window in _windows(frame):
             draw_forecast(axes, window.set_index(columns.time))
-        if "anomaly" in frame and columns.target in frame:
-            odd = frame[frame["anomaly"]]
+        if ANOMALY_COLUMN in frame and columns.target in frame:
+            odd = frame[frame[ANOMALY_COLUMN].astype(bool)]
             axes.scatter(odd[columns.time], odd[columns.target], color=_ANOMALY, s=18, zorder=3, label="anomaly")
     style(axes, title)
 
 
 def _windows(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield the windows of a cross-validation one by one, so that no line joins them."""
-    if "cutoff" in frame:
-        yield from (window for _, window in frame.groupby("cutoff", observed=True))
+    """Yield the windows of a cross-validation one by one, so that no line connects them."""
+    if CUTOFF_COLUMN in frame:
+        yield from (window for _, window in frame.groupby(CUTOFF_COLUMN, observed=True))
     else:
         yield frame
 
 
 def _split(frame: pd.DataFrame, columns: Columns) -> dict[Hashable, pd.DataFrame]:
-    """Cut a frame into its series, sorted by id and time, with times that matplotlib can place."""
-    times = _placeable(take_column(frame, columns.time, "time"))
-    ids = np.zeros(len(frame)) if columns.id is None else take_column(frame, columns.id, "id")
-    order = pd.DataFrame({"id": np.asarray(ids, dtype=object), "time": times}).sort_values(["id", "time"])
-    tidy = frame.iloc[order.index].reset_index(drop=True)
-    tidy[columns.time] = order["time"].to_numpy()
-    groups = tidy.groupby(order["id"].to_numpy(), sort=True)
-    return {None if columns.id is None else name: part for name, part in groups}
+    """Split a frame into its series, sorted by id and time, with times and values that matplotlib can plot.
+
+    Ids, times and values are read as they are for packing; rows without an id or a time are left out.
+    """
+    frame = plain_frame(frame)
+    if not len(frame):
+        return {}
+    ticks, form = read_times(get_column(frame, columns.time, "time"), columns.column(columns.time))
+    ids = None if columns.id is None else get_column(frame, columns.id, "id")
+    rows = np.flatnonzero(ticks != MISSING_TICK)
+    if ids is not None:
+        rows = np.setdiff1d(rows, rows_without_id(ids))
+    if not len(rows):
+        return {}
+    grouping = single_series(len(rows)) if ids is None else group_rows(ids.take(rows), columns.column(columns.id))
+    codes = grouping.row_codes()
+    order = np.lexsort((ticks[rows], codes))
+    rows = rows[order]
+    drawn = frame.iloc[rows].reset_index(drop=True)
+    drawn[columns.time] = _plottable(ticks[rows], form)
+    if columns.target in drawn:
+        values = get_column(frame, columns.target, "target")
+        drawn[columns.target] = read_target(values, columns.column(columns.target))[rows]
+    names: list[Hashable] = [None] if ids is None else list(grouping.ids)
+    parts: Iterable[tuple[Any, pd.DataFrame]] = drawn.groupby(codes[order])
+    return {names[code]: part for code, part in parts}
 
 
-def _placeable(times: pd.Series[Any] | pd.Index) -> npt.NDArray[Any]:
-    """Turn times into numbers or datetimes on the wall clock."""
-    index = pd.Index(times)
-    if isinstance(index, pd.PeriodIndex):
-        return np.asarray(index.to_timestamp())
-    if pd.api.types.is_integer_dtype(index.dtype):
-        return np.asarray(index, np.int64)
-    stamps = pd.DatetimeIndex(index)
-    return np.asarray(stamps if stamps.tz is None else stamps.tz_localize(None))
+def _plottable(ticks: Ticks, form: TimeForm) -> npt.NDArray[Any]:
+    """Return times as numbers, or as datetimes in local time."""
+    return ticks if form.is_integer else form.to_local(ticks).view(f"M8[{form.unit}]")
 
 
-def _choose(names: list[Hashable], ids: Sequence[Hashable] | None, max_series: int) -> list[Hashable]:
+def _check_max_series(max_series: object) -> None:
+    if not isinstance(max_series, int | np.integer) or isinstance(max_series, bool) or max_series < 0:
+        raise InvalidArgumentError(f"max_series must be a number of series, 0 or more; got {max_series!r}.")
+
+
+def _choose(names: list[Hashable], ids: Hashable | Sequence[Hashable] | None, max_series: int) -> list[Hashable]:
     """Return the series to draw."""
     if ids is None:
         return names[:max_series]
-    wanted: list[Hashable] = [ids] if isinstance(ids, str) else list(ids)
-    missing = [name for name in wanted if name not in names]
+    is_one = not is_list_like(ids) or (isinstance(ids, tuple) and ids in names)
+    chosen: list[Hashable] = [ids] if is_one else list(cast("Iterable[Hashable]", ids))
+    missing = [name for name in chosen if name not in names]
     if missing:
-        shown = ", ".join(map(repr, missing[:3]))
         raise InvalidArgumentError(
-            f"The frame has no series {shown} ({len(missing)} of the {len(wanted)} asked for); it has "
-            f"{', '.join(map(repr, names[:3]))} and {max(len(names) - 3, 0)} more."
+            f"ids must be series of the frame, which has {_listed(names) or 'none'}; not found: {_listed(missing)}."
         )
-    return wanted
+    return chosen
+
+
+def _listed(names: list[Hashable]) -> str:
+    return ", ".join(map(repr, names[:SHOWN])) + and_more(len(names))
 
 
 def _new_axes(count: int) -> npt.NDArray[np.object_]:
-    """Make a figure with a panel for each series, at most three beside each other."""
+    """Create a figure with a subplot for each series, at most three beside each other."""
     try:
         from matplotlib import pyplot as plt
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
-        message = 'Pictures need matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
+        message = 'Plots need matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
         raise ConfigurationError(message) from error
     across = 2 if count == 4 else min(count, 3)
     down = -(-count // across)
     figure, axes = plt.subplots(
         down,
         across,
-        figsize=(max(across * _PANEL[0], 7.5), down * _PANEL[1] + 0.5),
+        figsize=(max(across * _SUBPLOT_SIZE[0], 7.5), down * _SUBPLOT_SIZE[1] + 0.5),
         layout="constrained",
         squeeze=False,
     )
     engine = figure.get_layout_engine()
     if isinstance(engine, ConstrainedLayoutEngine):
-        engine.set(h_pad=0.1)  # inches, so that titles keep off the dates above them
+        engine.set(h_pad=0.1)  # inches, so that titles do not touch the dates above them
     for unused in axes.ravel()[count:]:
         figure.delaxes(unused)
-    panels: npt.NDArray[np.object_] = axes.ravel()[:count]
-    return panels
+    used: npt.NDArray[np.object_] = axes.ravel()[:count]
+    return used
 
 
 def _finish(axes: npt.NDArray[np.object_], left_out: int) -> None:
-    """Give the figure one legend, readable dates, and say what is not shown."""
-    for panel in axes:
-        concise_dates(panel)
+    """Add one legend for the figure, readable dates, and a note about series that are not drawn."""
+    for subplot in axes:
+        concise_dates(subplot)
     entries = {
-        label: handle for panel in axes for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+        label: handle for subplot in axes for handle, label in zip(*subplot.get_legend_handles_labels(), strict=True)
     }
     figure = axes[0].figure
     figure.legend(

@@ -1,4 +1,4 @@
-"""Pictures: the right panels, lines, intervals and dates."""
+"""Plots have the right subplots, lines, intervals and dates."""
 
 import matplotlib as mpl
 import numpy as np
@@ -41,19 +41,19 @@ def drawn(axes, label):
     return next(line for line in axes.lines if line.get_label() == label)
 
 
-def test_a_panel_for_each_series_with_its_values():
+def test_a_subplot_for_each_series_with_its_values():
     axes = frame().sample(frac=1, random_state=0).timegpt.plot()
-    assert [panel.get_title(loc="left") for panel in axes] == ["s0", "s1"]
-    for i, panel in enumerate(axes):
-        np.testing.assert_array_equal(drawn(panel, "history").get_ydata(), np.arange(30) + i)
+    assert [subplot.get_title(loc="left") for subplot in axes] == ["s0", "s1"]
+    for i, subplot in enumerate(axes):
+        np.testing.assert_array_equal(drawn(subplot, "history").get_ydata(), np.arange(30) + i)
 
 
 def test_forecast_and_intervals():
     axes = frame().timegpt.plot(forecasts())
-    for panel in axes:
-        assert labels(panel) == ["history", "80% interval", "forecast"]
-        np.testing.assert_array_equal(drawn(panel, "forecast").get_ydata(), np.arange(5) + 1)
-        (interval,) = panel.collections
+    for subplot in axes:
+        assert labels(subplot) == ["history", "80% interval", "forecast"]
+        np.testing.assert_array_equal(drawn(subplot, "forecast").get_ydata(), np.arange(5) + 1)
+        (interval,) = subplot.collections
         corners = interval.get_paths()[0].vertices[:, 1]
         assert (corners.min(), corners.max()) == (0, 6)
 
@@ -63,7 +63,7 @@ def test_a_frame_of_forecasts_plots_on_its_own():
     assert labels(axes[0]) == ["80% interval", "forecast"]
 
 
-def test_a_forecast_with_its_record_plots_on_its_own():
+def test_a_forecast_with_a_record_plots_on_its_own():
     with nixtla_accessor.connect(base_url="local", progress=False):
         tuned = frame().rename(columns={"y": "sales"}).timegpt.finetune(target_col="sales", finetune_steps=1)
         axes = tuned.timegpt.forecast(h=5, level=[80]).timegpt.plot()
@@ -77,7 +77,7 @@ def test_anomalies_are_marked():
     assert points.get_offsets()[:, 1].tolist() == [7]
 
 
-def test_windows_of_a_cross_validation_are_not_joined():
+def test_windows_of_a_cross_validation_are_separate_lines():
     windows = forecasts().assign(cutoff=pd.Timestamp("2024-01-30"), y=1.0)
     later = windows.assign(ds=windows["ds"] + pd.Timedelta(days=5), cutoff=pd.Timestamp("2024-02-04"))
     axes = pd.concat([windows, later]).timegpt.plot()
@@ -92,14 +92,14 @@ def test_one_series_is_one_axes_and_may_be_given():
     assert given.get_title(loc="left") == "s1"
 
 
-def test_many_series_say_how_many_are_not_shown():
+def test_the_figure_says_how_many_series_are_not_drawn():
     axes = load_unemployment().timegpt.plot(max_series=4)
     assert len(axes) == 4
     assert len(axes[0].figure.axes) == 4
     assert "4 of 14" in axes[0].figure.get_suptitle()
 
 
-def test_a_series_that_is_not_there():
+def test_ids_that_are_not_in_the_frame():
     with pytest.raises(errors.InvalidArgumentError, match="'nope'"):
         frame().timegpt.plot(ids=["s0", "nope"])
 
@@ -130,9 +130,61 @@ def test_without_ids_and_with_time_in_the_index():
     assert axes.get_title(loc="left") == ""
 
 
-def test_what_happened_during_the_forecast_is_dashed():
+def test_actual_values_during_the_forecast_are_a_line_of_their_own():
     known = frame(length=33)
-    for i, panel in enumerate(known.timegpt.plot(forecasts())):
-        assert labels(panel) == ["history", "what happened", "80% interval", "forecast"]
-        np.testing.assert_array_equal(drawn(panel, "history").get_ydata(), np.arange(30) + i)
-        np.testing.assert_array_equal(drawn(panel, "what happened").get_ydata(), np.arange(30, 33) + i)
+    for i, subplot in enumerate(known.timegpt.plot(forecasts())):
+        assert labels(subplot) == ["history", "actual", "80% interval", "forecast"]
+        np.testing.assert_array_equal(drawn(subplot, "history").get_ydata(), np.arange(30) + i)
+        np.testing.assert_array_equal(drawn(subplot, "actual").get_ydata(), np.arange(30, 33) + i)
+
+
+@pytest.mark.parametrize("name", [7, 7.5, pd.Timestamp("2024-01-01"), ("a", "b"), True], ids=str)
+def test_one_id_of_any_type(name):
+    df = frame(1).assign(unique_id=pd.Series([name] * 30, dtype=object))
+    assert df.timegpt.plot(ids=name).get_title(loc="left") == str(name)
+
+
+@pytest.mark.parametrize("nothing", [{"ids": []}, {"max_series": 0}], ids=str)
+def test_no_series_draws_nothing(nothing):
+    from matplotlib import pyplot as plt
+
+    assert frame().timegpt.plot(**nothing).shape == (0,)
+    assert frame().head(0).timegpt.plot().shape == (0,)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("wrong", [-1, 2.5, None, True], ids=repr)
+def test_max_series_is_a_number_of_series(wrong):
+    with pytest.raises(errors.InvalidArgumentError, match="max_series must be a number of series"):
+        frame().timegpt.plot(max_series=wrong)
+
+
+def test_quantiles_are_bands_and_lines():
+    ahead = forecasts().drop(columns=["TimeGPT-lo-80", "TimeGPT-hi-80"])
+    for percent, shift in (("2.5", -3), ("10", -1), ("25", -0.5), ("50", 0), ("90", 1), ("97.5", 3)):
+        ahead[f"TimeGPT-q-{percent}"] = ahead["TimeGPT"] + shift
+    axes = frame().timegpt.plot(ahead)[0]
+    bands = ["2.5% to 97.5% quantile", "10% to 90% quantile"]
+    assert labels(axes) == ["history", *bands, "25% quantile", "forecast"]
+    spans = [band.get_paths()[0].vertices[:, 1] for band in axes.collections]
+    assert [(span.min(), span.max()) for span in spans] == [(-2, 8), (0, 6)]
+    np.testing.assert_array_equal(drawn(axes, "25% quantile").get_ydata(), np.arange(5) + 0.5)
+
+
+def test_times_are_read_as_for_packing():
+    df = frame()
+    german = df.assign(ds=df["ds"].dt.strftime("%d.%m.%Y"))
+    with pytest.raises(errors.UnsupportedDtypeError, match=r"not ISO 8601.*format='%d.%m.%Y'"):
+        german.timegpt.plot()
+    months = df.assign(ds=[*pd.period_range("2024-01", periods=30, freq="M")] * 2)
+    stamps = drawn(months.timegpt.plot()[0], "history").get_xdata()
+    np.testing.assert_array_equal(pd.DatetimeIndex(stamps).to_period("M"), months["ds"][:30])
+
+
+def test_rows_without_an_id_or_a_time_are_left_out():
+    df = frame()
+    df.loc[[2, 33], "ds"] = pd.NaT
+    df["unique_id"] = df["unique_id"].astype(object).mask(df.index == 7)
+    first, second = df.timegpt.plot()
+    np.testing.assert_array_equal(drawn(first, "history").get_ydata(), np.delete(np.arange(30), [2, 7]))
+    np.testing.assert_array_equal(drawn(second, "history").get_ydata(), np.delete(np.arange(30), 3) + 1)

@@ -1,4 +1,4 @@
-"""The problems of a Dask frame: found in every partition, and added up where they are the whole frame's."""
+"""An audit of a Dask frame: the problems of its partitions, merged."""
 
 from __future__ import annotations
 
@@ -8,103 +8,115 @@ from dataclasses import dataclass, replace
 import dask.dataframe as dd
 import pandas as pd
 
-from nixtla_accessor.dask.joining import find_joint_frequency, lay_out
+from nixtla_accessor.dask.joining import find_frequency_across_partitions, locate_pieces
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
-from nixtla_accessor.dask.pieces import Pieces, Reading, cut_pieces
+from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import DuplicateColumnError, FrequencyError, MissingColumnError, UnsupportedDtypeError
-from nixtla_accessor.panel.audit import KINDS, OF_COLUMNS, Problem, audit_frame, find_problems, tabulate
-from nixtla_accessor.panel.frame import default_columns, take_column
-from nixtla_accessor.panel.frequency import parse_frequency
-from nixtla_accessor.panel.inference import Finding, find_frequency
-from nixtla_accessor.panel.panel import Columns, Panel
-from nixtla_accessor.selection import Freq
+from nixtla_accessor.panel.audit import check_horizon, find_problems
+from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
+from nixtla_accessor.panel.names import get_column
+from nixtla_accessor.panel.notable_series import Span
+from nixtla_accessor.panel.panel import Columns, Stamps
+from nixtla_accessor.panel.problems import COLUMN_KINDS, KINDS, Problem, tabulate
+from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What is known of the whole frame's frequency, for every partition to go by.
+class FrameStamps:
+    """What is known of the stamps of the whole frame, to compare every partition with.
 
     Parameters
     ----------
-    finding : Finding, optional
-        The frequency.
-    refusal : str, optional
-        Why there is none.
+    inferred : InferredFrequency, optional
+        Their frequency; None where it is not known.
+    error : str, optional
+        Why the frame has none.
+    span : Span, optional
+        Their first and last, in ticks of ``form``.
+    form : TimeForm, optional
+        How they are written.
     """
 
-    finding: Finding | None = None
-    refusal: str | None = None
+    inferred: InferredFrequency | None = None
+    error: str | None = None
+    span: Span | None = None
+    form: TimeForm | None = None
 
-    def find(self, panel: Panel) -> Finding:
-        """Return the frequency; where nothing is known, that of the panel."""
-        if self.refusal is not None:
-            raise FrequencyError(self.refusal)
-        return self.finding or find_frequency(panel)
+    def find(self, stamps: Stamps) -> InferredFrequency:
+        """Return the frequency of the frame; where it is not known, that of a partition's stamps."""
+        if self.error is not None:
+            raise FrequencyError(self.error)
+        return self.inferred or find_frequency(stamps)
+
+    def span_in(self, form: TimeForm) -> Span | None:
+        """Return the first and the last stamp in the ticks of another form."""
+        if self.span is None or self.form is None or form.is_integer or form.unit == self.form.unit:
+            return self.span
+        per_second, own = TICKS_PER_SECOND[form.unit], TICKS_PER_SECOND[self.form.unit]
+        return Span(*(tick * per_second // own for tick in self.span))
 
 
-def audit_dask_frame(
-    frame: dd.DataFrame,
-    freq: Freq | None,
-    id_col: Hashable | None,
-    time_col: Hashable | None,
-    target_col: Hashable | None,
-) -> pd.DataFrame:
-    """List everything that keeps a frame from being packed; the rows are those for the computed frame."""
-    given = None if freq is None else Finding(parse_frequency(freq))
-    columns = default_columns(frame._meta, id_col, time_col, target_col)
-    whole, settled = frame, Settled(given)
-    if _has(frame._meta, columns):
+def audit_dask_frame(frame: dd.DataFrame, columns: Columns, frequency: Frequency | None, h: int | None) -> pd.DataFrame:
+    """List every problem of a frame, as `nixtla_accessor.panel.audit.audit_frame` does for the computed one."""
+    check_horizon(h)
+    given = None if frequency is None else InferredFrequency(frequency)
+    whole, stamps = frame, FrameStamps(given)
+    if _has_keys(frame._meta, columns):
         whole = bring_series_together(frame, columns)
-        if given is None:
-            settled = _settle(frame, columns)
-    parts = compute_each(whole, problems_of_part, columns, settled)
+        stamps = _frame_stamps(frame, columns, given)
+    parts = compute_each(whole, problems_of_part, columns, stamps, h)
     if not any(n_rows for n_rows, _ in parts):
-        return audit_frame(frame._meta, freq=freq, id_col=id_col, time_col=time_col, target_col=target_col)
-    return tabulate(_add_up(problem for _, problems in parts for problem in problems))
+        return tabulate(find_problems(frame._meta, columns, stamps.find))
+    return tabulate(merge_problems(problem for _, problems in parts for problem in problems))
 
 
-def problems_of_part(part: pd.DataFrame, columns: Columns, settled: Settled) -> tuple[int, list[Problem]]:
+def problems_of_part(
+    part: pd.DataFrame, columns: Columns, stamps: FrameStamps, h: int | None
+) -> tuple[int, list[Problem]]:
     """Return how many rows a partition has, and all its problems."""
-    return len(part), list(find_problems(part, columns, settled.find)) if len(part) else []
+    return len(part), list(find_problems(part, columns, stamps.find, h, stamps.span_in)) if len(part) else []
 
 
-def stamps_of_part(part: pd.DataFrame, columns: Columns) -> Reading:
-    """Read what stamps a partition has of each series, but for the rows that lack either."""
-    named = {} if columns.id is None else {columns.id: take_column(part, columns.id, "id").array}
-    stamps = pd.DataFrame({**named, columns.time: take_column(part, columns.time, "time").array}).dropna()
+def stamps_of_part(part: pd.DataFrame, columns: Columns) -> PartitionResult:
+    """Read the stamps of a partition, without the rows that have no id or no time."""
+    named = {} if columns.id is None else {columns.id: get_column(part, columns.id, "id").array}
+    stamps = pd.DataFrame({**named, columns.time: get_column(part, columns.time, "time").array}).dropna()
     stamps[columns.target] = 0
-    return cut_pieces(stamps, columns, None, allow_missing=True, with_values=False)
+    return pack_partition(stamps, columns, None, allow_missing=True, with_values=False)
 
 
-def _has(meta: pd.DataFrame, columns: Columns) -> bool:
-    """Tell whether a frame has all its columns."""
+def _has_keys(meta: pd.DataFrame, columns: Columns) -> bool:
+    """Return whether a frame has the columns of ids and times."""
     try:
-        for name, role in ((columns.id, "id"), (columns.time, "time"), (columns.target, "target")):
+        for name, role in ((columns.id, "id"), (columns.time, "time")):
             if name is not None:
-                take_column(meta, name, role)
+                get_column(meta, name, role)
     except (MissingColumnError, DuplicateColumnError):
         return False
     return True
 
 
-def _settle(frame: dd.DataFrame, columns: Columns) -> Settled:
-    """Find the frequency of the whole frame."""
-    wanted = [name for name in frame.columns if name in {columns.id, columns.time}]
-    pieces = [
-        reading for reading in compute_each(frame[wanted], stamps_of_part, columns) if isinstance(reading, Pieces)
-    ]
+def _frame_stamps(frame: dd.DataFrame, columns: Columns, given: InferredFrequency | None) -> FrameStamps:
+    """Read the stamps of the whole frame, and infer their frequency unless it is given."""
+    names = [name for name in frame.columns if name in {columns.id, columns.time}]
+    results = compute_each(frame[names], stamps_of_part, columns)
+    pieces = [result for result in results if isinstance(result, Pieces)]
     if not pieces:
-        return Settled()
+        return FrameStamps(given)
     try:
-        return Settled(find_joint_frequency(lay_out(pieces, columns)))
+        layout = locate_pieces(pieces, columns)
+    except UnsupportedDtypeError:  # reported for each partition
+        return FrameStamps(given)
+    known = FrameStamps(given, None, Span(int(layout.first.min()), int(layout.last.max())), layout.form)
+    try:
+        return replace(known, inferred=given or find_frequency_across_partitions(layout))
     except FrequencyError as error:
-        return Settled(refusal=str(error))
-    except UnsupportedDtypeError:  # which the partitions report
-        return Settled()
+        return replace(known, error=str(error))
 
 
-def _add_up(problems: Iterable[Problem]) -> list[Problem]:
-    """Add up the problems that are not one series', and sort all as those of one frame are."""
+def merge_problems(problems: Iterable[Problem]) -> list[Problem]:
+    """Return the problems of all partitions as those of one frame: those of the whole frame once, all sorted."""
     of_series: list[Problem] = []
     of_frame: dict[tuple[Hashable, str], Problem] = {}
     for problem in problems:
@@ -113,7 +125,7 @@ def _add_up(problems: Iterable[Problem]) -> list[Problem]:
             of_series.append(problem)
         elif key not in of_frame:
             of_frame[key] = problem
-        elif problem.kind not in OF_COLUMNS.values():
+        elif problem.kind not in COLUMN_KINDS.values():
             of_frame[key] = replace(of_frame[key], count=of_frame[key].count + problem.count)
     order = pd.Index([problem.series for problem in of_series], tupleize_cols=False).argsort()
     in_order = [*of_frame.values(), *(of_series[int(place)] for place in order)]
@@ -121,5 +133,5 @@ def _add_up(problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _rank(problem: Problem) -> int:
-    """Order problems by kind; those of columns stay in the order in which they were found."""
-    return -1 if problem.kind in OF_COLUMNS.values() else KINDS.index(problem.kind)
+    """Return the place of a problem's kind; those of columns stay in the order in which they were found."""
+    return -1 if problem.kind in COLUMN_KINDS.values() else KINDS.index(problem.kind)

@@ -1,21 +1,24 @@
-"""A Dask frame as packed series, in one pass over its partitions, or in two where series are strewn over them."""
+"""Packing a Dask frame in one pass over its partitions, or in two where the pieces of series are interleaved."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 
 import dask.dataframe as dd
 
-from nixtla_accessor.dask.joining import Layout, find_joint_frequency, join_values, lay_out, refuse_irregular
+from nixtla_accessor.dask.joining import (
+    Layout,
+    find_frequency_across_partitions,
+    join_values,
+    locate_pieces,
+    refuse_irregular,
+)
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
-from nixtla_accessor.dask.pieces import Pieces, Reading, cut_pieces
-from nixtla_accessor.errors import AmbiguousFrequencyWarning, InvalidFrameError, TimeGPTError
-from nixtla_accessor.panel.faults import FaultyRows, add_up
-from nixtla_accessor.panel.frame import take_column
+from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
+from nixtla_accessor.errors import InvalidFrameError, TimeGPTError
+from nixtla_accessor.panel.faults import FaultyRows, combine_faults
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.inference import Finding
-from nixtla_accessor.panel.messages import callers_level
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
 
@@ -23,11 +26,11 @@ from nixtla_accessor.panel.panel import Columns
 def pack_dask_frame(
     frame: dd.DataFrame, columns: Columns, frequency: Frequency | None, *, allow_missing: bool = False
 ) -> PackedSeries:
-    """Check a frame and pack it: the result is that of packing the computed frame.
+    """Check and pack a frame; the result is that of packing the computed frame.
 
-    Each partition is read, checked and packed where it is, and its pieces of series are put end to end here. Where the
-    rows of a series are strewn over partitions, so that this cannot be done, its rows are brought together by a shuffle
-    and read once more.
+    Each partition is read, checked and packed where it is, and its pieces of series are joined here. Where pieces of a
+    series are interleaved in time, so that they cannot be joined end to end, a shuffle brings its rows into one
+    partition, and the frame is read once more.
 
     Raises
     ------
@@ -36,26 +39,26 @@ def pack_dask_frame(
     """
     layout = _read(frame, columns, frequency, allow_missing=allow_missing)
     if frequency is None:
-        frequency = _settle(find_joint_frequency(layout))
-    if layout.is_strewn:
-        ids = layout.ids  # a shuffle may lose their dtype: categories become text
+        frequency = find_frequency_across_partitions(layout).or_warn()
+    if layout.is_interleaved:
+        ids = layout.ids  # a shuffle may change their dtype: categories become text
         del layout
         together = bring_series_together(frame, columns)
         layout = replace(_read(together, columns, frequency, allow_missing=allow_missing), ids=ids)
     refuse_irregular(layout, frequency)
-    return join_values(layout, frequency, take_column(frame._meta, columns.target, "target").dtype)
+    return join_values(layout, frequency, get_column(frame._meta, columns.target, "target").dtype)
 
 
 def infer_dask_frequency(frame: dd.DataFrame, columns: Columns, *, allow_missing: bool = False) -> Frequency:
-    """Find the frequency that all series of a frame share, in one pass that sends no values.
+    """Infer the frequency that all series of a frame share, in one pass that sends no values.
 
     Raises
     ------
     FrequencyError
-        There is none.
+        The series share none.
     """
     layout = _read(frame, columns, None, allow_missing=allow_missing, with_values=False)
-    return _settle(find_joint_frequency(layout))
+    return find_frequency_across_partitions(layout).or_warn()
 
 
 def _read(
@@ -66,34 +69,28 @@ def _read(
     allow_missing: bool,
     with_values: bool = True,
 ) -> Layout:
-    """Read every partition once, in parallel, and lay out what they hold."""
+    """Read every partition once, in parallel, and locate the pieces of series that they hold."""
     names = [name for name in frame.columns if name in {columns.id, columns.time, columns.target}]
     options = {"allow_missing": allow_missing, "with_values": with_values}
-    return lay_out(_pieces_of(compute_each(frame[names], cut_pieces, columns, frequency, **options)), columns)
+    results = compute_each(frame[names], pack_partition, columns, frequency, **options)
+    return locate_pieces(_pieces_of(results), columns)
 
 
-def _pieces_of(readings: list[Reading]) -> list[Pieces]:
-    """Keep the pieces, or raise what the whole frame is refused for."""
-    if all(reading is None for reading in readings):
-        raise InvalidFrameError("The frame is empty; it takes at least one row.")
-    for reading in readings:
-        if isinstance(reading, TimeGPTError):
-            raise reading
-    faulty = add_up([_count(reading) for reading in readings])
+def _pieces_of(results: list[PartitionResult]) -> list[Pieces]:
+    """Return the pieces of all partitions, or raise what the whole frame is refused for."""
+    if all(result is None for result in results):
+        raise InvalidFrameError("The frame must have at least one row; it is empty.")
+    for result in results:
+        if isinstance(result, TimeGPTError):
+            raise result
+    faulty = combine_faults([_faulty_rows(result) for result in results])
     if faulty is not None:
-        raise faulty.refusal()
-    return [reading for reading in readings if isinstance(reading, Pieces)]
+        raise faulty.to_error()
+    return [result for result in results if isinstance(result, Pieces)]
 
 
-def _count(reading: Reading) -> tuple[int, FaultyRows | None]:
-    """Return how many rows a partition has, and those that cannot be used."""
-    if isinstance(reading, FaultyRows):
-        return reading.n_rows, reading
-    return (reading.n_rows, None) if isinstance(reading, Pieces) else (0, None)
-
-
-def _settle(finding: Finding) -> Frequency:
-    """Take the frequency that was found, and warn where it is in doubt."""
-    if finding.doubt:
-        warnings.warn(finding.doubt, AmbiguousFrequencyWarning, stacklevel=callers_level())
-    return finding.frequency
+def _faulty_rows(result: PartitionResult) -> tuple[int, FaultyRows | None]:
+    """Return how many rows a partition has, and its faulty rows."""
+    if isinstance(result, FaultyRows):
+        return result.n_rows, result
+    return (result.n_rows, None) if isinstance(result, Pieces) else (0, None)

@@ -1,14 +1,17 @@
-"""What is done with the partitions of a frame: series brought together in one, and each computed to a plain value."""
+"""The partitions of a frame: a value of each, the rows of a series brought into one, and errors that name theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import dask
 import dask.dataframe as dd
 import pandas as pd
 
+from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
 
 Arguments = ParamSpec("Arguments")
@@ -21,9 +24,9 @@ def compute_each(
     *arguments: Arguments.args,
     **options: Arguments.kwargs,
 ) -> list[Value]:
-    """Call a function with every partition, in parallel where they are, and return what it returns.
+    """Call a function with every partition, in parallel and where the partitions are, and return the values.
 
-    From a cluster each value is fetched as soon as it is there, and let go of by its worker.
+    From a cluster each value is fetched as soon as it is computed, and then released by its worker.
     """
     mapped = frame.map_partitions(function, *arguments, **options, meta=pd.DataFrame(), enforce_metadata=False)
     tasks = mapped.to_delayed()
@@ -32,7 +35,7 @@ def compute_each(
 
 
 def _fetch(cluster: Any, tasks: Sequence[Any]) -> list[Any]:  # noqa: ANN401 - Dask is not typed
-    """Compute tasks on a cluster, and fetch their values one by one, in the order of the tasks."""
+    """Compute tasks on a cluster, fetch their values one by one, and return them in the order of the tasks."""
     from distributed import as_completed
 
     futures = cluster.compute(tasks)
@@ -47,13 +50,26 @@ def _fetch(cluster: Any, tasks: Sequence[Any]) -> list[Any]:  # noqa: ANN401 - D
 
 
 def bring_series_together(frame: dd.DataFrame, columns: Columns) -> dd.DataFrame:
-    """Shuffle a frame so that no series lies in two partitions, unless it is known that none does."""
+    """Shuffle a frame so that no series is in two partitions, unless that is known to be so already."""
     if frame.npartitions == 1:
         return frame
     if columns.id is None:
         return frame.repartition(npartitions=1)
     if columns.id in frame.columns:
         shuffled_by: set[Any] = frame.expr.unique_partition_mapping_columns_from_shuffle
-        is_whole = columns.id in shuffled_by or (columns.id,) in shuffled_by
-        return frame if is_whole else frame.shuffle(on=columns.id)
+        is_shuffled = columns.id in shuffled_by or (columns.id,) in shuffled_by
+        return frame if is_shuffled else frame.shuffle(on=columns.id)
     return frame if frame.known_divisions else frame.shuffle(on_index=True)
+
+
+@contextmanager
+def partition_named(part: pd.DataFrame, columns: Columns, name: str) -> Iterator[None]:
+    """Add a note to an error that names the partition, and its series."""
+    try:
+        yield
+    except TimeGPTError as error:
+        if columns.id is not None:
+            ids = list(get_column(part, columns.id, "id").unique())
+            name += f", whose {len(ids)} series are {', '.join(map(repr, ids[:3]))}{', …' if len(ids) > 3 else ''}"
+        error.add_note(f"This is {name}. Other partitions are unaffected; persist() keeps their answers.")
+        raise

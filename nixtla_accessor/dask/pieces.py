@@ -1,4 +1,4 @@
-"""A partition as packed pieces of series: what the workers do with each, and all that they send of it."""
+"""Pieces of series: what a worker makes of a partition, and all that it sends of it."""
 
 from __future__ import annotations
 
@@ -6,47 +6,47 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import FrequencyError, TimeGPTError
+from nixtla_accessor.panel.arrays import Integers, Target, Ticks, steps_within
 from nixtla_accessor.panel.faults import FaultyRows
-from nixtla_accessor.panel.frame import find_faults, read_arrays, take_column
+from nixtla_accessor.panel.frame import find_faults, read_arrays
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.ids import find_missing_ids
 from nixtla_accessor.panel.inference import find_frequency
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import pack_if_regular
 from nixtla_accessor.panel.panel import Columns, Panel
-from nixtla_accessor.panel.target import Target
-from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm
+from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
-    """What a partition has of each series, in the order of ids and times.
+    """The rows of a partition, packed: of each series the piece that it holds, in the order of ids and times.
 
-    Where every piece is regular, its first stamp and its size tell all its stamps.
+    Where every piece is regular, its first stamp and its size determine all its stamps.
 
     Parameters
     ----------
     ids : Index of length n_pieces
         One id for each piece.
     sizes, first, last : ndarray of int64, shape (n_pieces,)
-        How many rows each piece has, and its first and last stamp.
+        The number of rows of each piece, and its first and last stamp.
     y : ndarray of float64 or int64, shape (n_rows,)
-        The values, piece by piece; none where only stamps were asked for.
+        The values, piece by piece; empty where only stamps were asked for.
     form : TimeForm
         How the partition writes stamps.
     target_dtype : dtype
         The partition's dtype of the target.
     frequency : Frequency or None
-        What every piece was verified to step by; None where they are not regular.
+        The frequency that every piece was verified against; None where they are not regular.
     ticks : ndarray of int64, shape (n_rows,), or None
         All stamps, where the pieces are not regular.
     """
 
     ids: pd.Index[Any]
-    sizes: npt.NDArray[np.int64]
+    sizes: Integers
     first: Ticks
     last: Ticks
     y: Target
@@ -57,18 +57,17 @@ class Pieces:
 
     @property
     def n_rows(self) -> int:
-        """How many rows the partition has."""
+        """The number of rows of the partition."""
         return int(self.sizes.sum())
 
     def all_ticks(self) -> Ticks:
         """Return every stamp; shape (n_rows,)."""
         if self.frequency is None or self.ticks is not None:
             return np.asarray(self.ticks)
-        steps = np.arange(self.n_rows) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
-        return self.frequency.advance(self.first.repeat(self.sizes), steps, self.form)
+        return self.frequency.advance(self.first.repeat(self.sizes), steps_within(self.sizes), self.form)
 
-    def written_as(self, form: TimeForm) -> Pieces:
-        """Return the same with stamps in another form's unit, which is as fine or finer."""
+    def in_form(self, form: TimeForm) -> Pieces:
+        """Return the pieces with stamps in the unit of another form, which is as fine or finer."""
         if form == self.form:
             return self
         factor = 1 if form.is_integer else TICKS_PER_SECOND[form.unit] // TICKS_PER_SECOND[self.form.unit]
@@ -76,14 +75,14 @@ class Pieces:
         return replace(self, first=self.first * factor, last=self.last * factor, ticks=ticks, form=form)
 
 
-# What comes of a partition: its pieces, the rows that cannot be used, why it cannot be read, or nothing if it is empty.
-# Refusals are returned rather than raised, so that those of all partitions can be added up.
-Reading: TypeAlias = Pieces | FaultyRows | TimeGPTError | None
+# A partition's pieces; or its faulty rows, or the error that it is refused with; None where it is empty. Errors are
+# returned rather than raised, so that those of all partitions can be combined.
+PartitionResult: TypeAlias = Pieces | FaultyRows | TimeGPTError | None
 
 
-def cut_pieces(
+def pack_partition(
     part: pd.DataFrame, columns: Columns, frequency: Frequency | None, *, allow_missing: bool, with_values: bool
-) -> Reading:
+) -> PartitionResult:
     """Read, check and pack a partition.
 
     Parameters
@@ -93,30 +92,30 @@ def cut_pieces(
     columns : Columns
         Its columns.
     frequency : Frequency, optional
-        What to verify the pieces against; by default what they suggest themselves.
+        The frequency to verify the pieces against; by default the one inferred from them.
     allow_missing : bool
         Whether the target may have missing values.
     with_values : bool
-        Whether the values are wanted, or only the stamps.
+        Whether to return values and stamps, or only the stamps.
     """
     if not len(part):
         return None
     try:
         if columns.id is not None:
-            nameless = find_missing_ids(take_column(part, columns.id, "id"), columns.id)
-            if nameless is not None:
-                return nameless
+            without_id = find_missing_ids(get_column(part, columns.id, "id"), columns.column(columns.id))
+            if without_id is not None:
+                return without_id
         panel = read_arrays(part, columns)
         faulty = find_faults(panel, allow_missing=allow_missing)
         if faulty is not None:
             return faulty
-        pieces = _regular_pieces(panel, frequency or _suggested(panel)) or _sorted_pieces(panel)
+        pieces = _regular_pieces(panel, frequency or _inferred(panel)) or _irregular_pieces(panel)
     except TimeGPTError as error:
         return error.with_traceback(None)
     return pieces if with_values else replace(pieces, y=pieces.y[:0])
 
 
-def _suggested(panel: Panel) -> Frequency | None:
+def _inferred(panel: Panel) -> Frequency | None:
     try:
         return find_frequency(panel).frequency
     except FrequencyError:
@@ -124,7 +123,7 @@ def _suggested(panel: Panel) -> Frequency | None:
 
 
 def _regular_pieces(panel: Panel, frequency: Frequency | None) -> Pieces | None:
-    """Pack pieces that follow the frequency; None where some do not."""
+    """Pack pieces that are regular at the frequency; None where some are not."""
     packed = None if frequency is None else pack_if_regular(panel, frequency)
     if packed is None:
         return None
@@ -141,8 +140,8 @@ def _regular_pieces(panel: Panel, frequency: Frequency | None) -> Pieces | None:
     )
 
 
-def _sorted_pieces(panel: Panel) -> Pieces:
-    """Sort pieces by time, whatever their stamps are."""
+def _irregular_pieces(panel: Panel) -> Pieces:
+    """Sort pieces by time, and keep all stamps."""
     order = np.lexsort((panel.ticks, panel.grouping.row_codes()))
     sizes = panel.grouping.sizes
     ticks = panel.ticks[order]

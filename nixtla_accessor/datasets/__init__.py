@@ -1,4 +1,4 @@
-"""Real panels to try things on."""
+"""Real data sets for examples."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["load_unemployment", "load_weather"]
 
 
 def load_unemployment() -> pd.DataFrame:
-    """Load unemployed persons in the United States by industry of the last job.
+    """Load monthly numbers of unemployed persons in the United States, by industry of the last job.
 
     Returns
     -------
@@ -21,7 +21,7 @@ def load_unemployment() -> pd.DataFrame:
     Notes
     -----
     U.S. Bureau of Labor Statistics, Current Population Survey; public domain. The file ``SOURCE.md`` beside this
-    module says where it was taken from.
+    module has the source in full.
 
     Examples
     --------
@@ -44,8 +44,8 @@ def load_weather() -> pd.DataFrame:
 
     Notes
     -----
-    U.S. National Oceanic and Atmospheric Administration; public domain. The file ``SOURCE.md`` beside this module says
-    where it was taken from.
+    U.S. National Oceanic and Atmospheric Administration; public domain. The file ``SOURCE.md`` beside this module has
+    the source in full.
 
     Examples
     --------

@@ -1,104 +1,78 @@
-"""Every problem of a frame, as a tidy frame."""
+"""An audit: every problem of a frame, as a tidy frame."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from collections.abc import Callable, Generator, Hashable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import (
-    DuplicateColumnError,
     FrequencyError,
+    InvalidArgumentError,
     InvalidFrameError,
-    MissingColumnError,
-    UnsupportedDtypeError,
 )
-from nixtla_accessor.panel.diagnosis import diagnose
-from nixtla_accessor.panel.frame import default_columns, take_column
+from nixtla_accessor.panel.arrays import Integers, Values
+from nixtla_accessor.panel.diagnosis import Diagnosis, diagnose, how_to_fill, how_to_unify
+from nixtla_accessor.panel.doubles import hint_at_series
+from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
-from nixtla_accessor.panel.ids import Grouping, group_rows, missing_ids, single_series
-from nixtla_accessor.panel.inference import Finding, find_frequency
-from nixtla_accessor.panel.panel import Columns, Panel
+from nixtla_accessor.panel.ids import Grouping, group_rows, rows_without_id, single_series
+from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
+from nixtla_accessor.panel.names import default_columns, get_column
+from nixtla_accessor.panel.notable_series import Span, find_short, find_uneven_ends, find_unvarying
+from nixtla_accessor.panel.panel import Columns, Stamps
+from nixtla_accessor.panel.problems import COLUMN_KINDS, Problem, ReadableRows, problems_by_series, tabulate
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
-
-Integers = npt.NDArray[np.int64]
-
-OF_COLUMNS: dict[type[InvalidFrameError], str] = {
-    MissingColumnError: "missing column",
-    DuplicateColumnError: "duplicate column",
-    UnsupportedDtypeError: "unsupported dtype",
-}
-KINDS = (
-    "empty frame",
-    *OF_COLUMNS.values(),
-    "missing id",
-    "missing time",
-    "missing target",
-    "infinite target",
-    "no frequency",
-    "ambiguous frequency",
-    "duplicate stamp",
-    "off-grid stamp",
-    "gap",
-    "other frequency",
-    "unused column",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One row of an audit."""
-
-    series: Hashable | None
-    column: Hashable | None
-    kind: str
-    first: Any
-    count: int
-    remedy: str
-    refused: bool = True
 
 
 def audit_frame(
     frame: pd.DataFrame,
-    *,
     freq: FrequencyLike | None = None,
     id_col: Hashable | None = None,
     time_col: Hashable | None = None,
     target_col: Hashable | None = None,
+    *,
+    h: int | None = None,
 ) -> pd.DataFrame:
-    """List everything that keeps a frame from being packed, in one pass.
+    """List everything that keeps a frame from being packed, and the series that a forecaster wants to know of.
 
     Parameters
     ----------
     frame : DataFrame
         A long frame.
     freq : str, int, offset or timedelta, optional
-        The frequency to hold the stamps against; by default the one that fits best.
+        The frequency to compare the stamps with; by default the one that fits best.
     id_col, time_col, target_col : hashable, optional
         The columns; ``unique_id``, ``ds`` and ``y`` by default.
+    h : int, optional
+        A horizon, to list the series that are too short for a window of it.
 
     Returns
     -------
     DataFrame
-        One row for each problem; empty when all is well. The columns:
+        One row for each problem; empty where there is none. The columns:
 
-        - ``series``: the id, None where the problem is not one series';
-        - ``column``: the column that has it;
-        - ``kind``: "gap", "duplicate stamp", "off-grid stamp", "other frequency", "missing target", …;
-        - ``first``: the first stamp concerned, for a gap the first that is missing;
-        - ``count``: how many rows, or for a gap missing stamps, are concerned;
-        - ``refused``: whether the frame cannot be packed before this is mended;
+        - ``series``: the id; None for a problem of the whole frame;
+        - ``column``: the column that has the problem;
+        - ``kind``: "gap", "duplicate stamp", "off-grid stamp", "other frequency", "missing target", …; and, not
+          refused, "all zero", "constant", "started late" and "ended early" (more than a season, and more than a tenth
+          of the span of all series), "too short";
+        - ``first``: the first stamp with the problem, for a gap the first missing one, for "ended early" the last one;
+        - ``count``: the rows with the problem, for a gap the missing stamps, for "started late" and "ended early" the
+          steps;
+        - ``refused``: whether the frame cannot be packed with this problem;
         - ``remedy``: what to do.
+
+        Its ``attrs["summary"]`` has the number of rows of each kind.
 
     Raises
     ------
     InvalidArgumentError
-        ``freq`` names no frequency.
+        ``freq`` is not a frequency, or ``h`` no horizon.
 
     Examples
     --------
@@ -108,24 +82,27 @@ def audit_frame(
     [['missing target', Timestamp('2024-01-04 00:00:00'), 1], ['gap', Timestamp('2024-01-03 00:00:00'), 1]]
     """
     columns = default_columns(frame, id_col, time_col, target_col)
+    check_horizon(h)
     if freq is None:
-        return tabulate(find_problems(frame, columns, find_frequency))
-    given = Finding(parse_frequency(freq))
-    return tabulate(find_problems(frame, columns, lambda _: given))
+        return tabulate(find_problems(frame, columns, find_frequency, h))
+    given = InferredFrequency(parse_frequency(freq))
+    return tabulate(find_problems(frame, columns, lambda _: given, h))
 
 
-def tabulate(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Make the table that `audit_frame` returns."""
-    rows = list(problems)
-    names = ["series", "column", "kind", "first", "count", "refused", "remedy"]
-    dtypes = {"count": "int64", "refused": "bool", "kind": "str", "remedy": "str"}
-    return pd.DataFrame(
-        {name: pd.Series([getattr(row, name) for row in rows], dtype=dtypes.get(name, "object")) for name in names}
-    )
+def check_horizon(h: object) -> None:
+    """Refuse a horizon that is neither None nor a number of steps."""
+    if h is not None and (not isinstance(h, int | np.integer) or isinstance(h, bool) or h < 1):
+        raise InvalidArgumentError(f"h must be a number of steps, at least 1; got {h!r}.")
 
 
-def find_problems(frame: pd.DataFrame, columns: Columns, find: Callable[[Panel], Finding]) -> Iterator[Problem]:
-    """Yield every problem of a frame, in the order of `KINDS`, and of the ids.
+def find_problems(
+    frame: pd.DataFrame,
+    columns: Columns,
+    find: Callable[[Stamps], InferredFrequency],
+    h: int | None = None,
+    span: Callable[[TimeForm], Span | None] = lambda _: None,
+) -> Iterator[Problem]:
+    """Yield every problem of a frame, in the order of `KINDS`, then of the ids.
 
     Parameters
     ----------
@@ -134,121 +111,133 @@ def find_problems(frame: pd.DataFrame, columns: Columns, find: Callable[[Panel],
     columns : Columns
         Its columns.
     find : callable
-        Gives the frequency to hold the stamps against, or raises a `FrequencyError`, which is a problem of its own.
+        Returns the frequency to compare the stamps with, or raises a `FrequencyError`, which is reported as well.
+    h : int, optional
+        A horizon, to report the series that are too short for a window of it.
+    span : callable, optional
+        Returns the first and last stamp of the whole frame, of which this is a part, in the ticks of a form.
     """
     if not len(frame):
-        yield Problem(None, None, "empty frame", None, 0, "The frame has no rows; it takes at least one.")
+        yield Problem(None, None, "empty frame", None, 0, "Add rows: the frame must have at least one.")
         return
-    times = yield from _try(columns.time, lambda: read_times(take_column(frame, columns.time, "time"), columns.time))
-    y = yield from _try(
-        columns.target, lambda: read_target(take_column(frame, columns.target, "target"), columns.target)
-    )
+    time, target = columns.column(columns.time), columns.column(columns.target)
+    times = yield from _try(columns.time, lambda: read_times(get_column(frame, columns.time, "time"), time))
+    y = yield from _try(columns.target, lambda: read_target(get_column(frame, columns.target, "target"), target))
     named, grouping = yield from _read_ids(frame, columns)
-    ticks, form = times or (np.full(len(frame), MISSING_TICK), TimeForm("integer", np.dtype("int64")))
-    known = grouping or single_series(len(named))
-    names = columns if grouping else replace(columns, id=None)
-    panel = Panel(names, known, ticks[named], form, np.zeros(len(named)) if y is None else y[named], None)
+    timed = frequency = None
     if times:
-        yield from _missing_times(panel)
-    yield from _bad_values(panel)
+        times = times[0][named], times[1]
+    rows = ReadableRows(
+        columns if grouping else replace(columns, id=None), grouping or single_series(len(named)), times
+    )
+    yield from _missing_times(rows)
+    if y is not None:
+        yield from _bad_values(rows, np.asarray(y[named], dtype=np.float64))
     if times and grouping:
-        yield from _irregularities(panel, find)
+        timed = _timed(Stamps(columns, grouping, *times))
+        frequency = None if timed is None else (yield from _irregularities(frame, timed, find))
+    if grouping and y is not None:
+        yield from find_unvarying(rows, np.asarray(y[named], dtype=np.float64))
+    if timed is not None and frequency is not None:
+        yield from find_uneven_ends(timed, frequency, span(timed.form))
+    if grouping and h is not None:
+        yield from find_short(rows, h)
     for name in frame.columns:
         if name not in {columns.id, columns.time, columns.target}:
             remedy = "Nothing to do: models learn from the target alone, and this column is not sent."
             yield Problem(None, name, "unused column", None, len(frame), remedy, refused=False)
 
 
-Read = TypeVar("Read")
+ReadT = TypeVar("ReadT")
 
 
-def _try(column: Hashable | None, read: Callable[[], Read]) -> Generator[Problem, None, Read | None]:
+def _try(column: Hashable | None, read: Callable[[], ReadT]) -> Generator[Problem, None, ReadT | None]:
     """Read a column, or report why it cannot be read."""
     try:
         return read()
     except InvalidFrameError as error:
-        yield Problem(None, column, OF_COLUMNS[type(error)], None, 1, str(error))
+        yield Problem(None, column, COLUMN_KINDS[type(error)], None, 1, str(error))
         return None
 
 
 def _read_ids(frame: pd.DataFrame, columns: Columns) -> Generator[Problem, None, tuple[Integers, Grouping | None]]:
-    """Find the rows that have an id, and their series; no series when the ids cannot be read."""
+    """Return the rows that have an id, and their series; None for the series when the ids cannot be read."""
     rows = np.arange(len(frame))
     if columns.id is None:
         return rows, single_series(len(rows))
-    ids = yield from _try(columns.id, lambda: take_column(frame, columns.id, "id"))
+    ids = yield from _try(columns.id, lambda: get_column(frame, columns.id, "id"))
     if ids is None:
         return rows, None
-    nameless = missing_ids(ids)
-    if len(nameless):
-        remedy = f"Name the series, or drop the rows: df.dropna(subset=[{columns.id!r}])."
-        yield Problem(None, columns.id, "missing id", None, len(nameless), remedy)
-        rows = np.delete(rows, nameless)
+    missing = rows_without_id(ids)
+    if len(missing):
+        remedy = f"Fill the ids in, or drop the rows: {columns.column(columns.id).drop_missing()}."
+        yield Problem(None, columns.id, "missing id", None, len(missing), remedy)
+        rows = np.delete(rows, missing)
     if not len(rows):
         return rows, None
-    return rows, (yield from _try(columns.id, lambda: group_rows(ids.take(rows), columns.id)))
+    return rows, (yield from _try(columns.id, lambda: group_rows(ids.take(rows), columns.column(columns.id))))
 
 
-def _missing_times(panel: Panel) -> Iterator[Problem]:
-    rows = np.flatnonzero(panel.ticks == MISSING_TICK)
-    remedy = f"Fill the times in, or drop the rows: df.dropna(subset=[{panel.columns.time!r}])."
-    return _by_series(panel, panel.columns.time, "missing time", rows, remedy)
-
-
-def _bad_values(panel: Panel) -> Iterator[Problem]:
-    missing = "Fill the values in, df.timegpt.fill_gaps(method='interpolate'), or send them with allow_missing=True."
-    yield from _by_series(panel, panel.columns.target, "missing target", np.flatnonzero(np.isnan(panel.y)), missing)
-    infinite = "Replace the values; no model can learn from them."
-    yield from _by_series(panel, panel.columns.target, "infinite target", np.flatnonzero(np.isinf(panel.y)), infinite)
-
-
-def _irregularities(panel: Panel, find: Callable[[Panel], Finding]) -> Iterator[Problem]:
-    """Hold the rows that have a time against the frequency."""
-    rows = np.flatnonzero(panel.ticks != MISSING_TICK)
-    if not len(rows):
+def _missing_times(rows: ReadableRows) -> Iterator[Problem]:
+    if rows.times is None:
         return
-    codes = panel.grouping.row_codes()[rows]
-    seen, codes = np.unique(codes, return_inverse=True)
-    grouping = Grouping(panel.grouping.ids.take(seen), np.bincount(codes), None, codes)
-    panel = replace(panel, grouping=grouping, ticks=panel.ticks[rows], y=panel.y[rows])
-    time = panel.columns.time
+    missing = np.flatnonzero(rows.times[0] == MISSING_TICK)
+    remedy = f"Fill the times in, or drop the rows: {rows.columns.column(rows.columns.time).drop_missing()}."
+    yield from problems_by_series(rows, rows.columns.time, "missing time", missing, remedy)
+
+
+def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
+    filled = rows.columns.frame.call("fill_gaps", INTERPOLATED)
+    remedy = f"Fill the values in, {filled}, or send them with allow_missing=True."
+    yield from problems_by_series(rows, rows.columns.target, "missing target", np.flatnonzero(np.isnan(y)), remedy)
+    remedy = "Replace the values; models cannot learn from them."
+    yield from problems_by_series(rows, rows.columns.target, "infinite target", np.flatnonzero(np.isinf(y)), remedy)
+
+
+def _timed(stamps: Stamps) -> Stamps | None:
+    """Return the rows that have a time; None where there is none."""
+    timed = np.flatnonzero(stamps.ticks != MISSING_TICK)
+    if not len(timed):
+        return None
+    seen, codes = np.unique(stamps.grouping.row_codes()[timed], return_inverse=True)
+    grouping = Grouping(stamps.grouping.ids.take(seen), np.bincount(codes), None, codes)
+    return replace(stamps, grouping=grouping, ticks=stamps.ticks[timed])
+
+
+def _irregularities(
+    frame: pd.DataFrame, stamps: Stamps, find: Callable[[Stamps], InferredFrequency]
+) -> Generator[Problem, None, Frequency | None]:
+    """Compare stamps with the frequency, and return it; None where they have none."""
+    time, grouping = stamps.columns.time, stamps.grouping
     try:
-        frequency, doubt = find(panel)
-        found = diagnose(panel, frequency)
+        inferred = find(stamps)
+        found = diagnose(stamps, inferred.frequency)
     except FrequencyError as error:
-        yield Problem(None, time, "no frequency", None, len(panel.ticks), str(error))
-        return
-    if doubt:
-        yield Problem(None, time, "ambiguous frequency", None, len(panel.ticks), doubt, refused=False)
-    keys = [name for name in (panel.columns.id, time) if name is not None]
-    twice = f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up with groupby."
-    yield from _by_series(panel, time, "duplicate stamp", found.duplicates, twice)
-    stray = f"Move the stamps onto the frequency {frequency.name!r}, drop them, or give another freq."
-    yield from _by_series(panel, time, "off-grid stamp", found.strays, stray)
-    absent = replace(panel, ticks=panel.ticks.copy())
+        yield Problem(None, time, "no frequency", None, len(stamps.ticks), str(error))
+        return None
+    if inferred.ambiguity:
+        yield Problem(None, time, "ambiguous frequency", None, len(stamps.ticks), inferred.ambiguity, refused=False)
+    frequency = inferred.frequency
+    rows = ReadableRows(stamps.columns, grouping, (stamps.ticks, stamps.form))
+    remedy = how_to_unify(stamps)
+    if len(found.duplicates):
+        remedy = " ".join(filter(None, (remedy, hint_at_series(frame, stamps.columns))))
+    yield from problems_by_series(rows, time, "duplicate stamp", found.duplicates, remedy)
+    remedy = f"Move the stamps onto the frequency {frequency.name!r}, drop them, or give another freq."
+    yield from problems_by_series(rows, time, "off-grid stamp", found.off_grid, remedy)
+    yield from _gaps(stamps, frequency, found)
+    codes = grouping.row_codes()
+    for series, own in found.mixed_frequencies.items():
+        remedy = f"This series is {own.name!r}, not {frequency.name!r}; give that freq, or leave the series out."
+        yield from problems_by_series(rows, time, "other frequency", np.flatnonzero(codes == series), remedy)
+    return frequency
+
+
+def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> Iterator[Problem]:
+    """Report gaps by their first missing stamp."""
+    ticks = stamps.ticks.copy()
     if len(found.gaps):
-        absent.ticks[found.gaps] = frequency.advance(panel.ticks[found.gaps], np.ones_like(found.gaps), panel.form)
-    fill = f"Put them in: df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
-    yield from _by_series(absent, time, "gap", found.gaps, fill, found.missing)
-    for series, reading in found.strangers.items():
-        own = np.flatnonzero(panel.grouping.row_codes() == series)
-        remedy = (
-            f"This series is {Frequency(*reading).name!r}, not {frequency.name!r}; give that freq, or leave it out."
-        )
-        yield from _by_series(panel, time, "other frequency", own, remedy)
-
-
-def _by_series(
-    panel: Panel, column: Hashable, kind: str, rows: Integers, remedy: str, counts: Integers | None = None
-) -> Iterator[Problem]:
-    """Report the rows that have a problem, series by series."""
-    if not len(rows):
-        return
-    table = pd.DataFrame({"code": panel.grouping.row_codes()[rows], "tick": panel.ticks[rows]})
-    table["count"] = 1 if counts is None else counts
-    grouped = table.groupby("code")
-    ticks, totals = grouped["tick"].min().to_numpy(), grouped["count"].sum()
-    stamps = panel.form.restore(np.where(ticks == MISSING_TICK, 0, ticks))
-    for code, total, tick, stamp in zip(totals.index, totals, ticks, stamps, strict=True):
-        series = None if panel.columns.id is None else panel.grouping.ids[int(code)]
-        yield Problem(series, column, kind, None if tick == MISSING_TICK else stamp, int(total), remedy)
+        ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
+    rows = ReadableRows(stamps.columns, stamps.grouping, (ticks, stamps.form))
+    remedy = f"Fill the gaps: {how_to_fill(stamps, frequency)}."
+    yield from problems_by_series(rows, stamps.columns.time, "gap", found.gaps, remedy, found.missing)

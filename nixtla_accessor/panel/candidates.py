@@ -1,4 +1,4 @@
-"""Which frequencies the stamps of some series can be read as."""
+"""The frequencies that the stamps of some series fit, exactly or nearly."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from nixtla_accessor.panel.calendars import WEEKDAYS, Calendar, Days, are_month_ends, days_of_month, weekdays
-from nixtla_accessor.panel.times import TICKS_PER_SECOND, Ticks, TimeForm, most_frequent
-from nixtla_accessor.panel.vocabulary import Reading, day_reading, elapsed_reading, month_reading
+from nixtla_accessor.panel.aliases import ANCHORS, alias_of_nanoseconds, canonical_anchor
+from nixtla_accessor.panel.arrays import Days, Flags, Integers, Ticks, most_frequent, offsets
+from nixtla_accessor.panel.calendars import MONTHS, WEEKDAYS, Calendar, are_month_ends, days_of_month, weekdays
+from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-
-MOST_MONTH_DAYS = 8  # stamps on more different days of the month than this are no semi-month
+MAX_MONTH_DAYS = 8  # stamps on more different days of the month than this are not tried as semi-months
 
 
 class Sample(NamedTuple):
@@ -28,38 +26,40 @@ class Sample(NamedTuple):
     @property
     def firsts(self) -> Integers:
         """The position of each series' first stamp."""
-        return np.cumsum(self.sizes) - self.sizes
+        return offsets(self.sizes)
 
 
-Fits = dict[Reading, Flags]  # for each reading, the series that it fits
+Candidates = dict[Frequency, Flags]
+"""For each frequency, the series that fit it; shape (n_series,)."""
 
 
-def find_readings(sample: Sample, form: TimeForm) -> Fits:
-    """Find the readings that fit whole series, stamp by stamp.
+def candidate_frequencies(sample: Sample, form: TimeForm) -> Candidates:
+    """Find the frequencies that fit whole series, stamp by stamp.
 
     Returns
     -------
-    dict of Reading to ndarray of bool, shape (n_series,)
-        The plainest reading first.
+    dict of Frequency to ndarray of bool, shape (n_series,)
+        The simplest frequency first.
     """
-    fits: Fits = {}
+    candidates: Candidates = {}
+    steps = _constant_steps(sample.ticks, sample)
     if form.is_integer:
-        _add(fits, _constant_steps(sample.ticks, sample), lambda step: Reading(step, ""))
-        return fits
-    elapsed = _constant_steps(sample.ticks, sample)
-    if not (elapsed % form.ticks_per_day > 0).all():
-        wall = form.to_wall(sample.ticks)
-        days = wall // form.ticks_per_day
-        same_time_of_day = _constant(wall - days * form.ticks_per_day, sample)
+        _add(candidates, EvenSteps(steps, None, lambda step, _: Frequency(step, "")))
+        return candidates
+    if not (steps % form.ticks_per_day > 0).all():
+        local = form.to_local(sample.ticks)
+        days = local // form.ticks_per_day
+        same_time_of_day = _constant(local - days * form.ticks_per_day, sample)
         if same_time_of_day.any():
-            for strides, name in _calendar_strides(days.view("M8[D]"), sample):
-                _add(fits, np.where(same_time_of_day, strides, 0), name)
-    explained = np.logical_or.reduce([*fits.values(), np.zeros(len(elapsed), dtype=bool)])
-    _add(fits, np.where(explained, 0, elapsed), lambda step: _elapsed(step, form))
-    return fits
+            for found in _calendar_families(days.view("M8[D]"), sample):
+                _add(candidates, found._replace(steps=np.where(same_time_of_day, found.steps, 0)))
+    explained = np.logical_or.reduce([*candidates.values(), np.zeros(len(steps), dtype=bool)])
+    elapsed = np.where(explained, 0, steps)
+    _add(candidates, EvenSteps(elapsed, None, lambda step, _: _time_frequency(step, form)))
+    return candidates
 
 
-class DayView(NamedTuple):
+class SampleDays(NamedTuple):
     """The days of a sample, taken apart."""
 
     sample: Sample
@@ -67,131 +67,162 @@ class DayView(NamedTuple):
     day_of_month: Integers
     weekday: Integers
     months: Integers  # since 1970-01
-    month_strides: Integers  # of each series, 0 where they vary
+    month_steps: Integers  # of each series, 0 where they vary
 
 
-# The strides of each series (0 where a family does not fit), and what a stride is called. Where the family has
-# anchors, strides come as 100 * stride + anchor, so that one number tells both.
-Strides = Iterator[tuple[Integers, Callable[[int], Reading]]]
+class EvenSteps(NamedTuple):
+    """The series of a sample that step evenly within a family of frequencies.
+
+    Attributes
+    ----------
+    steps : ndarray of int64, shape (n_series,)
+        The step of each series, in units of the family; 0 where the family does not fit.
+    anchors : ndarray of int64, shape (n_series,), or None
+        What tells frequencies of equal steps apart: a weekday, a month, a day of the month. None for families without.
+    to_frequency : callable
+        Returns the frequency of a step and an anchor, which is 0 for families without.
+    """
+
+    steps: Integers
+    anchors: Integers | None
+    to_frequency: Callable[[int, int], Frequency]
 
 
-def _calendar_strides(days: Days, sample: Sample) -> Strides:
-    """Try every family of days, the plainest first."""
+def _calendar_families(days: Days, sample: Sample) -> Iterator[EvenSteps]:
+    """Try every family of days, the simplest first."""
     months = days.astype("M8[M]").astype(np.int64)
-    strides = _constant_steps(months, sample)
-    view = DayView(sample, days, days_of_month(days), weekdays(days), months, strides)
-    yield from _month_edges(view, "MS", "ME")
-    yield from _days_of_month(view)
-    yield from _constant_days(view)
-    yield from _business_days(view, range(1, 5))
-    yield from _month_edges(view, "BMS", "BME")
-    yield from _semi_months(view)
-    yield from _weeks_of_month(view)
-    yield from _business_days(view, range(5, len(days) + 5))
+    month_steps = _constant_steps(months, sample)
+    found = SampleDays(sample, days, days_of_month(days), weekdays(days), months, month_steps)
+    yield from _month_edges(found, "MS", "ME")
+    yield _days_of_month(found)
+    yield _constant_days(found)
+    yield _business_days(found, range(1, 5))
+    yield from _month_edges(found, "BMS", "BME")
+    yield from _semi_months(found)
+    yield from _weeks_of_month(found)
+    yield _business_days(found, range(5, len(days) + 5))
 
 
-def _month_edges(view: DayView, *families: str) -> Strides:
-    """First or last days of months, quarters and years."""
-    first_months = view.months[view.sample.firsts] % 12
+def _month_edges(found: SampleDays, *families: str) -> Iterator[EvenSteps]:
+    """Find first or last days of months, quarters and years."""
+    first_months = found.months[found.sample.firsts] % 12
     for family in families:
-        inside = _all_rows(Calendar(family).contains(view.days), view.sample)
-        strides = np.where(inside, view.month_strides, 0)
-        yield _with_anchor(strides, first_months), partial(_month_name, family)
+        on_edge = _all_rows(Calendar(family).contains(found.days), found.sample)
+        steps = np.where(on_edge, found.month_steps, 0)
+        yield EvenSteps(steps, first_months, partial(_month_frequency, family=family))
 
 
-def _days_of_month(view: DayView) -> Strides:
+def _days_of_month(found: SampleDays) -> EvenSteps:
     """Find the same day of each month; in pandas, that is every second day of a semi-month."""
-    numbers = view.day_of_month[view.sample.firsts]
-    same = _constant(view.day_of_month, view.sample) & (numbers > 1) & (numbers < 28)
-    strides = np.where(same, 2 * view.month_strides, 0)
-    yield _with_anchor(strides, numbers), lambda key: Reading(key // 100, "SMS", str(key % 100))
+    first_days = found.day_of_month[found.sample.firsts]
+    same_day = _constant(found.day_of_month, found.sample) & (first_days > 1) & (first_days < 28)
+    steps = np.where(same_day, 2 * found.month_steps, 0)
+    return EvenSteps(steps, first_days, lambda step, day: Frequency(step, "SMS", str(day)))
 
 
-def _constant_days(view: DayView) -> Strides:
+def _constant_days(found: SampleDays) -> EvenSteps:
     """Find every n-th day; weeks where that is a multiple of seven."""
-    strides = _constant_steps(view.days.astype(np.int64), view.sample)
-    yield _with_anchor(strides, view.weekday[view.sample.firsts]), lambda key: day_reading(*divmod(key, 100))
+    steps = _constant_steps(found.days.astype(np.int64), found.sample)
+    return EvenSteps(steps, found.weekday[found.sample.firsts], _day_frequency)
 
 
-def _business_days(view: DayView, multiples: range) -> Strides:
-    """Find every n-th business day; every fifth is a week, and no multiple of it."""
-    strides = _constant_steps(_day_numbers("B", view.days.astype(np.int64)), view.sample)
-    wanted = _all_rows(view.weekday < 5, view.sample) & (strides >= multiples.start) & (strides < multiples.stop)
-    yield np.where(wanted & (strides % 5 > 0), strides, 0), lambda stride: Reading(stride, "B")
+def _business_days(found: SampleDays, multiples: range) -> EvenSteps:
+    """Find every n-th business day; every fifth is a week and left to it, as are its multiples."""
+    steps = _constant_steps(_day_numbers("B", found.days.astype(np.int64)), found.sample)
+    fits = _all_rows(found.weekday < 5, found.sample) & (steps >= multiples.start) & (steps < multiples.stop)
+    return EvenSteps(np.where(fits & (steps % 5 > 0), steps, 0), None, lambda step, _: Frequency(step, "B"))
 
 
-def _semi_months(view: DayView) -> Strides:
+def _semi_months(found: SampleDays) -> Iterator[EvenSteps]:
     """Find two days of each month: the first or last, and another."""
-    numbers = np.unique(view.day_of_month)
-    if len(numbers) > MOST_MONTH_DAYS:
+    days_of_month = np.unique(found.day_of_month)
+    if len(days_of_month) > MAX_MONTH_DAYS:
         return
-    for day in numbers[numbers < 28].tolist():
-        for family, is_second in (("SMS", view.day_of_month >= day), ("SME", are_month_ends(view.days))):
-            inside = _all_rows(Calendar(family, str(day)).contains(view.days), view.sample)
-            strides = _constant_steps(2 * view.months + is_second, view.sample)
-            name = partial(Reading, family=family, anchor=str(day))
-            yield np.where(inside & (strides % 2 == 1), strides, 0), name
+    for day in days_of_month[days_of_month < 28].tolist():
+        for family, is_second in (("SMS", found.day_of_month >= day), ("SME", are_month_ends(found.days))):
+            in_calendar = _all_rows(Calendar(family, str(day)).contains(found.days), found.sample)
+            half_months = _constant_steps(2 * found.months + is_second, found.sample)
+            steps = np.where(in_calendar & (half_months % 2 == 1), half_months, 0)
+            yield EvenSteps(steps, None, partial(_semi_month_frequency, family=family, day=day))
 
 
-def _weeks_of_month(view: DayView) -> Strides:
+def _weeks_of_month(found: SampleDays) -> Iterator[EvenSteps]:
     """Find the n-th or last Friday, or another weekday, of each month."""
-    firsts = view.sample.firsts
-    same_weekday = _constant(view.weekday, view.sample)
-    week, weekday = (view.day_of_month - 1) // 7, view.weekday[firsts]
-    same_week = same_weekday & _constant(week, view.sample) & (week[firsts] < 4)
-    strides = np.where(same_week, view.month_strides, 0)
-    yield (
-        _with_anchor(strides, 7 * week[firsts] + weekday),
-        lambda key: Reading(key // 100, "WOM", _week_name(key % 100)),
+    firsts = found.sample.firsts
+    same_weekday = _constant(found.weekday, found.sample)
+    week, first_weekdays = (found.day_of_month - 1) // 7, found.weekday[firsts]
+    same_week = same_weekday & _constant(week, found.sample) & (week[firsts] < 4)
+    yield EvenSteps(
+        np.where(same_week, found.month_steps, 0),
+        7 * week[firsts] + first_weekdays,  # the place in ANCHORS["WOM"], which lists week by week
+        lambda step, place: Frequency(step, "WOM", ANCHORS["WOM"][place]),
     )
-    is_last = same_weekday & _all_rows(days_of_month(view.days + 7) <= 7, view.sample)
-    strides = np.where(is_last, view.month_strides, 0)
-    yield _with_anchor(strides, weekday), lambda key: Reading(key // 100, "LWOM", WEEKDAYS[key % 100])
+    is_last = same_weekday & _all_rows(days_of_month(found.days + 7) <= 7, found.sample)
+    yield EvenSteps(
+        np.where(is_last, found.month_steps, 0),
+        first_weekdays,
+        lambda step, weekday: Frequency(step, "LWOM", WEEKDAYS[weekday]),
+    )
 
 
-def _month_name(family: str, key: int) -> Reading:
-    return month_reading(*divmod(key, 100), family)
+def _time_frequency(ticks: int, form: TimeForm) -> Frequency:
+    """Return the frequency of a constant step of elapsed time."""
+    return Frequency(*alias_of_nanoseconds(ticks * (TICKS_PER_SECOND["ns"] // TICKS_PER_SECOND[form.unit])))
 
 
-def _week_name(number: int) -> str:
-    week, weekday = divmod(number, 7)
-    return f"{week + 1}{WEEKDAYS[weekday]}"
+def _day_frequency(step: int, weekday: int) -> Frequency:
+    """Return the frequency of a constant step of days: weeks where it is a multiple of seven."""
+    return Frequency(step // 7, "W", WEEKDAYS[weekday]) if step % 7 == 0 else Frequency(step, "D")
 
 
-class Closeness(NamedTuple):
-    """How near stamps are to a reading; the smaller the nearer."""
+def _month_frequency(step: int, month: int, family: str) -> Frequency:
+    """Return the frequency of a constant step of months from a month, 0 for January: quarters or years if possible."""
+    business, side = family[:-2], family[-1]
+    if step % 12 == 0:
+        return Frequency(step // 12, f"{business}Y{side}", MONTHS[month])
+    if step % 3 == 0:
+        return Frequency(step // 3, f"{business}Q{side}", canonical_anchor(MONTHS[month], 3, side))
+    return Frequency(step, family)
 
-    broken: int  # stamps off the reading, and steps over more than one stride
-    off: int  # of these, the stamps
-    missing: int  # strides within the steps
-    reading: Reading
+
+def _semi_month_frequency(step: int, _: int, family: str, day: int) -> Frequency:
+    return Frequency(step, family, str(day))
 
 
-def closest_reading(sample: Sample, form: TimeForm) -> Reading | None:
-    """Find the reading that irregular series are nearest to; None when they are not near to any.
+class Distance(NamedTuple):
+    """How far stamps are from a frequency; candidates compare by these, in this order."""
 
-    Two stamps of three must lie on it; and either every other step follow it, or every fifth of its stamps be there.
+    broken: int  # stamps off the frequency, and steps over more than one stride
+    off_grid: int  # of these, the stamps
+    missing: int  # stamps missing within the steps
+    frequency: Frequency
+
+
+def nearest_frequency(sample: Sample, form: TimeForm) -> Frequency | None:
+    """Find the frequency that irregular series are nearest to; None when they are not near to any.
+
+    Two thirds of the stamps must be on it; and either half the steps follow it, or a fifth of its stamps are there.
     """
     sample = _without_duplicates(sample)
     steps = _steps(sample.ticks, sample)
     if not (steps > 0).any():
         return None
-    usual = most_frequent(steps[steps > 0])
-    candidates = []
-    if not form.is_integer and usual % form.ticks_per_day == 0:
-        wall = form.to_wall(sample.ticks)
-        days = wall // form.ticks_per_day
-        hours = wall - days * form.ticks_per_day
-        at_usual_hour = hours == most_frequent(hours)
+    usual_step = most_frequent(steps[steps > 0])
+    distances = []
+    if not form.is_integer and usual_step % form.ticks_per_day == 0:
+        local = form.to_local(sample.ticks)
+        days = local // form.ticks_per_day
+        time_of_day = local - days * form.ticks_per_day
+        at_usual_time = time_of_day == most_frequent(time_of_day)
         for family in ("MS", "ME", "D", "B", "BMS", "BME"):
-            on = at_usual_hour & Calendar(family).contains(days.view("M8[D]"))
+            on = at_usual_time & Calendar(family).contains(days.view("M8[D]"))
             if np.count_nonzero(on) > len(on) / 2:
-                candidates.append(_day_closeness(family, days, on, sample))
-    reading = Reading(usual, "") if form.is_integer else _elapsed(usual, form)
-    candidates.append(_closeness(sample.ticks, sample, usual, 0, reading))
-    best = min(candidates, key=lambda candidate: candidate[:3])
-    is_rhythm = 2 * best.broken <= np.count_nonzero(steps) or best.missing < 4 * len(sample.ticks)
-    return best.reading if 3 * best.off < len(sample.ticks) and is_rhythm else None
+                distances.append(_distance_of_days(family, days, on, sample))
+    frequency = Frequency(usual_step, "") if form.is_integer else _time_frequency(usual_step, form)
+    distances.append(_distance(sample.ticks, sample, usual_step, 0, frequency))
+    nearest = min(distances, key=lambda distance: distance[:3])
+    is_near = 2 * nearest.broken <= np.count_nonzero(steps) or nearest.missing < 4 * len(sample.ticks)
+    return nearest.frequency if 3 * nearest.off_grid < len(sample.ticks) and is_near else None
 
 
 def _without_duplicates(sample: Sample) -> Sample:
@@ -200,32 +231,33 @@ def _without_duplicates(sample: Sample) -> Sample:
     return Sample(sample.ticks[kept], np.add.reduceat(kept, sample.firsts, dtype=np.int64))
 
 
-def _day_closeness(family: str, days: Integers, on: Flags, sample: Sample) -> Closeness:
-    """Hold the stamps against the most frequent stride of a family of days, on which some of them are."""
+def _distance_of_days(family: str, days: Integers, on: Flags, sample: Sample) -> Distance:
+    """Compare the stamps with the most frequent stride of a family of days, which ``on`` tells some of them to be."""
     sizes = np.add.reduceat(on, sample.firsts, dtype=np.int64)
     kept = Sample(days[on], sizes[sizes > 0])
     numbers = _day_numbers(family, kept.ticks)
     steps = _steps(numbers, kept)
     stride = most_frequent(steps[steps > 0]) if (steps > 0).any() else 1
     if family == "D":
-        reading = day_reading(stride, int(weekdays(kept.ticks[:1].view("M8[D]"))[0]))
+        frequency = _day_frequency(stride, int(weekdays(kept.ticks[:1].view("M8[D]"))[0]))
     elif family == "B":
-        reading = Reading(stride, "B")
+        frequency = Frequency(stride, "B")
     else:
-        reading = month_reading(stride, int(numbers[0]) % 12, family)
-    return _closeness(numbers, kept, stride, int(np.count_nonzero(~on)), reading)
+        frequency = _month_frequency(stride, int(numbers[0]) % 12, family)
+    return _distance(numbers, kept, stride, int(np.count_nonzero(~on)), frequency)
 
 
-def _closeness(values: Integers, sample: Sample, stride: int, off: int, reading: Reading) -> Closeness:
+def _distance(values: Integers, sample: Sample, stride: int, off_calendar: int, frequency: Frequency) -> Distance:
     steps = _steps(values, sample)
-    strides, rests = np.divmod(steps[steps > 0], stride)
-    between = int(np.count_nonzero(rests))
-    broken = int(np.count_nonzero((strides != 1) | (rests > 0)))
-    return Closeness(off + broken, off + between, int((strides - 1).sum()), reading)
+    strides, remainders = np.divmod(steps[steps > 0], stride)
+    off_stride = int(np.count_nonzero(remainders))
+    broken = int(np.count_nonzero((strides != 1) | (remainders > 0)))
+    missing = int((strides - 1).sum())
+    return Distance(off_calendar + broken, off_calendar + off_stride, missing, frequency)
 
 
 def _day_numbers(family: str, days: Integers) -> Integers:
-    """Count days, business days or months up to each day."""
+    """Return the number of days, business days or months up to each day."""
     if family == "D":
         return days
     if family == "B":
@@ -234,39 +266,37 @@ def _day_numbers(family: str, days: Integers) -> Integers:
 
 
 def _steps(values: Integers, sample: Sample) -> Integers:
-    """Give the step from each value to the next; 0 from one series to the next."""
+    """Return the step from each value to the next; 0 from one series to the next."""
     steps = np.diff(values)
     steps[sample.firsts[1:] - 1] = 0
     return steps
 
 
-def _elapsed(ticks: int, form: TimeForm) -> Reading:
-    return elapsed_reading(ticks * (TICKS_PER_SECOND["ns"] // TICKS_PER_SECOND[form.unit]))
-
-
-def _add(fits: Fits, strides: Integers, name: Callable[[int], Reading]) -> None:
-    for stride in np.unique(strides[strides > 0]).tolist():
-        reading = name(stride)
-        fitting = strides == stride
-        fits[reading] = fits[reading] | fitting if reading in fits else fitting
-
-
-def _with_anchor(strides: Integers, anchors: Integers) -> Integers:
-    return np.where(strides > 0, 100 * strides + anchors, 0)
+def _add(candidates: Candidates, found: EvenSteps) -> None:
+    """Add the frequencies of series that step evenly, by step, then by anchor."""
+    for step in np.unique(found.steps[found.steps > 0]).tolist():
+        of_step = found.steps == step
+        anchors = [0] if found.anchors is None else np.unique(found.anchors[of_step]).tolist()
+        for anchor in anchors:
+            frequency = found.to_frequency(step, anchor)
+            fitting = of_step if found.anchors is None else of_step & (found.anchors == anchor)
+            candidates[frequency] = candidates[frequency] | fitting if frequency in candidates else fitting
 
 
 def _constant_steps(values: Integers, sample: Sample) -> Integers:
-    """Give each series' step where it is positive and constant, else 0."""
+    """Return each series' step where it is positive and constant, else 0."""
     firsts = sample.firsts
     steps = np.append(np.diff(values), 0)
-    steps[firsts + sample.sizes - 1] = steps[firsts]  # what lies between two series is no step
+    steps[firsts + sample.sizes - 1] = steps[firsts]  # the difference to the next series is not a step
     low, high = np.minimum.reduceat(steps, firsts), np.maximum.reduceat(steps, firsts)
     return np.where((low == high) & (low > 0), low, 0)
 
 
 def _constant(values: Integers, sample: Sample) -> Flags:
+    """Return for each series whether a value is the same in all its rows."""
     return np.asarray(np.minimum.reduceat(values, sample.firsts) == np.maximum.reduceat(values, sample.firsts))
 
 
 def _all_rows(flags: Flags, sample: Sample) -> Flags:
+    """Return for each series whether a flag is set in all its rows."""
     return np.asarray(np.logical_and.reduceat(flags, sample.firsts))

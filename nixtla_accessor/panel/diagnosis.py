@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import (
@@ -15,15 +14,16 @@ from nixtla_accessor.errors import (
     MissingTimestampError,
     OffGridTimestampError,
 )
-from nixtla_accessor.panel.candidates import closest_reading, find_readings
+from nixtla_accessor.panel.aliases import NANOSECONDS
+from nixtla_accessor.panel.arrays import Integers, steps_within
+from nixtla_accessor.panel.candidates import candidate_frequencies, nearest_frequency
+from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.ids import ranges
 from nixtla_accessor.panel.inference import take_sample
-from nixtla_accessor.panel.messages import SHOWN, count, rest
-from nixtla_accessor.panel.panel import Panel, count_series, list_rows, name_series
-from nixtla_accessor.panel.vocabulary import NANOSECONDS, Reading
+from nixtla_accessor.panel.messages import SHOWN, and_more, count
+from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
 
-Integers = npt.NDArray[np.int64]
+IN_BERLIN = "{}.dt.tz_localize('Europe/Berlin', ambiguous='infer')"  # how local times get their zone
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,83 +33,105 @@ class Diagnosis:
     Parameters
     ----------
     duplicates : ndarray of int64
-        Rows whose stamp an earlier row of the series has.
-    strays : ndarray of int64
-        Rows whose stamp lies between two steps.
+        Rows with the stamp of an earlier row of the series.
+    off_grid : ndarray of int64
+        Rows with a stamp between two steps.
     gaps, missing : ndarray of int64
         Rows after which stamps are missing, and how many after each.
-    strangers : dict of int to Reading
+    mixed_frequencies : dict of int to Frequency
         Series that are regular, each at another frequency; their rows are not in the arrays.
-    natives : ndarray of int64
+    regular : ndarray of int64
         Series that are regular at the frequency.
     """
 
     duplicates: Integers
-    strays: Integers
+    off_grid: Integers
     gaps: Integers
     missing: Integers
-    strangers: dict[int, Reading]
-    natives: Integers
+    mixed_frequencies: dict[int, Frequency]
+    regular: Integers
 
 
-def diagnose(panel: Panel, frequency: Frequency, *, with_strangers: bool = True) -> Diagnosis:
+def diagnose(stamps: Stamps, frequency: Frequency, *, allow_coarser: bool = False) -> Diagnosis:
     """Find every irregularity of a panel under a frequency.
 
-    Without strangers, a weekly series among daily ones is not told apart, but has six days missing in each week.
+    Parameters
+    ----------
+    stamps : Stamps
+        The stamps of the panel.
+    frequency : Frequency
+        The frequency to compare them with.
+    allow_coarser : bool, default False
+        Whether series that are regular at a frequency of their own are no mixed frequencies: a weekly series among
+        daily ones then has six days missing in each week.
     """
-    codes = panel.grouping.row_codes()
-    straight, strays = frequency.straighten(panel.ticks, panel.form)
-    off = np.zeros(len(codes), dtype=bool) if strays is None else strays
-    stride = frequency.stride(panel.form)
+    codes = stamps.grouping.row_codes()
+    straight, off_calendar = frequency.straighten(stamps.ticks, stamps.form)
+    off = np.zeros(len(codes), dtype=bool) if off_calendar is None else off_calendar
+    stride = frequency.stride(stamps.form)
     order = np.lexsort((off, straight, codes))
     codes, straight, off = codes[order], straight[order], off[order]
     repeated = np.append(False, (codes[1:] == codes[:-1]) & (straight[1:] == straight[:-1])) & ~off
     phase = straight % stride
-    stray = (off | (phase != _usual_phases(codes, phase))) & ~repeated
-    kept = np.flatnonzero(~(stray | repeated))
-    steps = np.where(codes[kept][1:] == codes[kept][:-1], np.diff(straight[kept]) // stride - 1, 0)
-    gap_places = np.flatnonzero(steps > 0)
+    off_grid = (off | (phase != _usual_phases(codes, phase))) & ~repeated
+    kept = np.flatnonzero(~(off_grid | repeated))
+    missing = np.where(codes[kept][1:] == codes[kept][:-1], np.diff(straight[kept]) // stride - 1, 0)
+    gap_places = np.flatnonzero(missing > 0)
 
-    affected = np.unique(codes[np.concatenate((np.flatnonzero(repeated | stray), kept[gap_places]))])
-    strangers = _find_strangers(panel, affected) if with_strangers else {}
-    native = np.ones(len(panel.grouping.sizes), dtype=bool)
-    native[affected] = False
-    strange = np.zeros(len(native), dtype=bool)
-    strange[list(strangers)] = True
+    irregular = np.unique(codes[np.concatenate((np.flatnonzero(repeated | off_grid), kept[gap_places]))])
+    mixed = {} if allow_coarser else _find_mixed_frequencies(stamps, irregular)
+    is_regular = np.ones(len(stamps.grouping.sizes), dtype=bool)
+    is_regular[irregular] = False
+    is_mixed = np.zeros(len(is_regular), dtype=bool)
+    is_mixed[list(mixed)] = True
 
     def rows(places: Integers) -> Integers:
-        return np.asarray(order[places[~strange[codes[places]]]])
+        return np.asarray(order[places[~is_mixed[codes[places]]]])
 
-    own = ~strange[codes[kept[gap_places]]]
+    own_gaps = ~is_mixed[codes[kept[gap_places]]]
     return Diagnosis(
         duplicates=rows(np.flatnonzero(repeated)),
-        strays=rows(np.flatnonzero(stray)),
-        gaps=order[kept[gap_places[own]]],
-        missing=steps[gap_places[own]],
-        strangers=strangers,
-        natives=np.flatnonzero(native),
+        off_grid=rows(np.flatnonzero(off_grid)),
+        gaps=order[kept[gap_places[own_gaps]]],
+        missing=missing[gap_places[own_gaps]],
+        mixed_frequencies=mixed,
+        regular=np.flatnonzero(is_regular),
     )
 
 
-def irregularity(panel: Panel, frequency: Frequency) -> InvalidFrameError:
-    """Explain why a panel is not regular at a frequency, one cause at a time."""
-    found = diagnose(panel, frequency)
-    if found.strangers:
-        return _wrong_frequency(panel, frequency, found)
+def explain_irregularity(stamps: Stamps, frequency: Frequency) -> InvalidFrameError:
+    """Return an error that explains why a panel is not regular at a frequency, one cause at a time."""
+    found = diagnose(stamps, frequency)
+    if found.mixed_frequencies:
+        return _mixed_frequencies(stamps, frequency, found)
     if len(found.duplicates):
-        return _duplicates(panel, frequency, found.duplicates)
-    if 2 * (len(found.strays) + len(found.gaps)) > len(panel.ticks) and not len(found.natives):
-        closer = _closer_frequency(panel)
-        if closer and closer != frequency:
-            first = name_series(panel, int(panel.grouping.sizes.argmax()))
-            return _contradiction(panel, frequency, f"they are closer to {closer.name!r}, as in {first}")
-    if len(found.strays):
-        return _strays(panel, frequency, found.strays)
-    return _gaps(panel, frequency, found)
+        return _duplicates(stamps, frequency, found.duplicates)
+    if 2 * (len(found.off_grid) + len(found.gaps)) > len(stamps.ticks) and not len(found.regular):
+        nearest = _nearest_frequency(stamps)
+        if nearest and nearest != frequency:
+            longest = name_series(stamps, int(stamps.grouping.sizes.argmax()))
+            return _contradiction(stamps, frequency, f"they are nearer to {nearest.name!r}, as in {longest}")
+    if len(found.off_grid):
+        return _off_grid(stamps, frequency, found.off_grid)
+    return _gaps(stamps, frequency, found)
+
+
+def how_to_unify(stamps: Stamps) -> str:
+    """Return the sentence that says how to make one row of those with one stamp."""
+    code, keys = stamps.columns.frame, stamps.columns.keys
+    are_categories = isinstance(stamps.grouping.ids.dtype, pd.CategoricalDtype)
+    total = code.add_up(keys, stamps.columns.target, keys_are_categories=are_categories)
+    return f"Keep one row of each, {code.keep_first(keys)}, or sum them, {total}."
+
+
+def how_to_fill(stamps: Stamps, frequency: Frequency) -> str:
+    """Return the call that fills the gaps; an offset of the caller's own is called ``offset``."""
+    freq = repr(frequency.name) if frequency.offset is None else "offset"
+    return stamps.columns.frame.call("fill_gaps", f"freq={freq}", INTERPOLATED)
 
 
 def _usual_phases(codes: Integers, phase: Integers) -> Integers:
-    """Give each row the most frequent phase of its series; of equals the largest."""
+    """Return for each row the most frequent phase of its series; of equally frequent ones the largest."""
     order = np.lexsort((phase, codes))
     sorted_codes, sorted_phase = codes[order], phase[order]
     starts = np.flatnonzero(np.append(True, (np.diff(sorted_codes) != 0) | (np.diff(sorted_phase) != 0)))
@@ -120,93 +142,86 @@ def _usual_phases(codes: Integers, phase: Integers) -> Integers:
     return np.asarray(usual[codes])
 
 
-def _find_strangers(panel: Panel, series: Integers) -> dict[int, Reading]:
-    """Find the series that are regular at a frequency of their own."""
-    series = series[panel.grouping.sizes[series] >= 3]
+def _find_mixed_frequencies(stamps: Stamps, series: Integers) -> dict[int, Frequency]:
+    """Find those of some series that are regular at a frequency of their own."""
+    series = series[stamps.grouping.sizes[series] >= 3]
     if not len(series):
         return {}
-    strangers: dict[int, Reading] = {}
-    for reading, fitting in find_readings(take_sample(panel, series, whole=True), panel.form).items():
-        for place in series[fitting].tolist():
-            strangers.setdefault(place, reading)
-    return strangers
+    mixed: dict[int, Frequency] = {}
+    sample = take_sample(stamps, series, whole=True)
+    for frequency, fitting in candidate_frequencies(sample, stamps.form).items():
+        for one in series[fitting].tolist():
+            mixed.setdefault(one, frequency)
+    return mixed
 
 
-def _wrong_frequency(panel: Panel, frequency: Frequency, found: Diagnosis) -> FrequencyError:
-    own = [
-        f"{name_series(panel, series)} is {Frequency(*reading).name!r}"
-        for series, reading in list(found.strangers.items())[:SHOWN]
-    ]
-    listed = "; ".join(own) + rest(len(found.strangers))
-    if len(found.natives):
-        native = name_series(panel, int(found.natives[0]))
+def _nearest_frequency(stamps: Stamps) -> Frequency | None:
+    """Find the frequency that irregular series are nearest to."""
+    some = np.flatnonzero(stamps.grouping.sizes >= 3)[:100]
+    return nearest_frequency(take_sample(stamps, some, whole=True), stamps.form) if len(some) else None
+
+
+def _mixed_frequencies(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> FrequencyError:
+    first = list(found.mixed_frequencies.items())[:SHOWN]
+    listed = "; ".join(f"{name_series(stamps, series)} is {own.name!r}" for series, own in first)
+    listed += and_more(len(found.mixed_frequencies))
+    if len(found.regular):
+        regular = name_series(stamps, int(found.regular[0]))
         return FrequencyError(
-            f"The series have mixed frequencies: {native} is {frequency.name!r}, but {listed}. "
+            f"The series have mixed frequencies: {regular} is {frequency.name!r}, but {listed}. "
             "Fine-tune one frequency at a time, or resample to one."
         )
-    return _contradiction(panel, frequency, listed)
+    return _contradiction(stamps, frequency, listed)
 
 
-def _closer_frequency(panel: Panel) -> Frequency | None:
-    """Find the frequency that irregular series are near to."""
-    long = np.flatnonzero(panel.grouping.sizes >= 3)[:100]
-    reading = closest_reading(take_sample(panel, long, whole=True), panel.form) if len(long) else None
-    return None if reading is None else Frequency(*reading)
-
-
-def _contradiction(panel: Panel, frequency: Frequency, found: str) -> FrequencyError:
+def _contradiction(stamps: Stamps, frequency: Frequency, found: str) -> FrequencyError:
     return FrequencyError(
-        f"The stamps in {panel.columns.time!r} contradict the frequency {frequency.name!r}: {found}. "
-        "Give the right freq, or none."
+        f"The stamps in {stamps.columns.time!r} contradict the frequency {frequency.name!r}: {found}. "
+        "Give the right freq, or none to have it inferred."
     )
 
 
-def _duplicates(panel: Panel, frequency: Frequency, rows: Integers) -> DuplicateTimestampError:
-    keys = [name for name in (panel.columns.id, panel.columns.time) if name is not None]
-    added_up = f"df.groupby({keys!r}, as_index=False).sum()"
-    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or add them up with {added_up}."
-    if panel.columns.id is None:
-        remedy += " If the frame holds several series, say which column tells them apart: id_col=…"
+def _duplicates(stamps: Stamps, frequency: Frequency, rows: Integers) -> DuplicateTimestampError:
+    remedy = how_to_unify(stamps)
+    if stamps.columns.id is None:
+        remedy += " If the frame holds several series, name the column that tells them apart: id_col=…"
     return DuplicateTimestampError(
-        f"{count(len(rows), 'row')} with a stamp that the series has already ({count_series(panel, rows)}): "
-        f"{list_rows(panel, rows)}. {remedy}{_clock_hint(panel, frequency, rows)}"
+        f"The stamps of a series must be unique; {count(len(rows), 'row')} with the stamp of an earlier row "
+        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. {remedy}{_clock_hint(stamps, frequency, rows)}"
     )
 
 
-def _strays(panel: Panel, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
+def _off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
     return OffGridTimestampError(
-        f"{count(len(rows), 'stamp')} between two steps of the frequency {frequency.name!r} "
-        f"({count_series(panel, rows)}): {list_rows(panel, rows)}. "
+        f"The stamps must be on the frequency {frequency.name!r}; {count(len(rows), 'stamp')} off the grid "
+        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. "
         "Move them onto it, drop them, or give another freq."
     )
 
 
-def _gaps(panel: Panel, frequency: Frequency, found: Diagnosis) -> MissingTimestampError:
+def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> MissingTimestampError:
     first, lengths = found.gaps[:SHOWN], np.minimum(found.missing[:SHOWN], SHOWN)
     before = first.repeat(lengths)[:SHOWN]
-    steps = ranges(np.ones_like(lengths), lengths)[:SHOWN]
-    stamps = panel.form.show(frequency.advance(panel.ticks[before], steps, panel.form))
-    codes = panel.grouping.row_codes()[before]
-    lacking = [f"{name_series(panel, code)} lacks {stamp}" for code, stamp in zip(codes, stamps, strict=True)]
+    steps = 1 + steps_within(lengths)[:SHOWN]
+    missing = stamps.form.show(frequency.advance(stamps.ticks[before], steps, stamps.form))
+    codes = stamps.grouping.row_codes()[before]
+    named = [f"{name_series(stamps, code)} at {stamp}" for code, stamp in zip(codes, missing, strict=True)]
     total = int(found.missing.sum())
-    freq = repr(frequency.name) if frequency.offset is None else "…"
     return MissingTimestampError(
-        f"{count(total, 'stamp')} of the frequency {frequency.name!r} missing within the series "
-        f"({count_series(panel, found.gaps)}): {'; '.join(lacking)}{rest(total)}. "
-        f"Put them in with df.timegpt.fill_gaps(freq={freq}, method='interpolate')."
-        f"{_clock_hint(panel, frequency, found.gaps)}"
+        f"The series must have no gaps at the frequency {frequency.name!r}; {count(total, 'stamp')} missing "
+        f"({count_series(stamps, found.gaps)}): {'; '.join(named)}{and_more(total)}. "
+        f"Fill the gaps with {how_to_fill(stamps, frequency)}."
+        f"{_clock_hint(stamps, frequency, found.gaps)}"
     )
 
 
-def _clock_hint(panel: Panel, frequency: Frequency, rows: Integers) -> str:
-    """Recognise local times without a zone by what happens on Sundays in spring and autumn."""
-    if frequency.family not in NANOSECONDS or panel.form.zone is not None:
+def _clock_hint(stamps: Stamps, frequency: Frequency, rows: Integers) -> str:
+    """Return a hint where all rows are at times at which clocks change: local times without a zone cause that."""
+    if frequency.family not in NANOSECONDS or stamps.form.zone is not None:
         return ""
-    stamps = pd.DatetimeIndex(panel.ticks[rows].view(f"M8[{panel.form.unit}]"))
-    nightly = (stamps.day_of_week == 6) & (stamps.hour <= 3) & stamps.month.isin([3, 4, 9, 10, 11])
-    if not nightly.all():
+    times = pd.DatetimeIndex(stamps.ticks[rows].view(f"M8[{stamps.form.unit}]"))
+    on_sunday_nights = (times.day_of_week == 6) & (times.hour <= 3) & times.month.isin([3, 4, 9, 10, 11])
+    if not on_sunday_nights.all():
         return ""
-    column = f"df[{panel.columns.time!r}].dt.tz_localize"
-    return (
-        f" This looks like a change of clocks: give the times their zone, {column}('Europe/Berlin', ambiguous='infer')."
-    )
+    zone = stamps.columns.column(stamps.columns.time).convert(IN_BERLIN)
+    return f" This looks like a change of clocks: give the times their zone, {zone}."

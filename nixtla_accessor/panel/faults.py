@@ -1,17 +1,18 @@
-"""Rows that cannot be used: counted and named, so that those of a frame's parts can be added up."""
+"""Rows that cannot be used, counted and named, so that the counts of a frame's parts can be combined."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from nixtla_accessor.errors import InvalidFrameError, MissingValueError, NonFiniteValueError
-from nixtla_accessor.panel.messages import SHOWN, rest
+from nixtla_accessor.panel.frame_code import INTERPOLATED, NamedColumn
+from nixtla_accessor.panel.messages import SHOWN, and_more
 
 
 class Fault(IntEnum):
-    """What is wrong with a row, in the order in which frames are refused for it."""
+    """What is wrong with a row; a frame is refused for the first of these that it has."""
 
     MISSING_ID = 1
     MISSING_TIME = 2
@@ -27,55 +28,55 @@ class FaultyRows:
     ----------
     fault : Fault
         What is wrong with them.
-    column : hashable
+    column : NamedColumn
         The column that has it.
     count : int
         How many there are.
     n_rows : int
-        How many rows were looked at.
+        The rows of the frame, or of the part.
     first : tuple of (int, str)
-        The first of them: the row, counted from 0, and how a message names it.
+        The first faulty rows: position, from 0, and how a message names the row.
     """
 
     fault: Fault
-    column: Hashable
+    column: NamedColumn
     count: int
     n_rows: int
     first: tuple[tuple[int, str], ...]
 
-    def refusal(self) -> InvalidFrameError:
-        """Make the error that the frame is refused with."""
-        share = f"in {self.count} of {self.n_rows} rows"
+    def to_error(self) -> InvalidFrameError:
+        """Return the error that the frame is refused with."""
+        affected = f"in {self.count} of {self.n_rows} rows"
         names = [name for _, name in self.first[:SHOWN]]
-        more = rest(self.count)
+        more = and_more(self.count)
         match self.fault:
             case Fault.MISSING_ID:
                 return MissingValueError(
-                    f"The ids in {self.column!r} are missing {share}: rows "
+                    f"The ids in {self.column!r} are missing {affected}: rows "
                     f"{', '.join(str(row) for row, _ in self.first[:SHOWN])}{more}, counted from 0. "
-                    f"Name the series, or drop the rows: df.dropna(subset=[{self.column!r}])."
+                    f"Fill the ids in, or drop the rows: {self.column.drop_missing()}."
                 )
             case Fault.MISSING_TIME:
                 named = "; ".join(f"{name} in row {row}" for row, name in self.first[:SHOWN])
                 return MissingValueError(
-                    f"The times in {self.column!r} are missing {share}, counted from 0: {named}{more}. "
-                    f"Fill them in, or drop the rows: df.dropna(subset=[{self.column!r}])."
+                    f"The times in {self.column!r} are missing {affected}, counted from 0: {named}{more}. "
+                    f"Fill them in, or drop the rows: {self.column.drop_missing()}."
                 )
             case Fault.INFINITE_TARGET:
                 return NonFiniteValueError(
-                    f"The target {self.column!r} is infinite {share}: {'; '.join(names)}{more}. "
-                    "Replace these values; no model can learn from them."
+                    f"The target {self.column!r} is infinite {affected}: {'; '.join(names)}{more}. "
+                    "Replace these values; models cannot learn from them."
                 )
             case Fault.MISSING_TARGET:
                 return MissingValueError(
-                    f"The target {self.column!r} is missing {share}: {'; '.join(names)}{more}. "
-                    "Fill the values in, for instance with df.timegpt.fill_gaps(method='interpolate'), or send them as "
-                    "missing with allow_missing=True, which newer servers take."
+                    f"The target {self.column!r} is missing {affected}: {'; '.join(names)}{more}. "
+                    f"Fill the values in, for instance with {self.column.frame.call('fill_gaps', INTERPOLATED)}, "
+                    "or send them as missing with allow_missing=True, which newer servers accept."
                 )
 
 
-def add_up(parts: Sequence[tuple[int, FaultyRows | None]]) -> FaultyRows | None:
-    """Add up the faults of a frame's parts; of several faults, the one that the frame is refused for first.
+def combine_faults(parts: Sequence[tuple[int, FaultyRows | None]]) -> FaultyRows | None:
+    """Combine the faulty rows of a frame's parts; of several faults, keep the one that the frame is refused for first.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Filling the gaps of a frame."""
+"""Filling gaps of a frame."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 
 from nixtla_accessor.errors import InvalidArgumentError
-from nixtla_accessor.panel.diagnosis import diagnose, irregularity
-from nixtla_accessor.panel.frame import index_names, read_arrays, refuse_missing_times, resolve_columns
+from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
+from nixtla_accessor.panel.arrow import plain_frame
+from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity
+from nixtla_accessor.panel.frame import read_arrays, refuse_missing_times
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
+from nixtla_accessor.panel.names import index_names, resolve_columns
 from nixtla_accessor.panel.panel import Panel
 from nixtla_accessor.panel.times import as_column
 
-Integers = npt.NDArray[np.int64]
 Dtype: TypeAlias = np.dtype[Any] | ExtensionDtype
 
 
@@ -31,20 +33,20 @@ def fill_gaps(
     target_col: Hashable | None = None,
     method: str | float | None = None,
 ) -> pd.DataFrame:
-    """Add one row for each stamp that a series lacks between its first and its last.
+    """Add one row for each stamp that is missing between the first and the last of a series.
 
     Parameters
     ----------
     frame : DataFrame
-        A long frame; it stays as it is.
+        A long frame; it is not changed.
     freq : str, int, offset or timedelta, optional
-        The frequency of the filled series; by default the one that they share already, gaps aside.
+        The frequency of the filled series; by default the one that they share, apart from the gaps.
     id_col, time_col, target_col : hashable, optional
         The columns; ``unique_id``, ``ds`` and ``y`` by default.
     method : {"ffill", "interpolate"} or number, optional
-        What the missing targets become, those of the added rows and those that were missing before: the last value
-        before, a straight line between the values on either side, or a constant. None leaves them missing. What lies
-        before the first value of a series, and for ``"interpolate"`` after its last, stays missing.
+        How to fill missing targets, those of the added rows and those that were missing before: with the last value
+        before, with linear interpolation between the values on either side, or with a constant. None leaves them
+        missing. Rows before the first value of a series, and for ``"interpolate"`` after its last, stay missing.
 
     Returns
     -------
@@ -57,8 +59,8 @@ def fill_gaps(
     InvalidArgumentError
         There is no such method or frequency.
     InvalidFrameError
-        Something other than gaps keeps the frame from being regular: doubled stamps, stamps off the frequency, series
-        with frequencies of their own, missing times or ids.
+        The frame is irregular in other ways than gaps: duplicate stamps, stamps off the frequency, mixed frequencies,
+        missing times or ids.
 
     Examples
     --------
@@ -69,14 +71,15 @@ def fill_gaps(
     is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
     if not (is_number or method is None or (isinstance(method, str) and method in {"ffill", "interpolate"})):
         raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
+    frame = plain_frame(frame)
     columns = resolve_columns(frame, id_col, time_col, target_col)
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)
     frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
-    found = diagnose(panel, frequency, with_strangers=freq is None)
-    if found.strangers or len(found.duplicates) or len(found.strays):
-        raise irregularity(panel, frequency)
-    rows, codes, ticks = _spread(panel, frequency)
+    found = diagnose(panel, frequency, allow_coarser=freq is not None)
+    if found.mixed_frequencies or len(found.duplicates) or len(found.off_grid):
+        raise explain_irregularity(panel, frequency)
+    rows, codes, ticks = _rows_without_gaps(panel, frequency)
 
     levels = index_names(frame, columns)
     flat = frame.reset_index(names=levels) if levels else frame.reset_index(drop=True)
@@ -91,8 +94,8 @@ def fill_gaps(
     return filled.set_index(levels).rename_axis(frame.index.names) if levels else filled
 
 
-def _spread(panel: Panel, frequency: Frequency) -> tuple[Integers, Integers, Integers]:
-    """Lay the rows out without gaps: for each place the frame's row (-1 where there is none), series and tick."""
+def _rows_without_gaps(panel: Panel, frequency: Frequency) -> tuple[Integers, Integers, Ticks]:
+    """Return for each row without gaps the frame's row (-1 where it is missing), the series and the tick."""
     codes = panel.grouping.row_codes()
     straight, _ = frequency.straighten(panel.ticks, panel.form)
     order = np.lexsort((straight, codes))
@@ -108,26 +111,26 @@ def _spread(panel: Panel, frequency: Frequency) -> tuple[Integers, Integers, Int
 
 
 def _fill(
-    values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], codes: Integers, method: str | float | None, dtype: Dtype
+    values: npt.NDArray[Any], missing: Flags, codes: Integers, method: str | float | None, dtype: Dtype
 ) -> pd.Series[Any]:
-    """Give the missing values their values, and the whole the caller's dtype where that can hold them."""
+    """Fill missing values, and return a column in the caller's dtype where that can hold them all."""
     places = np.arange(len(values))
     before = np.maximum.accumulate(np.where(missing, -1, places))
-    inside = (before >= 0) & (codes[before] == codes)
+    fillable = (before >= 0) & (codes[before] == codes)
     if method == "ffill":
-        values, missing = values[before], missing & ~inside
+        values, missing = values[before], missing & ~fillable
     elif method == "interpolate" and missing.any():
         after = np.minimum.accumulate(np.where(missing, len(values), places)[::-1])[::-1]
-        inside &= (after < len(values)) & (codes[np.minimum(after, len(values) - 1)] == codes)
+        fillable &= (after < len(values)) & (codes[np.minimum(after, len(values) - 1)] == codes)
         line = np.interp(places, places[~missing], values[~missing]) if not missing.all() else values
-        values, missing = np.where(missing, line, values), missing & ~inside
+        values, missing = np.where(missing, line, values), missing & ~fillable
     elif method is not None and missing.any():
         values, missing = np.where(missing, method, values), np.zeros_like(missing)
-    return _with_missing(values, missing, dtype)
+    return _as_target(values, missing, dtype)
 
 
-def _with_missing(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], dtype: Dtype) -> pd.Series[Any]:
-    """Make a column of values, in the caller's dtype where that can hold them all."""
+def _as_target(values: npt.NDArray[Any], missing: Flags, dtype: Dtype) -> pd.Series[Any]:
+    """Return values as a column, in the caller's dtype where that can hold them all."""
     is_integer = pd.api.types.is_integer_dtype(dtype)
     if values.dtype.kind == "f":
         floats = pd.Series(np.where(missing, np.nan, values))

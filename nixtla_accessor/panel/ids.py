@@ -1,8 +1,7 @@
-"""Which rows belong to which series."""
+"""The series of a frame, and the rows of each."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,14 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nixtla_accessor.errors import UnsupportedDtypeError
+from nixtla_accessor.panel.arrays import Column, Integers, chunks
 from nixtla_accessor.panel.faults import Fault, FaultyRows
-from nixtla_accessor.panel.messages import SHOWN
-from nixtla_accessor.panel.times import Column
-
-Integers = npt.NDArray[np.int64]
+from nixtla_accessor.panel.frame_code import NamedColumn
+from nixtla_accessor.panel.messages import SHOWN, and_more
 
 PROBE_ROWS = 10_000  # enough rows to see whether ids stand in runs
-CHUNK_ROWS = 1 << 17  # temporaries of this length stay in the cache, and out of the peak of memory
+AS_TEXT = "{}.astype(str)"  # how ids become text
 ROWS_PER_RUN = 4  # shorter runs than this, on average, are not worth reading run by run
 
 
@@ -53,28 +51,28 @@ class Grouping:
         return np.repeat(order, self.sizes[order])
 
     def rows_of(self, series: Integers) -> Integers:
-        """List the rows of some series, in the order of the frame."""
+        """Return the rows of some series, in the order of the frame."""
         wanted = np.zeros(len(self.sizes), dtype=bool)
         wanted[series] = True
         codes = self.row_codes()
-        return np.concatenate([np.flatnonzero(wanted[codes[rows]]) + rows.start for rows in slices(len(codes))])
+        return np.concatenate([np.flatnonzero(wanted[codes[rows]]) + rows.start for rows in chunks(len(codes))])
 
 
 def single_series(n_rows: int) -> Grouping:
-    """Take all rows as one series, of a frame that has no ids."""
+    """Return the grouping of a frame without ids, which is one series."""
     return Grouping(pd.Index([0]), np.array([n_rows]), np.array([0]), None)
 
 
-def group_rows(values: Column, name: Hashable) -> Grouping:
+def group_rows(values: Column, name: NamedColumn) -> Grouping:
     """Find the series of each row.
 
-    Ids that stand in runs are read run by run; only mixed rows need a look-up each.
+    Ids that stand in runs are read run by run; only rows in other orders need a look-up each.
 
     Parameters
     ----------
     values : Series or Index of length n_rows, at least 1
         The ids.
-    name : hashable
+    name : NamedColumn
         The column's name, for messages.
 
     Raises
@@ -82,19 +80,19 @@ def group_rows(values: Column, name: Hashable) -> Grouping:
     MissingValueError
         Some ids are missing.
     UnsupportedDtypeError
-        The ids are of more than one type, or have no order.
+        The ids are of more than one type, or cannot be sorted.
     """
-    kind = _kind_of_objects(values)
+    kind = _object_kind(values)
     if kind != "string":
         _refuse_missing(values, name)
         _refuse_mixed(values, kind, name)
-    if values.dtype == np.float16:  # which no Index holds
+    if values.dtype in {np.dtype(np.float16), pd.ArrowDtype(pa.float16())}:  # which no Index holds
         values = values.astype(np.float32)
     return _group_runs(values, name) or _group_mixed(values, name)
 
 
-def missing_ids(values: Column) -> Integers:
-    """List the rows that have no id."""
+def rows_without_id(values: Column) -> Integers:
+    """Return the rows without an id."""
     dtype: Any = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         return np.empty(0, dtype=np.int64)
@@ -103,54 +101,44 @@ def missing_ids(values: Column) -> Integers:
     return np.flatnonzero(np.asarray(values.isna()))
 
 
-def find_missing_ids(values: Column, name: Hashable) -> FaultyRows | None:
-    """Find the rows that have no id, for a message."""
-    rows = missing_ids(values)
+def find_missing_ids(values: Column, name: NamedColumn) -> FaultyRows | None:
+    """Find the rows without an id; None where every row has one."""
+    rows = rows_without_id(values)
     first = tuple((row, "") for row in rows[:SHOWN].tolist())
     return FaultyRows(Fault.MISSING_ID, name, len(rows), len(values), first) if len(rows) else None
 
 
-def ranges(starts: Integers, sizes: Integers) -> Integers:
-    """Concatenate the ranges of whole numbers that begin at ``starts`` and are ``sizes`` long."""
-    return np.asarray(np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes))
-
-
-def slices(length: int) -> Iterator[slice]:
-    """Cut a length into chunks that stay in the cache."""
-    for start in range(0, length, CHUNK_ROWS):
-        yield slice(start, start + CHUNK_ROWS)
-
-
-def _refuse_missing(values: Column, name: Hashable) -> None:
+def _refuse_missing(values: Column, name: NamedColumn) -> None:
     faulty = find_missing_ids(values, name)
     if faulty is not None:
-        raise faulty.refusal()
+        raise faulty.to_error()
 
 
-def _refuse_mixed(values: Column, kind: str, name: Hashable) -> None:
+def _refuse_mixed(values: Column, kind: str, name: NamedColumn) -> None:
     if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
         raise UnsupportedDtypeError(
-            f"The ids in {name!r} are nested values ({values.dtype}), which have no order. Make them text: "
-            f"df[{name!r}] = df[{name!r}].astype(str)."
+            f"The ids in {name!r} are nested values ({values.dtype}), which cannot be sorted. Convert them to text: "
+            f"{name.convert(AS_TEXT)}."
         )
     if not kind.startswith("mixed"):
         return
     types = sorted({type(value).__name__ for value in values})
     if len(types) > 1:
         raise UnsupportedDtypeError(
-            f"The ids in {name!r} must all be of one type; found {', '.join(types[:SHOWN])}. They have no common "
-            f"order. Make them text: df[{name!r}] = df[{name!r}].astype(str)."
+            f"The ids in {name!r} must all be of one type, so that they can be sorted; found "
+            f"{', '.join(types[:SHOWN])}{and_more(len(types))}. Convert them to text: "
+            f"{name.convert(AS_TEXT)}."
         )
 
 
-def _kind_of_objects(values: Column) -> str:
-    """Name what an object column holds; "" for any other column."""
+def _object_kind(values: Column) -> str:
+    """Return the kind of values that an object column holds; "" for any other column."""
     is_object = isinstance(values.dtype, np.dtype) and values.dtype.kind == "O"
     return pd.api.types.infer_dtype(values, skipna=False) if is_object else ""
 
 
-def _group_runs(values: Column, name: Hashable) -> Grouping | None:
-    """Group rows that stand in runs of one id; None when some id has two runs, or runs are short."""
+def _group_runs(values: Column, name: NamedColumn) -> Grouping | None:
+    """Group rows that stand in runs of one id; None when an id has two runs, or runs are short."""
     probe = values.iloc[:PROBE_ROWS] if isinstance(values, pd.Series) else values[:PROBE_ROWS]
     if len(_run_starts(probe)) * ROWS_PER_RUN > len(probe) + ROWS_PER_RUN:
         return None
@@ -167,7 +155,7 @@ def _group_runs(values: Column, name: Hashable) -> Grouping | None:
 
 
 def _run_starts(values: Column) -> Integers:
-    """Find the first row of each run of equal ids."""
+    """Return the first row of each run of equal ids."""
     labels = _labels(values)
     if isinstance(labels, np.ndarray):
         return np.concatenate(([0], np.flatnonzero(labels[1:] != labels[:-1]) + 1))
@@ -176,7 +164,7 @@ def _run_starts(values: Column) -> Integers:
         for chunk, first in zip(labels.chunks, np.cumsum([0, *map(len, labels.chunks)]), strict=False)
         if len(chunk)
     ]
-    # A run that goes on in the next chunk is one run.
+    # A run may continue in the next chunk.
     borders = [chunk[0] for chunk in starts[1:]]
     continued = [row for row in borders if labels[int(row)] == labels[int(row) - 1]]
     joined = np.concatenate(starts)
@@ -184,7 +172,7 @@ def _run_starts(values: Column) -> Integers:
 
 
 def _labels(values: Column) -> pa.ChunkedArray | npt.NDArray[Any]:
-    """Bring ids to what compares fast: codes of categories, Arrow chunks, or a NumPy array."""
+    """Return ids in a form that compares fast: codes of categories, Arrow chunks, or a NumPy array."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         return np.asarray(pd.Categorical(values).codes)
     if not isinstance(values.dtype, pd.StringDtype | pd.ArrowDtype):
@@ -196,9 +184,9 @@ def _labels(values: Column) -> pa.ChunkedArray | npt.NDArray[Any]:
 
 
 def _take(values: Column, rows: Integers) -> pd.Index[Any]:
-    """Take the ids of some rows, in the order of the frame.
+    """Return the ids of some rows, which ascend.
 
-    Arrow takes from chunks by joining them first, which copies the whole column; chunk by chunk it does not.
+    Arrow's own ``take`` joins the chunks first, which copies the whole column; chunk by chunk it does not.
     """
     if isinstance(values.dtype, pd.StringDtype | pd.ArrowDtype):
         chunks = _chunks(values)
@@ -217,7 +205,7 @@ def _chunks(values: Column) -> pa.ChunkedArray:
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
-def _group_mixed(values: Column, name: Hashable) -> Grouping:
+def _group_mixed(values: Column, name: NamedColumn) -> Grouping:
     """Group rows in any order."""
     codes, ids = _encode(values)
     sizes = np.bincount(codes, minlength=len(ids))
@@ -227,13 +215,13 @@ def _group_mixed(values: Column, name: Hashable) -> Grouping:
     ranks = np.empty(len(sizes), dtype=np.int32)
     ranks[seen[order]] = np.arange(len(order))
     ranked = np.empty(len(codes), dtype=np.int32)
-    for rows in slices(len(codes)):
+    for rows in chunks(len(codes)):
         ranked[rows] = ranks[codes[rows]]
     return Grouping(ids.take(order), sizes[seen[order]], None, ranked)
 
 
 def _encode(values: Column) -> tuple[npt.NDArray[Any], pd.Index[Any]]:
-    """Give each id a number, in any order, from 0; and the ids that the numbers stand for."""
+    """Return a code for each row, from 0 in any order, and the ids that the codes stand for."""
     dtype: Any = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         every = pd.Categorical.from_codes(np.arange(len(dtype.categories)), dtype=dtype)
@@ -248,7 +236,7 @@ def _encode(values: Column) -> tuple[npt.NDArray[Any], pd.Index[Any]]:
 
 
 def _sort_keys(ids: pd.Index[Any]) -> pd.Index[Any]:
-    """Give ids by value where categories would sort by theirs."""
+    """Return ids as values, where categories would be sorted in the order of the categories."""
     dtype: Any = ids.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return ids.astype(dtype.categories.dtype)
@@ -258,7 +246,7 @@ def _sort_keys(ids: pd.Index[Any]) -> pd.Index[Any]:
 
 
 def _strictly_ascending(keys: pd.Index[Any]) -> bool:
-    """Tell whether ids are sorted and distinct, with no look-up table."""
+    """Return whether ids are sorted and distinct, without a look-up table."""
     try:
         if isinstance(keys.dtype, pd.StringDtype | pd.ArrowDtype):
             array = pa.array(keys, from_pandas=True)
@@ -270,11 +258,12 @@ def _strictly_ascending(keys: pd.Index[Any]) -> bool:
         return False
 
 
-def _order(keys: pd.Index[Any], name: Hashable) -> Integers:
-    """Find the order of ids by value."""
+def _order(keys: pd.Index[Any], name: NamedColumn) -> Integers:
+    """Return the order of ids by value."""
     try:
         return np.asarray(keys.argsort(), dtype=np.int64)
     except (TypeError, pa.ArrowException) as error:
         raise UnsupportedDtypeError(
-            f"The ids in {name!r} have no order ({error}). Make them text: df[{name!r}] = df[{name!r}].astype(str)."
+            f"The ids in {name!r} cannot be sorted; their dtype is {keys.dtype}. Convert them to text: "
+            f"{name.convert(AS_TEXT)}."
         ) from error

@@ -1,106 +1,151 @@
-"""The frequency that the series of a panel share."""
+"""Inference of the frequency that the series of a panel share."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from nixtla_accessor.errors import AmbiguousFrequencyWarning, FrequencyError
+from nixtla_accessor.errors import AmbiguousFrequencyWarning, FrequencyError, warn_caller
+from nixtla_accessor.panel.arrays import Integers, concatenate_ranges
 from nixtla_accessor.panel.calendars import MONTHS_APART
-from nixtla_accessor.panel.candidates import Fits, Sample, closest_reading, find_readings
+from nixtla_accessor.panel.candidates import Candidates, Sample, candidate_frequencies, nearest_frequency
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.ids import ranges
-from nixtla_accessor.panel.messages import callers_level
-from nixtla_accessor.panel.panel import Panel, name_series
-from nixtla_accessor.panel.vocabulary import Reading
+from nixtla_accessor.panel.panel import Columns, Stamps, name_id
+from nixtla_accessor.panel.times import TimeForm
 
-ENOUGH_ROWS = 1_000  # of one series, to read its frequency
+ENOUGH_ROWS = 1_000  # of one series, to infer its frequency
 SAMPLE_ROWS = 20_000  # of all series together
-FEW_ROWS = 1 / 3  # when regular series have less than this share, irregular ones are asked as well
-
-Sampler: TypeAlias = "Callable[[Panel, npt.NDArray[np.int64]], Sample]"
+MIN_REGULAR = 1 / 3  # of the sample's rows; with fewer in regular series, the frequency nearest to all is preferred
 
 
-class Finding(NamedTuple):
-    """The frequency that series share, and what is to be said where they fit another as well."""
+@dataclass(frozen=True, slots=True)
+class InferredFrequency:
+    """The frequency that series share.
+
+    Parameters
+    ----------
+    frequency : Frequency
+        The simplest one that fits most series.
+    ambiguity : str, optional
+        A warning, where the series fit another frequency as well.
+    """
 
     frequency: Frequency
-    doubt: str | None = None
+    ambiguity: str | None = None
+
+    def or_warn(self) -> Frequency:
+        """Return the frequency; warn at the caller's line where it is ambiguous.
+
+        Warns
+        -----
+        AmbiguousFrequencyWarning
+            All series fit another frequency as well, which would continue differently.
+        """
+        if self.ambiguity:
+            warn_caller(self.ambiguity, AmbiguousFrequencyWarning)
+        return self.frequency
 
 
-def infer_frequency(panel: Panel) -> Frequency:
-    """Find the frequency that the series of a panel share, as `find_frequency` does, and warn where that is in doubt.
+@dataclass(frozen=True, slots=True, eq=False)
+class SampledSeries:
+    """Series whose stamps are looked at in samples: those of a frame, or of the partitions of one.
+
+    Parameters
+    ----------
+    columns : Columns
+        The caller's names of the columns.
+    ids : Index of length n_series
+        The ids.
+    sizes : ndarray of int64, shape (n_series,)
+        How many rows each series has.
+    form : TimeForm
+        How the caller writes stamps.
+    sample : callable
+        Returns the stamps of some series, given by number; of long ones the first `ENOUGH_ROWS` may do.
+    """
+
+    columns: Columns
+    ids: pd.Index[Any]
+    sizes: Integers
+    form: TimeForm
+    sample: Callable[[Integers], Sample]
+
+
+def infer_frequency(stamps: Stamps) -> Frequency:
+    """Infer the frequency that the series of a panel share, and warn where it is ambiguous.
 
     Raises
     ------
     FrequencyError
-        No series is long enough, or none is near to regular.
+        No series is long enough, or none is nearly regular.
 
     Warns
     -----
     AmbiguousFrequencyWarning
-        All series fit another frequency as well, which would go on differently.
+        All series fit another frequency as well, which would continue differently.
     """
-    frequency, doubt = find_frequency(panel)
-    if doubt:
-        warnings.warn(doubt, AmbiguousFrequencyWarning, stacklevel=callers_level())
-    return frequency
+    return find_frequency(stamps).or_warn()
 
 
-def find_frequency(panel: Panel, sample_of: Sampler | None = None) -> Finding:
-    """Find the frequency that the series of a panel share.
+def find_frequency(stamps: Stamps) -> InferredFrequency:
+    """Infer the frequency that the series of a panel share, as `find_shared_frequency` does."""
+    grouping = stamps.grouping
+    sample = partial(take_sample, stamps)
+    return find_shared_frequency(SampledSeries(stamps.columns, grouping.ids, grouping.sizes, stamps.form, sample))
 
-    Every series of three or more stamps may be read in several ways; the reading that fits most of them is taken, of
-    equals the plainest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
 
-    Parameters
-    ----------
-    panel : Panel
-        The series. Of its rows only the sizes of the series are looked at.
-    sample_of : callable, optional
-        Gives the stamps of some series of the panel, as `take_sample` does, which is the default.
+def find_shared_frequency(series: SampledSeries) -> InferredFrequency:
+    """Infer the frequency that series share.
+
+    A series of three or more stamps may fit several frequencies; the one that fits most series is chosen, of equals
+    the simplest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
 
     Raises
     ------
     FrequencyError
-        No series is long enough, or none is near to regular.
+        No series is long enough, or none is nearly regular.
     """
-    sample_of = sample_of or take_sample
-    sizes = panel.grouping.sizes
-    eligible = np.flatnonzero(sizes >= 3)
-    if not len(eligible):
+    sizes = series.sizes
+    long_enough = np.flatnonzero(sizes >= 3)
+    if not len(long_enough):
         raise FrequencyError(
-            f"No series has the three stamps that it takes to find a frequency; the longest has {sizes.max()}. "
-            f"Give it: freq={1 if panel.form.is_integer else 'D'!r}."
+            f"Inferring the frequency requires a series of at least three stamps; the longest has {sizes.max()}. "
+            f"Give the frequency: freq={1 if series.form.is_integer else 'D'!r}."
         )
-    some = _longest(panel, eligible)
-    sample = sample_of(panel, some)
-    fits = find_readings(sample, panel.form)
-    reading, rivals = _plainest(fits)
-    if rivals:  # now every series has a say, the short ones too
-        everyone = find_readings(sample_of(panel, np.flatnonzero(sizes >= 2)), panel.form)
-        reading, rivals = _plainest({name: everyone[name] for name in fits if name in {reading, *rivals}})
-    if reading is None or sample.sizes[fits[reading]].sum() < FEW_ROWS * len(sample.ticks):
-        reading = closest_reading(sample, panel.form) or reading
-    if reading is None:
-        shown = ", ".join(panel.form.show(sample.ticks[:4]))
+    longest = _longest(sizes, long_enough)
+    sample = series.sample(longest)
+    candidates = candidate_frequencies(sample, series.form)
+    frequency, rivals = _simplest(candidates)
+    if rivals:  # all series may settle it, the short ones too
+        of_all = candidate_frequencies(series.sample(np.flatnonzero(sizes >= 2)), series.form)
+        still_open = {frequency, *rivals}
+        frequency, rivals = _simplest({name: of_all[name] for name in candidates if name in still_open})
+    if frequency is None or sample.sizes[candidates[frequency]].sum() < MIN_REGULAR * len(sample.ticks):
+        frequency = nearest_frequency(sample, series.form) or frequency
+    if frequency is None:
+        shown = ", ".join(series.form.show(sample.ticks[:4]))
         raise FrequencyError(
-            f"The stamps in {panel.columns.time!r} have no frequency: {name_series(panel, some[0])} begins {shown}. "
-            "Resample to a regular frequency, or number the rows of each series and use that as integer time."
+            f"The stamps in {series.columns.time!r} have no frequency: "
+            f"{name_id(series.columns, series.ids, int(longest[0]))} begins {shown}. Resample to a regular frequency, "
+            "or number the rows of each series and use these numbers as integer time."
         )
-    return Finding(Frequency(*reading), _doubt(reading, rivals, panel) if rivals else None)
+    return InferredFrequency(frequency, _ambiguity(frequency, rivals, series.columns) if rivals else None)
 
 
-def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = False) -> Sample:
-    """Sort the stamps of some series; of series that are sorted, the first `ENOUGH_ROWS` do unless all are wanted."""
-    grouping = panel.grouping
+def take_sample(stamps: Stamps, series: Integers, *, whole: bool = False) -> Sample:
+    """Return the sorted stamps of some series.
+
+    Unless ``whole``, the first `ENOUGH_ROWS` stand for longer series, where that saves sorting the others.
+    """
+    grouping = stamps.grouping
     if grouping.blocks is not None and not whole:
         sizes = np.minimum(grouping.sizes[series], ENOUGH_ROWS)
-        ticks = panel.ticks[ranges(grouping.blocks[series], sizes)]
+        ticks = stamps.ticks[concatenate_ranges(grouping.blocks[series], sizes)]
         sample = Sample(ticks, sizes)
         steps = np.diff(ticks)
         steps[sample.firsts[1:] - 1] = 0
@@ -109,37 +154,37 @@ def take_sample(panel: Panel, series: npt.NDArray[np.int64], *, whole: bool = Fa
     places = np.full(len(grouping.sizes), -1)
     places[series] = np.arange(len(series))
     rows = grouping.rows_of(series)
-    if len(series) == 1 and len(rows) > ENOUGH_ROWS and not whole:  # the earliest stamps need no sorting of the others
-        ticks = np.sort(np.partition(panel.ticks[rows], ENOUGH_ROWS)[:ENOUGH_ROWS])
+    if len(series) == 1 and len(rows) > ENOUGH_ROWS and not whole:
+        ticks = np.sort(np.partition(stamps.ticks[rows], ENOUGH_ROWS)[:ENOUGH_ROWS])
         return Sample(ticks, np.array([ENOUGH_ROWS]))
-    rows = rows[np.lexsort((panel.ticks[rows], places[grouping.row_codes()[rows]]))]
-    return Sample(panel.ticks[rows], grouping.sizes[series])
+    rows = rows[np.lexsort((stamps.ticks[rows], places[grouping.row_codes()[rows]]))]
+    return Sample(stamps.ticks[rows], grouping.sizes[series])
 
 
-def _longest(panel: Panel, eligible: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Choose series with the most evidence; more than `ENOUGH_ROWS` is no better."""
-    sizes = panel.grouping.sizes[eligible]
+def _longest(sizes: Integers, long_enough: Integers) -> Integers:
+    """Choose the series with most evidence, `SAMPLE_ROWS` rows in all; beyond `ENOUGH_ROWS` the shorter comes first."""
+    sizes = sizes[long_enough]
     order = np.lexsort((sizes, -np.minimum(sizes, ENOUGH_ROWS)))
     chosen = np.searchsorted(np.cumsum(sizes[order]), SAMPLE_ROWS)
-    return eligible[order[: max(int(chosen), 1)]]
+    return long_enough[order[: max(int(chosen), 1)]]
 
 
-def _plainest(fits: Fits) -> tuple[Reading | None, list[Reading]]:
-    """Choose the reading that fits most series, of equals the first; and list the others that would have done."""
-    if not fits:
+def _simplest(candidates: Candidates) -> tuple[Frequency | None, list[Frequency]]:
+    """Choose the first of the frequencies that fit most series; list the others that fit some of the same series."""
+    if not candidates:
         return None, []
-    counts = {reading: int(fitting.sum()) for reading, fitting in fits.items()}
-    best, *others = [reading for reading, count in counts.items() if count == max(counts.values())]
-    rivals = [other for other in others if (fits[other] & fits[best]).any()]
-    if best.family in {*MONTHS_APART, "SMS"}:  # that months are sometimes equally long says nothing
+    counts = {frequency: int(fitting.sum()) for frequency, fitting in candidates.items()}
+    simplest, *others = [frequency for frequency, count in counts.items() if count == max(counts.values())]
+    rivals = [other for other in others if (candidates[other] & candidates[simplest]).any()]
+    if simplest.family in {*MONTHS_APART, "SMS"}:  # a few months of equal length are no evidence of days
         rivals = [rival for rival in rivals if rival.family not in {"D", "W", "B"}]
-    return best, rivals
+    return simplest, rivals
 
 
-def _doubt(reading: Reading, rivals: list[Reading], panel: Panel) -> str:
-    """Say what else the stamps may be."""
-    taken, *others = [repr(Frequency(*one).name) for one in (reading, *rivals)]
+def _ambiguity(frequency: Frequency, rivals: list[Frequency], columns: Columns) -> str:
+    """Return a warning that names the other frequencies that fit."""
+    others = " and ".join(repr(rival.name) for rival in rivals)
     return (
-        f"The stamps in {panel.columns.time!r} fit {taken}, and {' and '.join(others)} as well; the plainer reading, "
-        f"{taken}, was taken. Give freq to settle it."
+        f"The stamps in {columns.time!r} fit {frequency.name!r}, and {others} as well; {frequency.name!r} is used, as "
+        "the simplest. Pass freq to choose."
     )

@@ -1,31 +1,33 @@
-"""A panel as one flat run of values, series by series, and back."""
+"""Packing: the values of a panel in one flat array, series by series."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pandas as pd
 
-from nixtla_accessor.errors import InvalidFrameError
-from nixtla_accessor.panel.diagnosis import irregularity
+from nixtla_accessor.errors import DuplicateTimestampError, InvalidFrameError, ShortSeriesWarning, warn_caller
+from nixtla_accessor.panel.arrays import Integers, Target, Ticks, chunks, concatenate_ranges, offsets, steps_within
+from nixtla_accessor.panel.diagnosis import explain_irregularity
+from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
-from nixtla_accessor.panel.ids import ranges, slices
 from nixtla_accessor.panel.inference import infer_frequency
-from nixtla_accessor.panel.messages import SHOWN, rest
-from nixtla_accessor.panel.panel import Columns, Panel
-from nixtla_accessor.panel.target import Target
-from nixtla_accessor.panel.times import Ticks, TimeForm, as_column
+from nixtla_accessor.panel.messages import SHOWN
+from nixtla_accessor.panel.panel import Columns, Panel, name_id
+from nixtla_accessor.panel.times import TimeForm, as_column
+
+TooShort: TypeAlias = Literal["raise", "drop"]
+SHOWN_LEFT_OUT = 20  # series that a warning names
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class PackedSeries:
-    """Regular series in one flat array: sorted by id value, each in the order of time.
+    """Regular series in one flat array, sorted by id value and time.
 
     Parameters
     ----------
@@ -38,7 +40,7 @@ class PackedSeries:
     start_ticks : ndarray of int64, shape (n_series,)
         The first stamp of each series.
     columns : Columns
-        What the caller calls the columns.
+        The caller's names of the columns.
     frequency : Frequency
         The step from one row to the next.
     form : TimeForm
@@ -48,7 +50,7 @@ class PackedSeries:
     """
 
     y: Target
-    sizes: npt.NDArray[np.int64]
+    sizes: Integers
     ids: pd.Index
     start_ticks: Ticks
     columns: Columns
@@ -62,7 +64,7 @@ class PackedSeries:
 
     @property
     def freq(self) -> str | int:
-        """The frequency in the spelling of pandas today; an int for integer time."""
+        """The frequency as today's pandas alias; an int for integer time."""
         return self.frequency.name
 
     @property
@@ -72,8 +74,8 @@ class PackedSeries:
 
     @property
     def nbytes(self) -> int:
-        """The bytes that `y` and `sizes` take as JSON, before compression. Counted anew each time, by encoding them."""
-        y = (orjson.dumps(self.y[rows], option=orjson.OPT_SERIALIZE_NUMPY) for rows in slices(len(self.y)))
+        """The bytes of `y` and `sizes` as JSON, before compression; counted by encoding them, at each access."""
+        y = (orjson.dumps(self.y[rows], option=orjson.OPT_SERIALIZE_NUMPY) for rows in chunks(len(self.y)))
         sizes = orjson.dumps(self.sizes, option=orjson.OPT_SERIALIZE_NUMPY)
         return sum(len(part) - 1 for part in y) + 1 + len(sizes)  # parts share a bracket or comma
 
@@ -83,7 +85,7 @@ class PackedSeries:
         return self.frequency.advance(self.start_ticks, self.sizes - 1, self.form)
 
     def locate(self, position: int) -> tuple[Hashable, Any, float | int]:
-        """Tell where a packed value came from.
+        """Return the id, stamp and value at a position of `y`.
 
         Parameters
         ----------
@@ -110,9 +112,8 @@ class PackedSeries:
         return None if self.columns.id is None else self.ids[series], stamp, self.y[position].item()
 
     def to_frame(self) -> pd.DataFrame:
-        """Unpack into a tidy, sorted frame with the caller's column names and dtypes."""
-        steps = np.arange(len(self.y)) - np.repeat(np.cumsum(self.sizes) - self.sizes, self.sizes)
-        ticks = self.frequency.advance(self.start_ticks.repeat(self.sizes), steps, self.form)
+        """Return a tidy, sorted frame with the caller's column names and dtypes."""
+        ticks = self.frequency.advance(self.start_ticks.repeat(self.sizes), steps_within(self.sizes), self.form)
         columns: dict[Any, Any] = {}
         if self.columns.id is not None:
             columns[self.columns.id] = as_column(self.ids.repeat(self.sizes))
@@ -121,34 +122,72 @@ class PackedSeries:
         return pd.DataFrame(columns)
 
 
+def pack_frame(
+    frame: pd.DataFrame, columns: Columns, freq: FrequencyLike | None = None, *, allow_missing: bool = False
+) -> PackedSeries:
+    """Read a frame, and verify and pack its series.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A long frame; it stays as it is.
+    columns : Columns
+        Its columns, from `nixtla_accessor.panel.names.resolve_columns`.
+    freq : str, int, offset or timedelta, optional
+        The frequency; inferred by default.
+    allow_missing : bool, default False
+        Whether the target may have missing values.
+
+    Raises
+    ------
+    InvalidArgumentError
+        ``freq`` is not a frequency.
+    InvalidFrameError
+        The frame cannot be packed.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=3), "y": [3.0, 1.0, 2.0]})
+    >>> pack_frame(frame, Columns(None, "ds", "y"), "D").y.tolist()
+    [3.0, 1.0, 2.0]
+    """
+    panel = read_panel(frame, columns, allow_missing=allow_missing)
+    try:
+        return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))
+    except DuplicateTimestampError as error:
+        if hint := hint_at_series(frame, columns):
+            error.add_context(hint)
+        raise
+
+
 def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
-    """Order the rows of a panel, and verify every series stamp by stamp.
+    """Verify every series of a panel stamp by stamp, and put its rows in order.
 
     Raises
     ------
     FrequencyError
-        Series contradict the frequency, or have one of their own.
+        Series contradict the frequency, or have mixed frequencies.
     DuplicateTimestampError, OffGridTimestampError, MissingTimestampError
-        Some stamps are doubled, off the frequency, or missing.
+        Some stamps are duplicates, off the frequency, or missing.
     """
     packed = pack_if_regular(panel, frequency)
     if packed is None:
-        raise irregularity(panel, frequency)
+        raise explain_irregularity(panel, frequency)
     return packed
 
 
 def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
-    """Order the rows of a panel, and verify every series stamp by stamp; None where some series is not regular.
+    """Verify every series of a panel, and put its rows in order; return None where a series is not regular.
 
     Raises
     ------
     FrequencyError
         The frequency does not suit the kind of the times, or is finer than their unit.
     """
-    straight, strays = frequency.straighten(panel.ticks, panel.form)
+    straight, off_calendar = frequency.straighten(panel.ticks, panel.form)
     stride = frequency.stride(panel.form)
     placed = None
-    if strays is None:
+    if off_calendar is None:
         placed = _place_blocks(panel, straight, stride) or _place_rows(panel, straight, stride)
     if placed is None:
         return None
@@ -161,7 +200,7 @@ def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
 
 
 def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
-    """Keep the last `n` rows of each series; without a copy where nothing, or one series only, is cut."""
+    """Keep the last ``n`` rows of each series; no values are copied if none are dropped, or if it is one series."""
     dropped = np.maximum(packed.sizes - n, 0)
     if not dropped.any():
         return packed
@@ -170,83 +209,109 @@ def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
     if len(sizes) == 1:
         y = packed.y[dropped[0] :]
     else:
-        rows = ranges(np.cumsum(packed.sizes) - sizes, sizes)
+        rows = concatenate_ranges(np.cumsum(packed.sizes) - sizes, sizes)
         y = packed.y[rows]
         y.flags.writeable = False
     return replace(packed, y=y, sizes=sizes, start_ticks=starts)
 
 
 def drop_last(packed: PackedSeries, steps: int) -> PackedSeries:
-    """Leave out the last steps of each series.
-
-    Parameters
-    ----------
-    packed : PackedSeries
-        The series, each longer than ``steps``.
-    steps : int
-        How many.
-    """
+    """Drop the last ``steps`` rows of each series, all of which are longer."""
     place_from_end = np.repeat(np.cumsum(packed.sizes), packed.sizes) - np.arange(len(packed.y))
     return replace(packed, y=packed.y[place_from_end > steps], sizes=packed.sizes - steps)
 
 
-def refuse_shorter(packed: PackedSeries, least: int, purpose: str) -> None:
-    """Refuse series of fewer values than something takes.
+def long_enough(packed: PackedSeries, least: int, purpose: str, too_short: TooShort) -> PackedSeries:
+    """Return the series that have as many values as a purpose requires; refuse others, or leave them out.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series.
+    least : int
+        The values that are required of each.
+    purpose : str
+        What requires them; the message begins with it.
+    too_short : {"raise", "drop"}
+        Whether to refuse shorter series, or to leave them out.
 
     Raises
     ------
     InvalidFrameError
-        Naming the first three, and the total.
+        A series is shorter, and is not to be left out.
+
+    Warns
+    -----
+    ShortSeriesWarning
+        Series are left out.
     """
-    short = np.flatnonzero(packed.sizes < least)
+    is_short = packed.sizes < least
+    short = np.flatnonzero(is_short)
     if not len(short):
-        return
-    if packed.columns.id is None:
-        shown = f"the series has {packed.sizes[0]}"
-    else:
-        names = packed.ids[short[:SHOWN]].tolist()
-        shown = "; ".join(f"series {name!r} has {size}" for name, size in zip(names, packed.sizes[short], strict=False))
-    raise InvalidFrameError(
-        f"{purpose} takes at least {least} values of each series; {shown}{rest(len(short))} (of {len(packed.sizes)} "
-        "series). Ask for a shorter horizon or fewer windows, or leave these series out."
+        return packed
+    shown = SHOWN if too_short == "raise" else SHOWN_LEFT_OUT
+    named = "; ".join(
+        f"{name_id(packed.columns, packed.ids, series)} has {packed.sizes[series]}" for series in short[:shown]
+    )
+    named += f" and {len(short) - shown} more" if len(short) > shown else ""
+    if too_short == "raise":
+        raise InvalidFrameError(
+            f"{purpose}: every series must have at least {least} values; {named} (of {len(packed.sizes)} series). Ask "
+            "for a shorter horizon or fewer windows, or leave these series out with too_short='drop'."
+        )
+    affected = f"{len(short)} of {len(packed.sizes)} series"
+    warn_caller(f"{purpose}: {affected} have fewer than {least} values and are left out: {named}.", ShortSeriesWarning)
+    y = packed.y[np.repeat(~is_short, packed.sizes)]
+    y.flags.writeable = False
+    kept = np.flatnonzero(~is_short)
+    return replace(
+        packed, y=y, sizes=packed.sizes[kept], ids=packed.ids.take(kept), start_ticks=packed.start_ticks[kept]
     )
 
 
 def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
-    """Order series whose rows stand together and in the order of time; None when they do not, or are not regular.
+    """Put series in order whose rows stand together, sorted by time; None when they do not, or are not regular.
 
-    The second value is the first stamp of each series.
+    Returns
+    -------
+    y, start_ticks
+        The values, and the first stamp of each series.
     """
     blocks, sizes = panel.grouping.blocks, panel.grouping.sizes
     if blocks is None:
         return None
     in_frame_order = bool((blocks[1:] > blocks[:-1]).all())
     borders = blocks if in_frame_order else np.sort(blocks)
-    for rows in slices(len(straight) - 1):
+    for rows in chunks(len(straight) - 1):
         chunk = straight[rows.start : rows.stop + 1]
         regular = chunk[1:] - chunk[:-1] == stride
         low, high = np.searchsorted(borders, (rows.start + 1, rows.start + len(chunk)))
         regular[borders[low:high] - rows.start - 1] = True
         if not regular.all():
             return None
-    y = panel.y.view() if in_frame_order else panel.y[ranges(blocks, sizes)]
+    y = panel.y.view() if in_frame_order else panel.y[concatenate_ranges(blocks, sizes)]
     return y, panel.ticks[blocks]
 
 
 def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
-    """Order rows without sorting; None when they are not regular.
+    """Put rows in order without sorting; None when they are not regular.
 
-    In a regular series a row's place follows from its stamp alone. As many rows as places, and no two in one: that
-    is regular. The second value is the first stamp of each series.
+    In a regular series the place of a row follows from its stamp alone. A series is regular if it has as many rows as
+    places, and no two in one.
+
+    Returns
+    -------
+    y, start_ticks
+        The values, and the first stamp of each series.
     """
     codes, sizes = panel.grouping.row_codes(), panel.grouping.sizes
     starts = np.full(len(sizes), np.iinfo(np.int64).max)
     np.minimum.at(starts, codes, straight)
     start_ticks = np.empty_like(starts)
-    offsets = np.cumsum(sizes) - sizes
+    first_places = offsets(sizes)
     y = np.empty_like(panel.y)
     filled = np.zeros(len(y), dtype=bool)
-    for chunk in slices(len(y)):
+    for chunk in chunks(len(y)):
         series = codes[chunk]
         elapsed = straight[chunk] - starts[series]
         places = elapsed // stride
@@ -254,15 +319,7 @@ def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Tic
             return None
         first = elapsed == 0
         start_ticks[series[first]] = panel.ticks[chunk][first]
-        places += offsets[series]
+        places += first_places[series]
         y[places] = panel.y[chunk]
         filled[places] = True
     return (y, start_ticks) if filled.all() else None
-
-
-def pack_frame(
-    frame: pd.DataFrame, columns: Columns, freq: FrequencyLike | None = None, *, allow_missing: bool = False
-) -> PackedSeries:
-    """Check a frame and pack its series."""
-    panel = read_panel(frame, columns, allow_missing=allow_missing)
-    return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
+from nixtla_accessor.panel.arrays import Integers, Target, Ticks
+from nixtla_accessor.panel.frame_code import FrameCode, NamedColumn
 from nixtla_accessor.panel.ids import Grouping
-from nixtla_accessor.panel.messages import SHOWN, rest
-from nixtla_accessor.panel.target import Target
-from nixtla_accessor.panel.times import Ticks, TimeForm
+from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.times import TimeForm
+
+ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"  # the names that are meant where none is given
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What the caller calls the three columns.
+    """The caller's names of the three columns.
 
     Parameters
     ----------
@@ -27,63 +30,92 @@ class Columns:
         The column or index level of stamps.
     target : hashable
         The column of values.
+    frame : FrameCode
+        How code in messages reaches them.
     """
 
     id: Hashable | None
     time: Hashable
     target: Hashable
+    frame: FrameCode = field(default=FrameCode(), compare=False)
+
+    @property
+    def keys(self) -> list[Hashable]:
+        """The columns that identify a row: those of ids, where there is one, and of times."""
+        return [self.time] if self.id is None else [self.id, self.time]
+
+    def column(self, name: Hashable) -> NamedColumn:
+        """Return one of the columns with the code that reaches it."""
+        return NamedColumn(name, self.frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Panel:
-    """Validated arrays, in the frame's row order.
+class Stamps:
+    """The stamps of every series, in the frame's row order.
 
     Parameters
     ----------
     columns : Columns
-        What the caller calls them.
+        The caller's names of the columns.
     grouping : Grouping
         The series, and the rows of each.
     ticks : ndarray of int64, shape (n_rows,)
         The stamps.
     form : TimeForm
         How the caller writes stamps.
-    y : ndarray of float64 or int64, shape (n_rows,)
-        The target, finite, or NaN where missing values are allowed.
-    target_dtype : dtype
-        The caller's dtype of the target.
     """
 
     columns: Columns
     grouping: Grouping
     ticks: Ticks
     form: TimeForm
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panel(Stamps):
+    """Stamps and validated values, in the frame's row order.
+
+    Parameters
+    ----------
+    columns, grouping, ticks, form
+        The stamps of every series, as in `Stamps`.
+    y : ndarray of float64 or int64, shape (n_rows,)
+        The target, finite, or NaN where missing values are allowed.
+    target_dtype : dtype
+        The caller's dtype of the target.
+    """
+
     y: Target
     target_dtype: Any
 
 
-def name_series(panel: Panel, series: int) -> str:
-    """Name a series by its id, quoted."""
-    if panel.columns.id is None:
+def name_id(columns: Columns, ids: pd.Index[Any], series: int) -> str:
+    """Return how messages name one of some series: by its id, quoted."""
+    if columns.id is None:
         return "the series"
-    value = panel.grouping.ids[series]
+    value = ids[series]
     return f"series {value.item() if isinstance(value, np.generic) else value!r}"
 
 
-def name_rows(panel: Panel, rows: npt.NDArray[np.int64]) -> list[str]:
-    """Name the first rows by series and stamp."""
+def name_series(stamps: Stamps, series: int) -> str:
+    """Return how messages name a series of a panel."""
+    return name_id(stamps.columns, stamps.grouping.ids, series)
+
+
+def name_rows(stamps: Stamps, rows: Integers) -> list[str]:
+    """Return how messages name the first rows: by series and stamp."""
     first = rows[:SHOWN]
-    stamps = panel.form.show(panel.ticks[first])
-    codes = panel.grouping.row_codes()[first]
-    return [f"{name_series(panel, code)} at {stamp}" for code, stamp in zip(codes, stamps, strict=True)]
+    shown = stamps.form.show(stamps.ticks[first])
+    codes = stamps.grouping.row_codes()[first]
+    return [f"{name_series(stamps, code)} at {stamp}" for code, stamp in zip(codes, shown, strict=True)]
 
 
-def list_rows(panel: Panel, rows: npt.NDArray[np.int64]) -> str:
-    """Name the first rows by series and stamp, and say how many more there are."""
-    return "; ".join(name_rows(panel, rows)) + rest(len(rows))
+def list_rows(stamps: Stamps, rows: Integers) -> str:
+    """Return the names of the first rows, and how many more there are."""
+    return "; ".join(name_rows(stamps, rows)) + and_more(len(rows))
 
 
-def count_series(panel: Panel, rows: npt.NDArray[np.int64]) -> str:
-    """Say in how many series some rows lie."""
-    affected = len(np.unique(panel.grouping.row_codes()[rows]))
-    return f"in {affected} of {len(panel.grouping.sizes)} series"
+def count_series(stamps: Stamps, rows: Integers) -> str:
+    """Return in how many series some rows are."""
+    affected = len(np.unique(stamps.grouping.row_codes()[rows]))
+    return f"in {affected} of {len(stamps.grouping.sizes)} series"

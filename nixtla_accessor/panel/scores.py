@@ -1,22 +1,21 @@
-"""How good several forecasts of the same hold-out were, series by series."""
+"""The accuracy of forecasts, series by series."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from nixtla_accessor.panel.arrays import Values
 from nixtla_accessor.panel.packing import PackedSeries
 
-Values = npt.NDArray[np.float64]
+MODEL_LEVEL = "model"  # the level of the index that names models
 
 
 def seasonal_naive(packed: PackedSeries, horizon: int, n_windows: int, season_length: int) -> Values:
-    """Repeat the last season known before each of the last windows.
+    """Forecast each of the last windows by repeating the last season before it.
 
     Parameters
     ----------
@@ -25,11 +24,15 @@ def seasonal_naive(packed: PackedSeries, horizon: int, n_windows: int, season_le
     horizon, n_windows : int
         The steps of a window, and how many windows follow each other at the end of each series.
     season_length : int
-        Steps of a season; in a series that knows less, its last value is repeated.
+        Steps of a season; of a series with fewer values before the window, the last value is repeated.
 
     Returns
     -------
-    ndarray of shape (n_series, n_windows * horizon), float64
+    ndarray of float64, shape (n_series, n_windows * horizon)
+
+    References
+    ----------
+    Hyndman, R. J. & Athanasopoulos, G. (2021), Forecasting: principles and practice, section 5.2.
     """
     ends = np.cumsum(packed.sizes)[:, None]
     window, step = np.divmod(np.arange(n_windows * horizon), horizon)
@@ -40,10 +43,10 @@ def seasonal_naive(packed: PackedSeries, horizon: int, n_windows: int, season_le
     return np.asarray(packed.y[positions], dtype=np.float64)
 
 
-def error_units(packed: PackedSeries, season_length: int) -> Values:
-    """Return the mean change of each series from season to season, the unit of MASE; shape (n_series,).
+def mase_scale(packed: PackedSeries, season_length: int) -> Values:
+    """Return the scale of MASE: the mean absolute change of each series from season to season; shape (n_series,).
 
-    In a series of no more than a season it is the mean change from step to step; NaN where nothing changes.
+    Of a series of at most one season it is the mean absolute change from step to step; NaN where nothing changes.
     """
     units = np.full(len(packed.sizes), np.nan)
     for number, values in enumerate(np.split(np.asarray(packed.y, np.float64), np.cumsum(packed.sizes)[:-1])):
@@ -58,14 +61,14 @@ def error_units(packed: PackedSeries, season_length: int) -> Values:
 def score(
     actual: Values, forecast: Values, units: Values, bounds: Mapping[float, tuple[Values, Values]]
 ) -> dict[str, Values]:
-    """Measure forecasts, series by series.
+    """Compute the accuracy of forecasts, series by series.
 
     Parameters
     ----------
     actual, forecast : ndarray of shape (n_series, n)
-        What happened (NaN where missing), and what was forecast.
+        The actual values, NaN where missing, and the forecasts.
     units : ndarray of shape (n_series,)
-        The unit of MASE.
+        The scale of MASE, from `mase_scale`.
     bounds : mapping of float to pair of ndarray of shape (n_series, n)
         For each level in percent, the lower and the upper bounds.
 
@@ -90,25 +93,25 @@ def score(
     size = np.abs(actual) + np.abs(forecast)
     relative = np.divide(error, size, out=np.where(np.isnan(error), np.nan, 0.0), where=size > 0)
     scores = {
-        "MASE": mean_of_known(error) / units,
-        "sMAPE": 200 * mean_of_known(relative),
-        "RMSE": np.sqrt(mean_of_known(error**2)),
+        "MASE": _nanmean(error) / units,
+        "sMAPE": 200 * _nanmean(relative),
+        "RMSE": np.sqrt(_nanmean(error**2)),
     }
     for level, (lowest, highest) in bounds.items():
         inside = np.where(np.isnan(actual), np.nan, (actual >= lowest) & (actual <= highest))
-        scores[f"coverage-{level:.12g}"] = 100 * mean_of_known(inside)
+        scores[f"coverage-{level:.12g}"] = 100 * _nanmean(inside)
     return scores
 
 
-def mean_of_known(values: npt.NDArray[Any]) -> Values:
-    """Return the mean over the last axis of what is not NaN; NaN where nothing is known."""
+def _nanmean(values: Values) -> Values:
+    """Return the mean over the last axis, NaN aside; NaN where there is nothing else."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of rows without any
+        warnings.simplefilter("ignore", RuntimeWarning)  # of rows that are all NaN
         return np.asarray(np.nanmean(values, axis=-1), dtype=np.float64)
 
 
 def score_frame(packed: PackedSeries, scores: Mapping[str, Mapping[str, Values]], *, by_series: bool) -> pd.DataFrame:
-    """Lay scores out as a frame.
+    """Return scores as a frame.
 
     Parameters
     ----------
@@ -117,7 +120,7 @@ def score_frame(packed: PackedSeries, scores: Mapping[str, Mapping[str, Values]]
     scores : mapping of str to mapping of str to ndarray of shape (n_series,)
         The metrics of each model.
     by_series : bool
-        Whether to show each series, rather than their mean.
+        Whether to return a row for each series, or their mean.
 
     Returns
     -------
@@ -127,9 +130,9 @@ def score_frame(packed: PackedSeries, scores: Mapping[str, Mapping[str, Values]]
     tables = {model: pd.DataFrame(dict(metrics)) for model, metrics in scores.items()}
     if not by_series:
         means = {model: table.mean() for model, table in tables.items()}
-        return pd.DataFrame.from_dict(means, orient="index").rename_axis("model")
+        return pd.DataFrame.from_dict(means, orient="index").rename_axis(MODEL_LEVEL)
     name = "series" if packed.columns.id is None else packed.columns.id
     models = pd.CategoricalIndex(list(tables), categories=list(tables), ordered=True)  # so that unstack keeps the order
     rows = np.arange(len(packed.ids) * len(tables)).reshape(len(tables), -1).T.ravel()
     joined = pd.concat(tables.values()).iloc[rows]
-    return joined.set_axis(pd.MultiIndex.from_product([packed.ids, models], names=[name, "model"]))
+    return joined.set_axis(pd.MultiIndex.from_product([packed.ids, models], names=[name, MODEL_LEVEL]))

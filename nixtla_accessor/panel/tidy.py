@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +12,14 @@ import pandas as pd
 
 from nixtla_accessor.contract import SIDES, Bound, Side, exact_decimal, interval_key, level_of_quantile, parse_intervals
 from nixtla_accessor.errors import ResponseError
+from nixtla_accessor.panel.arrays import Integers, Values, concatenate_ranges, offsets
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.times import as_column
 
 MODEL_COLUMN = "TimeGPT"
-Integers = npt.NDArray[np.int64]
-Values = npt.NDArray[np.float64]
+CUTOFF_COLUMN = "cutoff"
+ANOMALY_COLUMN = "anomaly"
+_QUANTILE = re.compile(rf"{MODEL_COLUMN}-q-(\d+(?:\.\d+)?)")
 
 
 def forecast_columns(
@@ -25,7 +28,7 @@ def forecast_columns(
     level: Sequence[float] | None,
     quantiles: Sequence[float] | None,
 ) -> dict[str, Values]:
-    """Name the answered numbers as the ecosystem does.
+    """Name the service's numbers as the ecosystem does.
 
     Parameters
     ----------
@@ -33,8 +36,10 @@ def forecast_columns(
         The forecast.
     intervals : mapping of str to ndarray of shape (n,)
         The bounds as the service names them: ``lo-80``, ``hi-80``.
-    level, quantiles : sequence of float, optional
-        What was asked, as in `levels_to_ask`.
+    level : sequence of float, optional
+        The levels that were asked for, in percent.
+    quantiles : sequence of float, optional
+        The quantiles that were asked for, each in (0, 1).
 
     Returns
     -------
@@ -45,39 +50,75 @@ def forecast_columns(
     Raises
     ------
     ResponseError
-        If a bound that was asked for is missing.
+        A bound that was asked for is missing.
     """
     bounds = parse_intervals(intervals)
 
-    def bound(side: Side, at: float) -> Values:
+    def find_bound(side: Side, percent: float) -> Values:
         try:
-            return bounds[Bound(side, at)]
+            return bounds[Bound(side, percent)]
         except KeyError:
-            message = f"The service was asked for the level {at:.12g} and answered without it: {sorted(intervals)}."
-            raise ResponseError(message) from None
+            raise ResponseError(
+                f"The service should have returned {interval_key(side, percent)!r}, for level {percent:.12g}; it "
+                f"returned {', '.join(map(repr, sorted(intervals))) or 'no intervals'}."
+            ) from None
 
     columns = {MODEL_COLUMN: mean}
-    for item in sorted(set(() if level is None else level)):
+    for percent in sorted(set(() if level is None else level)):
         for side in SIDES:
-            columns[f"{MODEL_COLUMN}-{interval_key(side, item)}"] = bound(side, float(item))
+            columns[f"{MODEL_COLUMN}-{interval_key(side, percent)}"] = find_bound(side, float(percent))
     for quantile in sorted(set(() if quantiles is None else quantiles)):
-        name = f"{MODEL_COLUMN}-q-{(exact_decimal(quantile) * 100).normalize():f}"
-        at = level_of_quantile(quantile)
-        columns[name] = mean if at == 0 else bound("lo" if quantile < 0.5 else "hi", at)
+        percent = level_of_quantile(quantile)
+        columns[_quantile_column(quantile)] = mean if percent == 0 else find_bound(_side(quantile), percent)
     return columns
 
 
+def interval_columns(frame: pd.DataFrame) -> dict[float, tuple[str, str]]:
+    """Return the columns of the lower and upper bounds in a frame of forecasts, by level in percent, ascending.
+
+    Examples
+    --------
+    >>> interval_columns(pd.DataFrame(columns=["TimeGPT", "TimeGPT-lo-80", "TimeGPT-hi-80"]))
+    {80.0: ('TimeGPT-lo-80', 'TimeGPT-hi-80')}
+    """
+    prefix = f"{MODEL_COLUMN}-"
+    named = {name.removeprefix(prefix): name for name in map(str, frame.columns) if name.startswith(prefix)}
+    bounds = parse_intervals(named)
+    levels = sorted(level for side, level in bounds if side == "lo" and Bound("hi", level) in bounds)
+    return {level: (bounds[Bound("lo", level)], bounds[Bound("hi", level)]) for level in levels}
+
+
+def quantile_columns(frame: pd.DataFrame) -> dict[float, str]:
+    """Return the columns of quantiles in a frame of forecasts, by quantile in percent, ascending.
+
+    Examples
+    --------
+    >>> quantile_columns(pd.DataFrame(columns=["TimeGPT", "TimeGPT-q-90", "TimeGPT-q-2.5"]))
+    {2.5: 'TimeGPT-q-2.5', 90.0: 'TimeGPT-q-90'}
+    """
+    named = {float(match[1]): match[0] for name in frame.columns if (match := _QUANTILE.fullmatch(str(name)))}
+    return dict(sorted(named.items()))
+
+
+def _quantile_column(quantile: float) -> str:
+    return f"{MODEL_COLUMN}-q-{(exact_decimal(quantile) * 100).normalize():f}"
+
+
+def _side(quantile: float) -> Side:
+    return "lo" if quantile < 0.5 else "hi"
+
+
 def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
-    """Put forecasts beside the ids and stamps that they are for.
+    """Return forecasts with their ids and stamps.
 
     Parameters
     ----------
     packed : PackedSeries
         The series that were forecast.
     horizon : int
-        How many steps each was forecast.
+        The steps that each was forecast.
     columns : mapping of str to ndarray of shape (n_series * horizon,)
-        The answered numbers, series by series, such as ``{"TimeGPT": mean, "TimeGPT-lo-80": …}``.
+        The forecasts, series by series, such as ``{"TimeGPT": mean, "TimeGPT-lo-80": …}``.
 
     Returns
     -------
@@ -97,41 +138,44 @@ def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt
 def cross_validation_frame(
     packed: PackedSeries, horizon: int, positions: Integers, columns: Mapping[str, npt.NDArray[Any]]
 ) -> pd.DataFrame:
-    """Put the forecasts of past windows beside what happened.
+    """Return the forecasts of past windows with the actual values.
 
     Parameters
     ----------
     packed : PackedSeries
-        The series as they were sent.
+        The series that were sent.
     horizon : int
         The steps of a window.
     positions : ndarray of int64, shape (n_windows * horizon,)
-        Where in the packed values each forecast belongs, window by window.
+        The position in the packed values that each forecast is for, window by window.
     columns : mapping of str to ndarray of shape (n_windows * horizon,)
         The forecasts.
 
     Returns
     -------
     DataFrame of n_windows * horizon rows
-        Ids (where the caller's frame has them), stamps, ``cutoff`` (the last stamp known), the target, the forecasts.
+        Ids (where the caller's frame has them), stamps, ``cutoff`` (the last stamp before the window), the target, the
+        forecasts.
     """
     series, steps = _places(packed, positions)
-    last_known = np.repeat(steps[::horizon] - 1, horizon)
+    cutoffs = np.repeat(steps[::horizon] - 1, horizon)
     frame = _ids_and_stamps(packed, series, steps)
-    frame["cutoff"] = packed.form.restore(packed.frequency.advance(packed.start_ticks[series], last_known, packed.form))
+    frame[CUTOFF_COLUMN] = packed.form.restore(
+        packed.frequency.advance(packed.start_ticks[series], cutoffs, packed.form)
+    )
     frame[packed.columns.target] = _target(packed, positions)
     return pd.DataFrame(frame | dict(columns))
 
 
 def anomaly_frame(packed: PackedSeries, sizes: Integers, columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
-    """Put what the service said of the past beside what happened.
+    """Return the service's answer about past values with the actual values.
 
     Parameters
     ----------
     packed : PackedSeries
-        The series as they were sent.
+        The series that were sent.
     sizes : ndarray of int64, shape (n_series,)
-        How many values at the end of each series the answer is about.
+        The values at the end of each series that the answer is about.
     columns : mapping of str to ndarray of shape (sum of sizes,)
         The answer.
 
@@ -140,8 +184,7 @@ def anomaly_frame(packed: PackedSeries, sizes: Integers, columns: Mapping[str, n
     DataFrame
         Ids (where the caller's frame has them), stamps, the target, the answer.
     """
-    ends = np.cumsum(packed.sizes)
-    positions = np.arange(sizes.sum()) + np.repeat(ends - np.cumsum(sizes), sizes)
+    positions = concatenate_ranges(np.cumsum(packed.sizes) - sizes, sizes)
     series, steps = _places(packed, positions)
     frame = _ids_and_stamps(packed, series, steps)
     frame[packed.columns.target] = _target(packed, positions)
@@ -150,13 +193,12 @@ def anomaly_frame(packed: PackedSeries, sizes: Integers, columns: Mapping[str, n
 
 def _places(packed: PackedSeries, positions: Integers) -> tuple[Integers, Integers]:
     """Return the series of each position, and the step within it."""
-    ends = np.cumsum(packed.sizes)
-    series = np.searchsorted(ends, positions, side="right")
-    return series, positions - (ends - packed.sizes)[series]
+    series = np.searchsorted(np.cumsum(packed.sizes), positions, side="right")
+    return series, positions - offsets(packed.sizes)[series]
 
 
 def _ids_and_stamps(packed: PackedSeries, series: Integers, steps: Integers) -> dict[Any, Any]:
-    """Return the columns that say what a row is about."""
+    """Return the columns of ids, where the caller's frame has them, and stamps."""
     frame: dict[Any, Any] = {} if packed.columns.id is None else {packed.columns.id: packed.ids.take(series)}
     frame[packed.columns.time] = packed.form.restore(
         packed.frequency.advance(packed.start_ticks[series], steps, packed.form)
@@ -165,5 +207,5 @@ def _ids_and_stamps(packed: PackedSeries, series: Integers, steps: Integers) -> 
 
 
 def _target(packed: PackedSeries, positions: Integers) -> pd.Series[Any]:
-    """Return what happened, in the caller's dtype."""
+    """Return the actual values, in the caller's dtype."""
     return pd.Series(packed.y[positions]).astype(packed.target_dtype)

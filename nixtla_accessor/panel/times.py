@@ -1,26 +1,32 @@
-"""Between a column of times and int64 ticks."""
+"""Columns of times as int64 ticks, and back."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from nixtla_accessor.errors import UnsupportedDtypeError
-
-Ticks = npt.NDArray[np.int64]
-Column: TypeAlias = "pd.Series[Any] | pd.Index[Any]"
+from nixtla_accessor.panel.arrays import Column, Ticks, most_frequent
+from nixtla_accessor.panel.date_formats import fitting_formats
+from nixtla_accessor.panel.frame_code import NamedColumn
+from nixtla_accessor.panel.messages import SHOWN, and_more
 
 MISSING_TICK = np.iinfo(np.int64).min  # what pandas stores for NaT
 SECONDS_PER_DAY = 86_400
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-ROWS_TO_SEE_THE_USUAL = 10_000
+ROWS_TO_FIND_USUAL_TIME = 10_000
+
+# how columns that are not times become times
+AS_INTEGERS = "{}.astype('int64')"
+FROM_SECONDS = "{pd}.to_datetime({}, unit='s')"
+IN_ONE_ZONE = "{pd}.to_datetime({}, utc=True).dt.tz_convert('Europe/Berlin')"
 
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:(?P<dash>-?)(?P<month>\d{2})(?:-?(?P<day>\d{2}))?)?"
@@ -31,7 +37,19 @@ _ISO = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class TextForm:
-    """How ISO 8601 strings are written: to which unit, with which signs."""
+    """How ISO 8601 strings are written.
+
+    Parameters
+    ----------
+    resolution : str
+        The NumPy code of the smallest unit that is written: ``"D"``, ``"s"``, ``"us"``, …
+    separator : str, default "T"
+        What stands between date and time of day.
+    compact : bool, default False
+        Whether the strings do without ``-`` and ``:``.
+    suffix : str, default ""
+        The UTC offset, such as ``"Z"`` or ``"+01:00"``.
+    """
 
     resolution: str
     separator: str = "T"
@@ -44,6 +62,19 @@ class TimeForm:
     """How the caller writes times, so that results can be written the same way.
 
     Ticks are int64: the caller's integers, or units since 1970-01-01, UTC when the times have a zone.
+
+    Parameters
+    ----------
+    kind : {"integer", "stamp", "date", "text", "period"}
+        Integers, datetimes, `datetime.date` objects, ISO 8601 strings or periods.
+    dtype : dtype
+        The column's dtype.
+    unit : str, default ""
+        The unit of a tick: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``; empty for integers.
+    zone : tzinfo, optional
+        The time zone.
+    text : TextForm, optional
+        The layout of strings.
     """
 
     kind: Literal["integer", "stamp", "date", "text", "period"]
@@ -54,12 +85,12 @@ class TimeForm:
 
     @property
     def is_integer(self) -> bool:
-        """Whether times are plain integers."""
+        """Whether times are integers."""
         return self.kind == "integer"
 
     @property
     def ticks_per_day(self) -> int:
-        """How many ticks a day has."""
+        """The ticks in a day."""
         return SECONDS_PER_DAY * TICKS_PER_SECOND[self.unit]
 
     @property
@@ -69,37 +100,37 @@ class TimeForm:
             return int(np.iinfo(np.int64).max)
         return min(int(np.iinfo(getattr(self.dtype, "numpy_dtype", self.dtype)).max), int(np.iinfo(np.int64).max))
 
-    def to_wall(self, ticks: Ticks) -> Ticks:
-        """Turn instants into what the clock on the wall shows.
+    def to_local(self, ticks: Ticks) -> Ticks:
+        """Convert instants to local time.
 
         Where the clock skips the usual time of day, as São Paulo's skipped some midnights, the first instant after it
-        stands for it.
+        counts as that time.
         """
         if self.zone is None or not len(ticks):
             return ticks
-        wall = np.array(self._stamps(ticks).tz_localize(None).asi8)
-        time_of_day = wall % self.ticks_per_day
-        usual = most_frequent(time_of_day[:ROWS_TO_SEE_THE_USUAL])
+        local = np.array(self._stamps(ticks).tz_localize(None).asi8)
+        time_of_day = local % self.ticks_per_day
+        usual = most_frequent(time_of_day[:ROWS_TO_FIND_USUAL_TIME])
         unusual = np.flatnonzero(time_of_day != usual)
         if len(unusual):
-            meant = wall[unusual] - time_of_day[unusual] + usual
-            skipped = self.from_wall(meant) == ticks[unusual]
-            wall[unusual[skipped]] = meant[skipped]
-        return wall
+            meant = local[unusual] - time_of_day[unusual] + usual
+            skipped = self.from_local(meant) == ticks[unusual]
+            local[unusual[skipped]] = meant[skipped]
+        return local
 
-    def from_wall(self, wall: Ticks) -> Ticks:
-        """Turn what the clock on the wall shows into instants.
+    def from_local(self, local: Ticks) -> Ticks:
+        """Convert local time to instants.
 
-        A time that the clock skips becomes the first instant after; of a time that it shows twice, the first counts.
+        A time that the clock skips becomes the first instant after; of a time that it shows twice, the first is meant.
         """
         if self.zone is None:
-            return wall
-        naive = pd.DatetimeIndex(wall.view(f"M8[{self.unit}]"))
+            return local
+        naive = pd.DatetimeIndex(local.view(f"M8[{self.unit}]"))
         first = np.ones(len(naive), dtype=bool)
         return np.asarray(naive.tz_localize(self.zone, ambiguous=first, nonexistent="shift_forward").asi8)
 
     def restore(self, ticks: Ticks) -> pd.Index[Any]:
-        """Write ticks as the caller writes times; shape ``(n,)``, the caller's dtype."""
+        """Return ticks as the caller writes times; shape (n,), the caller's dtype."""
         restored: pd.Index[Any]
         if self.is_integer:
             restored = pd.Index(ticks).astype(self.dtype)
@@ -114,7 +145,7 @@ class TimeForm:
         return restored
 
     def show(self, ticks: Ticks) -> list[str]:
-        """Write ticks for a message, as pandas prints them."""
+        """Return ticks as text for messages, as pandas prints them."""
         return [str(time) for time in self.restore(ticks).astype(str)]
 
     def _stamps(self, ticks: Ticks) -> pd.DatetimeIndex:
@@ -122,7 +153,7 @@ class TimeForm:
         return naive if self.zone is None else naive.tz_localize("UTC").tz_convert(self.zone)
 
     def _write(self, ticks: Ticks, form: TextForm) -> list[str]:
-        stamps = self.to_wall(ticks).view(f"M8[{self.unit}]").astype(f"M8[{form.resolution}]")
+        stamps = self.to_local(ticks).view(f"M8[{self.unit}]").astype(f"M8[{form.resolution}]")
         texts = np.datetime_as_string(stamps).tolist()
         if form.compact:
             texts = [text.replace("-", "").replace(":", "") for text in texts]
@@ -130,17 +161,11 @@ class TimeForm:
 
 
 def as_column(values: pd.Index[Any]) -> pd.Series[Any]:
-    """Make a column of ids or times for a new frame; objects stay the objects that they are."""
+    """Return ids or times as a column for a new frame; pandas infers no other dtype for objects."""
     return pd.Series(values.array, dtype=values.dtype)
 
 
-def most_frequent(values: npt.NDArray[np.int64]) -> int:
-    """Find the most frequent number; of equals the smallest."""
-    kinds, counts = np.unique(values, return_counts=True)
-    return int(kinds[np.argmax(counts)])
-
-
-def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def read_times(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     """Read a column of times.
 
     Parameters
@@ -148,7 +173,7 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     values : Series or Index of length n
         datetime64 of any unit, with or without a zone; dates; periods; ISO 8601 strings; integers. NumPy, nullable,
         Arrow and categorical storage alike.
-    name : hashable
+    name : NamedColumn
         The column's name, for messages.
 
     Returns
@@ -161,17 +186,17 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     Raises
     ------
     UnsupportedDtypeError
-        The values are no times, or strings that are not ISO 8601 or have more than one UTC offset.
+        The values are not times, or strings that are not ISO 8601 or have more than one UTC offset.
     """
     dtype: Any = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return read_times(values.astype(dtype.categories.dtype), name)
     if isinstance(dtype, pd.PeriodDtype):
         return _read_periods(pd.PeriodIndex(values))
-    if pd.api.types.is_integer_dtype(dtype):
-        return _read_integers(values, name)
     if isinstance(dtype, pd.ArrowDtype):
         return _read_arrow(values, name)
+    if pd.api.types.is_integer_dtype(dtype):
+        return _read_integers(values, name)
     if isinstance(dtype, pd.StringDtype):
         return _read_texts(values, name)
     if dtype.kind == "M":
@@ -181,22 +206,24 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         return _read_objects(values, name)
     if dtype.kind == "f":
         raise UnsupportedDtypeError(
-            f"The times in {name!r} are floating-point numbers ({dtype}). Steps need an integer column, "
-            f"df[{name!r}].astype('int64'); dates need pd.to_datetime(df[{name!r}], unit=…)."
+            f"The times in {name!r} are floating-point numbers ({dtype}). For steps, make integers of them: "
+            f"{name.convert(AS_INTEGERS)}. For dates, name their unit: {name.convert(FROM_SECONDS)}."
         )
-    raise _no_times(name, str(dtype))
+    raise _not_times(name, str(dtype))
 
 
-def _no_times(name: object, found: str) -> UnsupportedDtypeError:
+def _not_times(name: NamedColumn, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
         f"The times in {name!r} must be datetimes, dates, periods, ISO 8601 strings or integers; found {found}. "
-        f"Convert them, for instance with pd.to_datetime(df[{name!r}])."
+        "Convert them to one of these."
     )
 
 
-def _read_integers(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_integers(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype) and values.max() > np.iinfo(np.int64).max:
-        raise UnsupportedDtypeError(f"The times in {name!r} reach beyond int64; count from a later origin.")
+        raise UnsupportedDtypeError(
+            f"The times in {name!r} must fit into int64; the largest is {int(values.max())}. Count from a later origin."
+        )
     form = TimeForm("integer", values.dtype)
     if isinstance(values.dtype, np.dtype):
         return np.asarray(values.to_numpy(), dtype=np.int64), form
@@ -204,21 +231,23 @@ def _read_integers(values: Column, name: object) -> tuple[Ticks, TimeForm]:
 
 
 def _read_periods(periods: pd.PeriodIndex) -> tuple[Ticks, TimeForm]:
-    # A period of days stands for its last day, as the name of its frequency says: the period's M is the offset ME.
+    # A period of days counts as its last day, as in pandas' names: the period's M is the offset ME.
     is_short = isinstance(periods.freq, pd.offsets.Tick)
     stamps = periods.to_timestamp(how="start") if is_short else periods.to_timestamp(how="end").normalize()
     return np.asarray(stamps.asi8), TimeForm("period", periods.dtype, unit=stamps.unit)
 
 
-def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_arrow(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     array = pa.array(values, from_pandas=True)
     kind = array.type
+    if pa.types.is_integer(kind):
+        return _read_integers(values, name)
     if pa.types.is_dictionary(kind):
         return read_times(values.astype(pd.ArrowDtype(kind.value_type)), name)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _read_texts(values, name)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        raise _no_times(name, str(values.dtype))
+        raise _not_times(name, str(values.dtype))
     unit, zone = (kind.unit, kind.tz) if pa.types.is_timestamp(kind) else ("s", None)
     ticks = array.cast(pa.timestamp(unit, zone)).cast(pa.int64())
     if ticks.null_count:
@@ -227,7 +256,7 @@ def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     return np.asarray(ticks.to_numpy()), TimeForm("stamp", values.dtype, unit=unit, zone=known_zone)
 
 
-def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_objects(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     found = pd.api.types.infer_dtype(values, skipna=True)
     if found == "string":
         return _read_texts(values, name)
@@ -236,7 +265,7 @@ def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     if found == "integer":
         return _read_integers(values.astype("Int64"), name)
     if found not in {"date", "datetime", "datetime64"}:
-        raise _no_times(name, f"an object column of {found} values")
+        raise _not_times(name, f"an object column of {found} values")
     if found == "date":
         dates = values.to_numpy(dtype=object, copy=True)
         dates[np.asarray(values.isna())] = None
@@ -246,35 +275,43 @@ def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         stamps = pd.DatetimeIndex(pd.to_datetime(values))
     except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} cannot be brought to one time zone ({error}). Bring them to one: "
-            f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"The times in {name!r} must be in one time zone; pandas says: {error}. Convert them: "
+            f"{name.convert(IN_ONE_ZONE)}."
         ) from error
     return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
 
 
-def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:
-    """Read ISO 8601 strings; each different one is parsed once."""
+def _read_texts(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
+    """Read ISO 8601 strings, each distinct one once."""
     places, labels = pd.factorize(values)
     texts = [str(label) for label in labels]
     matches = {text: _ISO.fullmatch(text) for text in texts}
     suffixes = sorted({match["suffix"] or "" for match in matches.values() if match})
     if len(suffixes) > 1:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:3]))}). Bring them "
-            f"to one zone: pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"The times in {name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:SHOWN]))}"
+            f"{and_more(len(suffixes))}). Convert them to one zone: "
+            f"{name.convert(IN_ONE_ZONE)}."
         )
     readable = [text if matches[text] else None for text in texts]
     stamps = pd.DatetimeIndex(pd.to_datetime(pd.Index(readable, dtype=object), format="ISO8601", errors="coerce"))
-    strange = [text for text, is_missing in zip(texts, stamps.isna(), strict=True) if is_missing]
-    if strange:
+    unreadable = [text for text, is_missing in zip(texts, stamps.isna(), strict=True) if is_missing]
+    if unreadable:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} are text that is not ISO 8601: {', '.join(map(repr, strange[:3]))} ({len(strange)} "
-            f"different ones in all). Parse them first: df[{name!r}] = pd.to_datetime(df[{name!r}], format=…)."
+            f"The times in {name!r} are text that is not ISO 8601: {', '.join(map(repr, unreadable[:SHOWN]))} "
+            f"({len(unreadable)} different ones in all). Parse them first"
+            f"{_how_to_parse(texts, name)}."
         )
     longest = matches[max(texts, key=len)] if texts else None
     form = _text_form(longest) if longest else TextForm("D")
     ticks = np.append(stamps.asi8, MISSING_TICK)[places]
     return ticks, TimeForm("text", values.dtype, unit=stamps.unit, zone=stamps.tz, text=form)
+
+
+def _how_to_parse(texts: Sequence[str], name: NamedColumn) -> str:
+    """Return the line for each format that fits all texts, as the end of a sentence; empty where none fits."""
+    lines = [name.convert(f"{{pd}}.to_datetime({{}}, format={found!r})") for found in fitting_formats(texts)]
+    return f": {', or '.join(lines)}" if lines else ""
 
 
 def _text_form(match: re.Match[str]) -> TextForm:

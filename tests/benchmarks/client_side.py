@@ -3,10 +3,10 @@
     python -m venv peer && peer/bin/pip install nixtla==0.9.0 'pandas<3'
     python tests/benchmarks/client_side.py peer/bin/python --rows 10_000_000
 
-Both clients fine-tune the same frame, each in a process of its own, against a server on loopback that reads the request
-and answers at once: what is timed is validating, inferring the frequency, packing, encoding and sending. The encoder
-alone is orjson and zstd on the frame's values, in the order in which they stand. Added memory is the peak above what
-the process held before the call, on Linux. The last table is a small frame's call next to a bare POST of its body.
+Both clients fine-tune on the same frame, each in a process of its own, against a server on loopback that reads the
+request and answers at once: the time is that of validating, inferring the frequency, packing, encoding and sending. The
+encoder alone is orjson and zstd on the frame's values, in their order. Added memory is the peak above what the process
+held before the call, on Linux. The last table is a small frame's call next to a bare POST of its body.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def write_frame(path: Path, rows: int, size: int, layout: str, decimals: int | N
 
 
 def work(client: str, path: str, address: str, repeat: int) -> None:
-    """Time one client on one frame; prints seconds, added bytes, and for ours the encoder's seconds."""
+    """Time one client on one frame; print seconds, added bytes, and for ours the encoder's seconds."""
     import pandas as pd
 
     frame = pd.read_parquet(path)
@@ -101,15 +101,15 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def added_memory(call: Callable[[], object]) -> int:
-    """Return the bytes that a call adds to the process at its peak; 0 where the kernel does not tell."""
+    """Return the bytes that a call adds to the process at its peak; 0 where the system does not report it."""
     import pyarrow as pa
 
     gc.collect()
     pa.default_memory_pool().release_unused()
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)  # what was freed while reading the frame is no room to spare
+        ctypes.CDLL(None).malloc_trim(0)  # so that memory freed by reading the frame is not used again
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     except OSError:
         call()
         return 0
@@ -159,7 +159,7 @@ def compare(address: str, rows: int, options: argparse.Namespace) -> None:
 
 
 def compare_small(address: str, repeat: int = 200) -> None:
-    """Print what a call on 1,000 rows costs over a bare POST of its body."""
+    """Print how much longer a call on 1,000 rows takes than a bare POST of its body."""
     import orjson
     import pandas as pd
     import requests

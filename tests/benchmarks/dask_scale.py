@@ -1,13 +1,13 @@
-"""How fine-tuning from a Dask frame grows: with rows, series, partitions and workers.
+"""Time and memory of fine-tuning from a Dask frame, by rows, series, partitions and workers.
 
     python tests/benchmarks/dask_scale.py                            # 1 to 20 million rows: some minutes, 1 GB of disk
     python tests/benchmarks/dask_scale.py --rows 1_000_000           # a minute
 
-The script writes hourly series to Parquet in a temporary folder, and fine-tunes to them on a LocalCluster of processes
-of one thread each, against a server on loopback that swallows the request and answers as if a model had been tuned.
-Times are of the call alone, its workers being warm; "packing" is its part before the request. Memory is the peak above
-what a process held before the first call, on Linux: of this process, and of the worker that needed most. "pandas" reads
-the same files into one frame and fine-tunes from that. The last table is the embedded engine, on a small panel.
+The script writes hourly series to Parquet in a temporary folder, and fine-tunes on them with a LocalCluster of
+processes of one thread each, against a server on loopback that discards the request and answers as if a model had been
+tuned. Times are of the call alone, with warm workers; "packing" is its part before the request. Memory is the peak
+above what a process held before the first call, on Linux: of this process, and of the worker with the highest. "pandas"
+reads the same files into one frame and fine-tunes from that. The last table is the local engine, on a small panel.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STEPS_OF_SERIES, ROWS_OF_FILE = 1_000, 500_000
 
 @dataclass(frozen=True)
 class Case:
-    """A data set, and how it is worked on; no workers for pandas."""
+    """A data set, and the number of workers; 0 for pandas."""
 
     rows: int
     series: int
@@ -40,7 +40,7 @@ class Case:
 
 
 def write_files(folder: Path, case: Case) -> None:
-    """Write one data set: its rows sorted by id and cut anywhere, or by time, or in no order."""
+    """Write one data set: its rows sorted by id and cut anywhere, sorted by time, or shuffled."""
     import numpy as np
     import pandas as pd
 
@@ -56,7 +56,7 @@ def write_files(folder: Path, case: Case) -> None:
     )
     if case.layout == "by time":
         frame = frame.sort_values("ds", kind="stable")
-    elif case.layout == "strewn":
+    elif case.layout == "shuffled":
         frame = frame.sample(frac=1, random_state=0)
     borders = np.linspace(0, case.rows, case.files + 1).astype(int)
     for number, (low, high) in enumerate(itertools.pairwise(borders)):
@@ -64,25 +64,25 @@ def write_files(folder: Path, case: Case) -> None:
 
 
 def resident(kind: str) -> int:
-    """Return the bytes that this process holds ("VmRSS"), or has held at most ("VmHWM")."""
+    """Return the bytes of memory of this process, now ("VmRSS") or at its peak ("VmHWM")."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(kind))
 
 
 def mark() -> int:
-    """Forget the peak so far, and return what is held now."""
+    """Reset the peak, and return the bytes of memory now."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")
     return resident("VmRSS")
 
 
 def peak_above(held: int) -> int:
-    """Return how far above the mark the peak was."""
+    """Return how far the peak was above an earlier figure."""
     return resident("VmHWM") - held
 
 
 def measure(case: Case, folder: Path, address: str) -> dict[str, float]:
-    """Pack and fine-tune once each, and measure both."""
+    """Measure one packing and one fine-tuning."""
     import dask.dataframe as dd
     import pandas as pd
 
@@ -105,7 +105,7 @@ def measure(case: Case, folder: Path, address: str) -> dict[str, float]:
         cluster.run(__import__, "nixtla_accessor.dask")  # so that no import is measured
         frame = dd.read_parquet(folder)
         marks, held = cluster.run(mark), mark()
-        frame.timegpt.pack()  # and no first time is timed
+        frame.timegpt.pack()  # the first call does not count
         began = time.perf_counter()
         packed = frame.timegpt.pack()
         done = time.perf_counter()
@@ -148,7 +148,7 @@ def table(title: str, cases: list[Case], address: str) -> None:
 
 
 def embedded_engine() -> None:
-    """Fine-tune and forecast a small panel with the embedded engine, from pandas and on one and two workers."""
+    """Fine-tune and forecast a small panel with the local engine, from pandas and on one and two workers."""
     import dask.dataframe as dd
     from distributed import Client as Cluster
     from distributed import LocalCluster
@@ -156,7 +156,7 @@ def embedded_engine() -> None:
     import nixtla_accessor.dask
 
     case = Case(200_000, 1_000, 8, 2)
-    print(f"\nThe embedded engine: {case.series:,} series of {case.rows // case.series} rows\n")
+    print(f"\nThe local engine: {case.series:,} series of {case.rows // case.series} rows\n")
     print("| workers | finetune, 10 steps | forecast, h=24 |\n|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder, nixtla_accessor.connect(base_url="local", progress=False):
         write_files(Path(folder), case)
@@ -200,7 +200,7 @@ def main() -> None:
         table("With rows", [case(rows, workers) for rows in asked.rows for workers in (0, 1, 2)], address)
         table("With series", [case(middle, 2, steps) for steps in (10_000, 1_000, 100, 10)], address)
         table("With partitions", [case(middle, 2, of_file=middle // files) for files in (4, 16, 64)], address)
-        layouts = [case(middle, 2, layout=layout) for layout in ("by id", "by time", "strewn")]
+        layouts = [case(middle, 2, layout=layout) for layout in ("by id", "by time", "shuffled")]
         table("With the order of the rows", layouts, address)
     embedded_engine()
 

@@ -1,9 +1,9 @@
-"""What the package costs beside what it stands on: the import, and the local engine's calls.
+"""The time of importing the package, beside its dependencies, and of the local engine's calls.
 
     python tests/benchmarks/overheads.py
 
-Prints one table. Each figure is the median of several runs in this process's environment, except imports, which take a
-fresh process each; pairs are measured alternately.
+Prints one table. Each figure is the median of several runs, of imports in a fresh process each; pairs are measured
+alternately.
 """
 
 import os

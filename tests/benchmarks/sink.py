@@ -1,4 +1,4 @@
-"""A server on loopback that swallows every request, and answers as if a model had been fine-tuned."""
+"""A server on loopback that discards every request, and answers as if a model had been fine-tuned."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ class Sink(BaseHTTPRequestHandler):
     """Reads every request, and answers as if a model had been fine-tuned."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = 1 << 16  # one segment for an answer, which then waits for no acknowledgement
+    wbufsize = 1 << 16  # so that an answer is one segment, and does not wait for an acknowledgement
 
     def do_POST(self) -> None:
-        """Swallow the body."""
+        """Discard the body."""
         left = int(self.headers["Content-Length"])
         while left:
             left -= len(self.rfile.read(min(left, 1 << 20)))
         self._answer(200, {"input_tokens": 0, "output_tokens": 0, "finetune_tokens": 0, "finetuned_model_id": "sunk"})
 
     def do_GET(self) -> None:
-        """Know no model."""
+        """Answer that there is no such model."""
         self._answer(404, {"detail": "Finetuned model not found"})
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def _answer(self, status: int, body: dict[str, object]) -> None:
         content = json.dumps(body).encode()
@@ -40,7 +40,7 @@ class Sink(BaseHTTPRequestHandler):
 
 
 def serve() -> None:
-    """Run the sink; its address is the first line that it prints."""
+    """Run the sink, and print its address as the first line."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Sink)
     print(f"http://127.0.0.1:{server.server_port}", flush=True)
     server.serve_forever()
@@ -48,7 +48,7 @@ def serve() -> None:
 
 @contextlib.contextmanager
 def sink() -> Iterator[str]:
-    """Run the sink in a process of its own, and give its address."""
+    """Run the sink in a process of its own, and yield its address."""
     with subprocess.Popen([sys.executable, __file__], stdout=subprocess.PIPE, text=True) as server:
         try:
             yield server.stdout.readline().strip()

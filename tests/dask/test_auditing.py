@@ -1,4 +1,4 @@
-"""An audit of a Dask frame lists what one of the computed frame lists."""
+"""An audit of a Dask frame lists the same problems as one of the computed frame."""
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,8 @@ def assert_same_audit(frame, **arguments):
 
 
 @pytest.fixture
-def troubled(panel):
-    """A frame with every kind of trouble, some of it across partitions wherever it is cut."""
+def irregular(panel):
+    """A frame with every kind of problem, some of them across partitions wherever it is cut."""
     rows = panel(8, 30).drop(index=[3, 4, 40, 100]).reset_index(drop=True)
     rows = pd.concat([rows, rows.iloc[[20, 90, 91]]], ignore_index=True).assign(further=1)
     rows.loc[[130, 10], "y"] = np.nan
@@ -30,18 +30,18 @@ def troubled(panel):
 
 
 @pytest.mark.parametrize("freq", [None, "D", "h"])
-@pytest.mark.parametrize("order", ["by id", "by time", "strewn"])
+@pytest.mark.parametrize("order", ["by id", "by time", "shuffled"])
 @pytest.mark.parametrize("borders", [(), (100,), (5, 6, 30, 30, 200)], ids=str)
-def test_every_kind_of_trouble(cut, troubled, borders, order, freq):
+def test_every_kind_of_problem(cut, irregular, borders, order, freq):
     if order != "by id":
-        troubled = troubled.sort_values("ds") if order == "by time" else troubled.sample(frac=1, random_state=0)
-    kinds = set(assert_same_audit(cut(troubled, *borders), freq=freq)["kind"])
+        irregular = irregular.sort_values("ds") if order == "by time" else irregular.sample(frac=1, random_state=0)
+    kinds = set(assert_same_audit(cut(irregular, *borders), freq=freq)["kind"])
     assert {"missing id", "missing time", "missing target", "infinite target", "duplicate stamp", "gap"} <= kinds
 
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
-def test_any_trouble_in_any_partitions(cut, panel, data):
+def test_any_problems_in_any_partitions(cut, panel, data):
     rows = panel(3, 9)
     rows = rows.drop(index=data.draw(st.lists(st.integers(0, 26), max_size=3, unique=True)))
     rows = pd.concat([rows, rows.iloc[data.draw(st.lists(st.integers(0, 20), max_size=2))]], ignore_index=True)
@@ -52,7 +52,7 @@ def test_any_trouble_in_any_partitions(cut, panel, data):
     assert_same_audit(cut(rows, *borders))
 
 
-def test_all_is_well(cut, panel):
+def test_no_problem(cut, panel):
     assert assert_same_audit(cut(panel(), 5, 20)).empty
 
 
@@ -73,7 +73,7 @@ def test_other_frequencies(cut, panel):
     assert "other frequency" in set(assert_same_audit(cut(rows, 10, 125))["kind"])
 
 
-def test_a_frequency_in_doubt(cut, panel):
+def test_an_ambiguous_frequency(cut, panel):
     assert assert_same_audit(cut(panel(3, 5), 7))["kind"].tolist() == ["ambiguous frequency"]
 
 
@@ -95,8 +95,8 @@ def test_no_rows(frame_of, panel):
     assert assert_same_audit(frame_of([panel()[:0]] * 2))["kind"].tolist() == ["empty frame"]
 
 
-def test_a_frequency_that_is_none(cut, panel):
-    with pytest.raises(errors.InvalidArgumentError, match="no frequency that pandas knows"):
+def test_a_freq_that_is_not_a_frequency(cut, panel):
+    with pytest.raises(errors.InvalidArgumentError, match="not a frequency that pandas knows"):
         cut(panel(), 10).timegpt.audit(freq="fortnightly")
 
 

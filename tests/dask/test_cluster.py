@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nixtla_accessor import connect, errors
-from nixtla_accessor.dask.turns import MOST_AT_ONCE
+from nixtla_accessor.dask.concurrency import MAX_CONCURRENT_REQUESTS
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,10 @@ def test_from_files_to_forecasts_with_the_embedded_engine(files):
         pd.testing.assert_frame_equal(answer.sort_values(["unique_id", "ds"], ignore_index=True), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("order", ["by time", "strewn", "cut"])
+@pytest.mark.parametrize("order", ["by time", "interleaved", "cut"])
 def test_it_packs_as_the_computed_frame(files, cut, panel, outcome, order):
     rows = panel(20, 90)
-    frame = {"by time": files, "strewn": cut(rows.sample(frac=1, random_state=0), 400, 900), "cut": cut(rows, 450)}
+    frame = {"by time": files, "interleaved": cut(rows.sample(frac=1, random_state=0), 400, 900), "cut": cut(rows, 450)}
     assert isinstance(outcome(frame[order])["y"], tuple)
     assert outcome(frame[order]) == outcome(frame[order].compute())
 
@@ -114,7 +114,7 @@ def test_the_cluster_counts_who_asks(cut, panel, service, cluster):
     frame = cut(panel(40).sample(frac=1, random_state=0), *range(12, 480, 12))
     with connect(api_key="the-callers-key", base_url=service.url, progress=False):
         frame.timegpt.forecast(1, model="timegpt-1", freq="D").compute()
-    assert 1 < service.most_at_once <= MOST_AT_ONCE
+    assert 1 < service.most_at_once <= MAX_CONCURRENT_REQUESTS
     assert cluster.run_on_scheduler(semaphores_held) == {"nixtla-accessor": 0}
 
 

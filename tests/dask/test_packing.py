@@ -1,4 +1,4 @@
-"""A Dask frame packs as the frame that it computes to, whatever its partitions are."""
+"""A Dask frame packs as the frame that it computes to, for any partitions."""
 
 import itertools
 import pickle
@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nixtla_accessor import Client, errors
-from nixtla_accessor.dask import pieces as pieces_module
+from nixtla_accessor.dask.pieces import pack_partition
+from nixtla_accessor.panel.panel import Columns
 
 FREQUENCIES = ["15min", "h", "4h", "D", "2D", "W-SUN", "W-WED", "B", "MS", "ME", "QS-JAN", "QE-DEC", "YS-JAN", "SMS-15"]
 
@@ -34,7 +35,7 @@ def rows(draw):
 
 
 def spoil(draw, found):
-    """Spoil a row, or take it away."""
+    """Spoil a row, or drop it."""
     place = draw(st.integers(0, len(found) - 1))
     name, stamp, value = found[place]
     kind = draw(st.sampled_from(["drop", "double", "move", "hour", "nan", "inf", "no time", "no id"]))
@@ -55,13 +56,13 @@ def spoil(draw, found):
 
 @st.composite
 def partitioned(draw):
-    """A frame in partitions: series cut anywhere, by time, or strewn; some partitions are empty."""
+    """A frame in partitions: series cut anywhere, by time, or shuffled; some partitions are empty."""
     found, freq = draw(rows())
     frame = pd.DataFrame(found, columns=["unique_id", "ds", "y"]).astype({"ds": "datetime64[us]"})
-    match draw(st.sampled_from(["as it is", "by time", "strewn"])):
+    match draw(st.sampled_from(["as it is", "by time", "shuffled"])):
         case "by time":
             frame = frame.sort_values("ds", kind="stable")
-        case "strewn":
+        case "shuffled":
             frame = frame.iloc[draw(st.permutations(range(len(frame))))]
     borders = sorted(draw(st.lists(st.integers(0, len(frame)), max_size=6)))
     return frame, borders, freq
@@ -94,7 +95,7 @@ class TestShapes:
 
         self.check = check
 
-    @pytest.mark.parametrize("order", ["by id", "by time", "strewn"])
+    @pytest.mark.parametrize("order", ["by id", "by time", "shuffled"])
     @pytest.mark.parametrize("freq", ["D", "h", "MS", "B", "2W-MON", "10min", "QE"])
     def test_frequencies_and_orders(self, panel, cut, borders, freq, order):
         frame = panel(freq=freq)
@@ -104,9 +105,9 @@ class TestShapes:
             )
         self.check(cut(frame, *borders))
 
-    @pytest.mark.parametrize("strewn", [False, True])
-    def test_categories_that_differ_from_partition_to_partition(self, panel, frame_of, borders, strewn):
-        frame = panel().sample(frac=1, random_state=0) if strewn else panel()
+    @pytest.mark.parametrize("shuffled", [False, True])
+    def test_categories_that_differ_from_partition_to_partition(self, panel, frame_of, borders, shuffled):
+        frame = panel().sample(frac=1, random_state=0) if shuffled else panel()
         places = [0, *borders, len(frame)]
         parts = [frame.iloc[low:high] for low, high in itertools.pairwise(places)]
         parts = [part.assign(unique_id=part["unique_id"].astype("category")) for part in parts]
@@ -150,21 +151,21 @@ class TestShapes:
         stamps = pd.date_range("2024-03-31", periods=48, freq="h", tz="Europe/Berlin")
         self.check(cut(pd.DataFrame({"ds": stamps, "y": 1.0}), *borders))
 
-    @pytest.mark.parametrize("strewn", [False, True])
-    def test_time_in_the_index(self, panel, cut, borders, strewn):
-        frame = panel().sample(frac=1, random_state=0) if strewn else panel()
+    @pytest.mark.parametrize("shuffled", [False, True])
+    def test_time_in_the_index(self, panel, cut, borders, shuffled):
+        frame = panel().sample(frac=1, random_state=0) if shuffled else panel()
         self.check(cut(frame.set_index("ds"), *borders))
         self.check(cut(frame.set_index("ds").rename_axis(None), *borders))
 
-    @pytest.mark.parametrize("strewn", [False, True])
-    def test_ids_in_the_index(self, panel, cut, borders, strewn):
-        frame = panel().sample(frac=1, random_state=0) if strewn else panel()
+    @pytest.mark.parametrize("shuffled", [False, True])
+    def test_ids_in_the_index(self, panel, cut, borders, shuffled):
+        frame = panel().sample(frac=1, random_state=0) if shuffled else panel()
         self.check(cut(frame.set_index("unique_id"), *borders))
 
-    @pytest.mark.parametrize("strewn", [False, True])
-    def test_no_ids(self, panel, cut, borders, strewn):
+    @pytest.mark.parametrize("shuffled", [False, True])
+    def test_no_ids(self, panel, cut, borders, shuffled):
         frame = panel(1, 48).drop(columns="unique_id")
-        self.check(cut(frame.sample(frac=1, random_state=0) if strewn else frame, *borders))
+        self.check(cut(frame.sample(frac=1, random_state=0) if shuffled else frame, *borders))
 
     def test_names_and_further_columns(self, panel, cut, borders):
         names = {"unique_id": 7, "ds": ("a", "tuple"), "y": "y"}
@@ -199,7 +200,7 @@ class TestShapes:
 
 
 class TestRefusals:
-    """What is refused across partitions is refused as in one frame, in the same words."""
+    """Frames are refused across partitions as in one, in the same words."""
 
     @pytest.fixture(params=[(), (5, 6, 30), tuple(range(1, 48))], ids=["one", "four", "single rows"])
     def borders(self, request):
@@ -219,20 +220,20 @@ class TestRefusals:
         self.check = check
 
     def test_gaps(self, panel):
-        words = ("3 stamps", "in 2 of 4 series", "'series 0' lacks 2024-01-04")
+        words = ("3 stamps", "in 2 of 4 series", "'series 0' at 2024-01-04")
         self.check(panel().drop(index=[3, 4, 30]), errors.MissingTimestampError, *words, freq="D")
 
     def test_a_gap_where_a_series_is_cut(self, panel, cut, outcome):
         halves = cut(panel().drop(index=6), 6)
         assert outcome(halves) == outcome(halves.compute())
-        assert "series 'series 0' lacks 2024-01-07" in outcome(halves)[1]
+        assert "series 'series 0' at 2024-01-07" in outcome(halves)[1]
 
     def test_duplicates(self, panel):
         frame = panel()
         far_apart = pd.concat([frame, frame.iloc[[3, 20]]])
         self.check(far_apart, errors.DuplicateTimestampError, "2 rows", "in 2 of 4 series", "'series 1' at 2024-01-09")
 
-    def test_stamps_off_the_grid(self, panel):
+    def test_off_grid_stamps(self, panel):
         frame = panel()
         frame.loc[[4, 40], "ds"] += pd.Timedelta("5h")
         self.check(frame, errors.OffGridTimestampError, "2 stamps", "'series 0' at 2024-01-05 05:00:00", freq="D")
@@ -272,7 +273,7 @@ class TestRefusals:
         y[40] = pd.NA
         self.check(panel().assign(y=y), errors.UnsupportedDtypeError, "2**53", allow_missing=True)
 
-    def test_no_numbers(self, panel):
+    def test_targets_that_are_not_numbers(self, panel):
         self.check(panel().assign(y="text"), errors.UnsupportedDtypeError, "must be real numbers")
 
     def test_no_rows(self, panel, frame_of):
@@ -323,15 +324,15 @@ def test_texts_of_different_lengths(panel, frame_of, outcome):
 
 def test_no_values_travel_where_only_the_frequency_is_wanted(panel):
     frame = panel()
-    columns = pieces_module.Columns("unique_id", "ds", "y")
-    pieces = pieces_module.cut_pieces(frame, columns, None, allow_missing=False, with_values=False)
+    columns = Columns("unique_id", "ds", "y")
+    pieces = pack_partition(frame, columns, None, allow_missing=False, with_values=False)
     assert len(pieces.y) == 0
     assert pieces.ticks is None
     assert pieces.n_rows == 48
 
 
 def test_only_packed_numbers_travel(panel):
-    frame = panel(10, 5000).assign(further="a text that is none of the model's business")
-    columns = pieces_module.Columns("unique_id", "ds", "y")
-    pieces = pieces_module.cut_pieces(frame, columns, None, allow_missing=False, with_values=True)
+    frame = panel(10, 5000).assign(further="a text that models do not use")
+    columns = Columns("unique_id", "ds", "y")
+    pieces = pack_partition(frame, columns, None, allow_missing=False, with_values=True)
     assert len(pickle.dumps(pieces)) < 8 * len(frame) + 10_000

@@ -14,14 +14,15 @@ FIELDS = ["series", "column", "kind", "first", "count", "refused", "remedy"]
 
 def frame(periods=10, freq="D"):
     days = pd.date_range("2024-02-26", periods=periods, freq=freq)
-    return pd.DataFrame({"unique_id": np.repeat(["a", "b", "c"], periods), "ds": [*days, *days, *days], "y": 1.0})
+    ids, values = np.repeat(["a", "b", "c"], periods), np.arange(3.0 * periods)
+    return pd.DataFrame({"unique_id": ids, "ds": [*days, *days, *days], "y": values})
 
 
 def rows(found):
     return [(*row[:5],) for row in found.itertuples(index=False, name=None)]
 
 
-def test_a_frame_that_is_well():
+def test_a_frame_without_problems():
     found = audit_frame(frame())
     assert found.empty
     assert found.columns.tolist() == FIELDS
@@ -50,22 +51,25 @@ def test_everything_is_found_in_one_pass():
         ("b", "ds", "gap", pd.Timestamp("2024-03-02"), 1),
         ("c", "ds", "gap", pd.Timestamp("2024-03-02"), 2),
         ("w", "ds", "other frequency", pd.Timestamp("2024-02-26"), 10),
+        ("a", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
+        ("b", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
+        ("c", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
         (None, "price", "unused column", None, len(bad)),
     ]
-    assert found["refused"].tolist() == [True] * 11 + [False]
+    assert found["refused"].tolist() == [True] * 11 + [False] * 4
     assert found["remedy"].str.len().min() > 20
 
 
-def test_a_frame_mended_by_its_audit_packs(pack):
+def test_a_frame_repaired_by_its_audit_packs(pack):
     bad = frame().drop([4, 14]).sample(frac=1, random_state=0)
     bad = pd.concat([bad, bad[:2]])
     found = audit_frame(bad)
     assert set(found["kind"]) == {"duplicate stamp", "gap"}
     from nixtla_accessor.panel.gaps import fill_gaps
 
-    mended = fill_gaps(bad.drop_duplicates(["unique_id", "ds"]), method="ffill")
-    assert audit_frame(mended).empty
-    assert pack(mended).sizes.tolist() == [10, 10, 10]
+    repaired = fill_gaps(bad.drop_duplicates(["unique_id", "ds"]), method="ffill")
+    assert audit_frame(repaired).empty
+    assert pack(repaired).sizes.tolist() == [10, 10, 10]
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,7 @@ def test_a_frame_mended_by_its_audit_packs(pack):
         (lambda df: df.groupby("unique_id").head(5), (None, "ds", "ambiguous frequency", None, 15)),
     ],
 )
-def test_what_concerns_the_whole_frame(spoil, expected):
+def test_problems_of_the_whole_frame(spoil, expected):
     found = audit_frame(spoil(frame()))
     assert rows(found)[0] == expected
     assert found["refused"][0] == (expected[2] != "ambiguous frequency")
@@ -99,7 +103,7 @@ def test_two_bad_columns_are_both_reported():
     ]
 
 
-def test_a_frequency_that_does_not_suit():
+def test_a_frequency_that_does_not_suit_the_times():
     found = audit_frame(frame(), freq=1)
     assert found["kind"].tolist() == ["no frequency"]
     assert audit_frame(frame(), freq="W").eval("kind == 'other frequency'").all()
@@ -107,7 +111,7 @@ def test_a_frequency_that_does_not_suit():
         audit_frame(frame(), freq="nonsense")
 
 
-def test_the_columns_may_have_any_name_and_place():
+def test_columns_of_any_name_and_place():
     moved = frame().rename(columns={"unique_id": "store", "ds": "day", "y": "sales"}).set_index(["store", "day"])
     assert audit_frame(moved, id_col="store", time_col="day", target_col="sales").empty
     assert audit_frame(moved)["kind"].tolist()[:2] == ["missing column", "missing column"]

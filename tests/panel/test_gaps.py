@@ -1,4 +1,4 @@
-"""One row for each missing stamp of each series, and values by the method asked for."""
+"""Gaps are filled with a row for each missing stamp, and with values by the given method."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nixtla_accessor import errors
 from nixtla_accessor.panel.gaps import fill_gaps
 
 
-def holed(freq="D", drop=(1, 2, 8, 11)):
+def frame_with_gaps(freq="D", drop=(1, 2, 8, 11)):
     days = pd.date_range("2024-01-31", periods=6, freq=freq)
     frame = pd.DataFrame({"unique_id": ["b"] * 6 + ["a"] * 6, "ds": [*days, *days], "y": np.arange(12.0) ** 2})
     frame["ds"] = pd.DatetimeIndex(frame["ds"])
@@ -21,7 +21,7 @@ def holed(freq="D", drop=(1, 2, 8, 11)):
 
 
 def test_missing_rows_are_added_and_nothing_else_changes(pack):
-    frame = holed()
+    frame = frame_with_gaps()
     frame.attrs["note"] = "kept"
     before = frame.copy()
     filled = fill_gaps(frame)
@@ -55,7 +55,7 @@ def test_missing_rows_are_added_and_nothing_else_changes(pack):
     ids=str,
 )
 def test_methods(method, first, second, dtype):
-    frame = holed()
+    frame = frame_with_gaps()
     frame["y"] = frame["y"].astype(dtype)
     filled = fill_gaps(frame.sample(frac=1, random_state=3), method=method)
     np.testing.assert_allclose(filled["y"].to_numpy("float64", na_value=np.nan), first + second)
@@ -65,7 +65,7 @@ def test_methods(method, first, second, dtype):
 
 
 def test_targets_that_were_missing_are_filled_too():
-    frame = holed(drop=(3,))
+    frame = frame_with_gaps(drop=(3,))
     frame.loc[[0, 2, 6, 7, 11], "y"] = np.nan
     assert fill_gaps(frame, method="interpolate")["y"].tolist()[2:5] == [64, 81, 100]
     filled = fill_gaps(frame, method="ffill")["y"].to_numpy()
@@ -92,7 +92,7 @@ SHAPES = {
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_shape_of_the_frame_is_kept(pack, shape):
-    frame = SHAPES[shape](holed())
+    frame = SHAPES[shape](frame_with_gaps())
     filled = fill_gaps(frame, method="interpolate")
     assert filled.columns.tolist() == frame.columns.tolist()
     assert filled.index.names == frame.index.names
@@ -132,7 +132,7 @@ def test_filling_undoes_dropping(pack, freq, sizes, data):
 @pytest.mark.parametrize("method", ["linear", "bfill", True, [], "0"])
 def test_unknown_methods(method):
     with pytest.raises(errors.InvalidArgumentError, match="method must be"):
-        fill_gaps(holed(), method=method)
+        fill_gaps(frame_with_gaps(), method=method)
 
 
 def test_a_given_freq_may_be_finer_than_the_series(pack):
@@ -142,13 +142,13 @@ def test_a_given_freq_may_be_finer_than_the_series(pack):
     assert pack(filled).freq == "D"
 
 
-def test_what_is_no_gap_is_not_filled():
-    frame = holed()
+def test_other_irregularities_are_refused():
+    frame = frame_with_gaps()
     with pytest.raises(errors.DuplicateTimestampError):
         fill_gaps(pd.concat([frame, frame[:1]]))
     with pytest.raises(errors.OffGridTimestampError):
         fill_gaps(frame.assign(ds=frame["ds"].mask(frame.index == 4, frame["ds"] + pd.Timedelta("1h"))))
     with pytest.raises(errors.FrequencyError, match="mixed"):
-        fill_gaps(pd.concat([holed(drop=()), holed("W-MON", ())[:6].assign(unique_id="c")]))
+        fill_gaps(pd.concat([frame_with_gaps(drop=()), frame_with_gaps("W-MON", ())[:6].assign(unique_id="c")]))
     with pytest.raises(errors.MissingValueError):
         fill_gaps(frame.assign(ds=frame["ds"].mask(frame.index == 4)))

@@ -1,4 +1,4 @@
-"""Panels that are longer than what is looked at in one piece."""
+"""Panels longer than a chunk."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from nixtla_accessor.errors import DuplicateTimestampError, MissingTimestampError, OffGridTimestampError
-from nixtla_accessor.panel.ids import CHUNK_ROWS
+from nixtla_accessor.panel.arrays import CHUNK_ROWS
 
 HOURS = pd.date_range("2020-01-01", periods=200_000, freq="h", unit="us").to_numpy()
-# Borders of series and of pieces coincide, miss each other by one, and lie far apart.
+# Borders of series and of chunks coincide, are one row apart, and far apart.
 SIZES = [CHUNK_ROWS - 1, 2, CHUNK_ROWS // 2, CHUNK_ROWS // 2 - 1, *[7] * 3000, 1, 1, 20_001]
 
 

@@ -1,4 +1,4 @@
-"""Random panels against plain loops."""
+"""Random panels, compared with plain loops."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def panels(draw, freq=None):
 
 @st.composite
 def spoiled_panels(draw):
-    """A panel of which some rows were dropped, doubled or moved."""
+    """A panel with some rows dropped, duplicated or moved."""
     frame, freq = draw(panels())
     rows = list(frame.itertuples(index=False, name=None))
     for _ in range(draw(st.integers(0, 3))):
@@ -76,8 +76,8 @@ def spoiled_panels(draw):
     return pd.DataFrame(rows, columns=["unique_id", "ds", "y"]).astype({"ds": "datetime64[us]"}), freq
 
 
-def judge(frame, freq):
-    """By plain loops and pandas' own offset arithmetic: the payload of a regular panel, or the irregular series."""
+def pack_by_loops(frame, freq):
+    """Return the values, sizes and irregular series, by plain loops and pandas' own offset arithmetic."""
     offset = pd.tseries.frequencies.to_offset(freq)
     y, sizes, irregular = [], [], set()
     for name in sorted(set(frame["unique_id"])):
@@ -94,9 +94,9 @@ def judge(frame, freq):
 
 @settings(deadline=None, max_examples=150)
 @given(panel=spoiled_panels())
-def test_packed_right_or_refused_with_a_name(pack, panel):
+def test_packed_or_refused_by_name(pack, panel):
     frame, freq = panel
-    y, sizes, irregular = judge(frame, freq)
+    y, sizes, irregular = pack_by_loops(frame, freq)
     before = frame.copy()
     if irregular:
         with pytest.raises(InvalidFrameError) as caught:
@@ -134,7 +134,7 @@ def test_permutation_and_back_end_do_not_matter(pack, panel, data):
 
 @settings(deadline=None, max_examples=120)
 @given(panel=panels())
-def test_unpacking_gives_the_sorted_input_back(pack, panel):
+def test_unpacking_returns_the_sorted_input(pack, panel):
     frame, freq = panel
     packed = pack(frame, freq)
     expected = frame.sort_values(["unique_id", "ds"], key=lambda column: column, ignore_index=True)

@@ -1,4 +1,4 @@
-"""Every frame that cannot be packed is refused: its own class, the series named, the total, the way to mend it."""
+"""Every frame that cannot be packed is refused: with its own class, the series, the total and the remedy."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ REFUSED = {
         lambda: frame().drop(3),
         None,
         E.MissingTimestampError,
-        ["1 stamp ", "'a' lacks 2024-02-29", "fill_gaps(freq='D'"],
+        ["1 stamp ", "'a' at 2024-02-29", "fill_gaps(freq='D'"],
     ),
     "gaps": (
         lambda: frame().drop([3, 4, 12, 15]),
@@ -56,26 +56,26 @@ REFUSED = {
         [
             "4 stamps",
             "2 of 2 series",
-            "'a' lacks 2024-02-29",
-            "'a' lacks 2024-03-01",
-            "'b' lacks 2024-02-28",
+            "'a' at 2024-02-29",
+            "'a' at 2024-03-01",
+            "'b' at 2024-02-28",
             "and 1 more",
         ],
     ),
-    "a gap, freq given": (lambda: frame().drop(3), "D", E.MissingTimestampError, ["'a' lacks 2024-02-29"]),
+    "a gap, freq given": (lambda: frame().drop(3), "D", E.MissingTimestampError, ["'a' at 2024-02-29"]),
     "a gap among integers": (
         lambda: frame().assign(ds=[*range(10), *range(5), *range(6, 11)]),
         None,
         E.MissingTimestampError,
-        ["'b' lacks 5", "freq=1"],
+        ["'b' at 5", "freq=1"],
     ),
     "a holiday among business days": (
         lambda: frame("B", 30).drop(40),
         None,
         E.MissingTimestampError,
-        ["'B'", "'b' lacks 2024-03-11"],
+        ["'B'", "'b' at 2024-03-11"],
     ),
-    "a month missing": (lambda: frame("MS").drop(4), None, E.MissingTimestampError, ["'MS'", "'a' lacks 2024-07-01"]),
+    "a month missing": (lambda: frame("MS").drop(4), None, E.MissingTimestampError, ["'MS'", "'a' at 2024-07-01"]),
     "a stamp twice": (
         lambda: pd.concat([frame(), frame().iloc[[3, 12]]]),
         None,
@@ -146,7 +146,7 @@ REFUSED = {
         ["'D'", "int"],
     ),
     "two stamps a series": (lambda: frame(periods=2), None, E.FrequencyError, ["three stamps", "freq="]),
-    "no rhythm at all": (
+    "no frequency at all": (
         lambda: frame().assign(ds=pd.to_datetime(np.cumsum(np.arange(20) ** 3 * 7919 + 13), unit="s")),
         None,
         E.FrequencyError,
@@ -386,7 +386,7 @@ def test_one_column_for_two_roles(pack):
 @pytest.mark.parametrize(
     "freq", ["foo", "", "D MS", "-1D", "0D", "W-FOO", "QS-15", "D-MON", "1.5D5", "bh", "C", "CBMS", "SMS-31", "0.5MS"]
 )
-def test_a_name_of_no_frequency(pack, freq):
+def test_names_that_are_not_frequencies(pack, freq):
     with pytest.raises(E.InvalidArgumentError, match="freq="):
         pack(frame(), freq)
 
@@ -405,7 +405,7 @@ def test_a_name_of_no_frequency(pack, freq):
         pd.offsets.DateOffset(months=1),
     ],
 )
-def test_a_value_of_no_frequency(freq):
+def test_values_that_are_not_frequencies(freq):
     from nixtla_accessor.panel.frequency import parse_frequency
 
     with pytest.raises(E.InvalidArgumentError, match="freq"):
@@ -431,9 +431,9 @@ def test_missing_values_are_sent_when_allowed(pack):
 
 
 def test_local_times_without_a_zone_get_a_hint(pack):
-    """Berlin's clocks lack an hour in March, and show one twice in October."""
+    """Berlin's clocks skip an hour in March, and show one twice in October."""
     local = pd.date_range("2024-03-30", periods=72, freq="h", tz="Europe/Berlin").tz_localize(None)
-    with pytest.raises(E.MissingTimestampError, match=r"lacks 2024-03-31 02:00:00\. .*change of clocks.*tz_localize"):
+    with pytest.raises(E.MissingTimestampError, match=r"at 2024-03-31 02:00:00\. .*change of clocks.*tz_localize"):
         pack(pd.DataFrame({"ds": local, "y": 1.0}))
     local = pd.date_range("2024-10-26", periods=72, freq="h", tz="Europe/Berlin").tz_localize(None)
     with pytest.raises(E.DuplicateTimestampError, match=r"at 2024-10-27 02:00:00\. .*change of clocks"):

@@ -1,4 +1,4 @@
-"""Every accepted shape of frame gives the identical payload, and the frame stays as it was."""
+"""Frames of every accepted shape pack to identical payloads, and are not changed."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_every_shape_packs_the_same(pack, shape, freq):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_the_frame_stays_as_it_was(pack, shape):
+def test_the_frame_is_not_changed(pack, shape):
     frame = SHAPES[shape](base())
     frame.attrs["note"] = {"kept": [1]}
     before = pickle.loads(pickle.dumps(frame))
@@ -164,7 +164,7 @@ def test_results_have_the_callers_names_and_dtypes(pack, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_unpacking_gives_the_sorted_input_back(pack, shape):
+def test_unpacking_returns_the_sorted_input(pack, shape):
     frame = SHAPES[shape](base())
     packed = pack(frame)
     again = pack(packed.to_frame())
@@ -175,7 +175,7 @@ def test_unpacking_gives_the_sorted_input_back(pack, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_audit_finds_nothing_to_mend(shape):
+def test_an_audit_finds_no_problem(shape):
     found = audit_frame(SHAPES[shape](base()))
     assert not found["refused"].any()
     assert set(found["kind"]) == ({"unused column"} if shape == "extra columns" else set())
@@ -198,7 +198,7 @@ IDS = {
 
 @pytest.mark.parametrize("kind", IDS)
 @pytest.mark.parametrize("as_objects", [True, False])
-def test_ids_of_any_type_that_has_an_order(pack, kind, as_objects):
+def test_ids_of_any_sortable_type(pack, kind, as_objects):
     first, second = IDS[kind]
     frame = base().query("unique_id in ['a', 'b']")
     ids = object_column(second if name == "a" else first for name in frame["unique_id"])
