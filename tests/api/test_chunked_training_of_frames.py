@@ -81,7 +81,9 @@ def test_a_series_that_is_too_large_is_named(service, client, df):
 
 def test_a_single_series_without_an_id(service, client, df):
     one = df[df["unique_id"] == "Finance"].drop(columns="unique_id")
-    with pytest.raises(errors.InvalidArgumentError, match=r"where that is less\)\.\nThe last 1,000 values .* df\.sort_values"):
+    with pytest.raises(
+        errors.InvalidArgumentError, match=r"where that is less\)\.\nThe last 1,000 values .* df\.sort_values"
+    ):
         one.timegpt.finetune(max_request=600, client=client)
 
 
