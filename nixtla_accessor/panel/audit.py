@@ -140,7 +140,9 @@ def find_problems(
     if not len(frame):
         yield Problem(None, None, "empty frame", None, 0, "Add rows: the frame must have at least one.")
         return
-    times = yield from _try(columns.time, lambda: read_times(get_column(frame, columns.time, "time"), columns.time))
+    times = yield from _try(
+        columns.time, lambda: read_times(get_column(frame, columns.time, "time"), columns.time, frame.index)
+    )
     y = yield from _try(
         columns.target, lambda: read_target(get_column(frame, columns.target, "target"), columns.target)
     )

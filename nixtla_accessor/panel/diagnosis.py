@@ -16,10 +16,12 @@ from nixtla_accessor.errors import (
 )
 from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Integers, steps_within
-from nixtla_accessor.panel.candidates import candidate_frequencies, nearest_frequency
+from nixtla_accessor.panel.candidates import candidate_frequencies
 from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.grid import place_on_grid
 from nixtla_accessor.panel.inference import take_sample
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
+from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
 
 
@@ -62,20 +64,11 @@ def diagnose(stamps: Stamps, frequency: Frequency, *, allow_coarser: bool = Fals
         Whether series that are regular at a frequency of their own are no mixed frequencies: a weekly series among
         daily ones then has six days missing in each week.
     """
-    codes = stamps.grouping.row_codes()
-    straight, off_calendar = frequency.straighten(stamps.ticks, stamps.form)
-    off = np.zeros(len(codes), dtype=bool) if off_calendar is None else off_calendar
-    stride = frequency.stride(stamps.form)
-    order = np.lexsort((off, straight, codes))
-    codes, straight, off = codes[order], straight[order], off[order]
-    repeated = np.append(False, (codes[1:] == codes[:-1]) & (straight[1:] == straight[:-1])) & ~off
-    phase = straight % stride
-    off_grid = (off | (phase != _usual_phases(codes, phase))) & ~repeated
-    kept = np.flatnonzero(~(off_grid | repeated))
-    missing = np.where(codes[kept][1:] == codes[kept][:-1], np.diff(straight[kept]) // stride - 1, 0)
-    gap_places = np.flatnonzero(missing > 0)
+    grid = place_on_grid(stamps.grouping.row_codes(), stamps.ticks, frequency, stamps.form)
+    order, codes, kept = grid.order, grid.codes, grid.kept
+    gap_places = np.flatnonzero(grid.missing > 0)
 
-    irregular = np.unique(codes[np.concatenate((np.flatnonzero(repeated | off_grid), kept[gap_places]))])
+    irregular = np.unique(codes[np.concatenate((np.flatnonzero(grid.repeated | grid.off_grid), kept[gap_places]))])
     mixed = {} if allow_coarser else _find_mixed_frequencies(stamps, irregular)
     is_regular = np.ones(len(stamps.grouping.sizes), dtype=bool)
     is_regular[irregular] = False
@@ -87,10 +80,10 @@ def diagnose(stamps: Stamps, frequency: Frequency, *, allow_coarser: bool = Fals
 
     own_gaps = ~is_mixed[codes[kept[gap_places]]]
     return Diagnosis(
-        duplicates=rows(np.flatnonzero(repeated)),
-        off_grid=rows(np.flatnonzero(off_grid)),
+        duplicates=rows(np.flatnonzero(grid.repeated)),
+        off_grid=rows(np.flatnonzero(grid.off_grid)),
         gaps=order[kept[gap_places[own_gaps]]],
-        missing=missing[gap_places[own_gaps]],
+        missing=grid.missing[gap_places[own_gaps]],
         mixed_frequencies=mixed,
         regular=np.flatnonzero(is_regular),
     )
@@ -111,18 +104,6 @@ def explain_irregularity(stamps: Stamps, frequency: Frequency) -> InvalidFrameEr
     if len(found.off_grid):
         return _off_grid(stamps, frequency, found.off_grid)
     return _gaps(stamps, frequency, found)
-
-
-def _usual_phases(codes: Integers, phase: Integers) -> Integers:
-    """Return for each row the most frequent phase of its series; of equally frequent ones the largest."""
-    order = np.lexsort((phase, codes))
-    sorted_codes, sorted_phase = codes[order], phase[order]
-    starts = np.flatnonzero(np.append(True, (np.diff(sorted_codes) != 0) | (np.diff(sorted_phase) != 0)))
-    counts = np.diff(starts, append=len(codes))
-    best = np.lexsort((counts, sorted_codes[starts]))  # the last of each series has its largest count
-    usual = np.zeros(int(codes.max()) + 1, dtype=np.int64)
-    usual[sorted_codes[starts][best]] = sorted_phase[starts][best]
-    return np.asarray(usual[codes])
 
 
 def _find_mixed_frequencies(stamps: Stamps, series: Integers) -> dict[int, Frequency]:

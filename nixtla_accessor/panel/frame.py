@@ -128,7 +128,7 @@ def read_arrays(frame: pd.DataFrame, columns: Columns) -> Panel:
     """
     if not len(frame):
         raise InvalidFrameError("The frame must have at least one row; it is empty.")
-    ticks, form = read_times(get_column(frame, columns.time, "time"), columns.time)
+    ticks, form = read_times(get_column(frame, columns.time, "time"), columns.time, frame.index)
     target = get_column(frame, columns.target, "target")
     y = read_target(target, columns.target)
     if columns.id is None:

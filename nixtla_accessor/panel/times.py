@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import warnings
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from pandas.tseries.api import guess_datetime_format
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Ticks, most_frequent
 from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.numeric_times import find_date_layout, refuse_dates, refuse_durations, refuse_floats
+from nixtla_accessor.panel.spelling import TimesInCode, times_in_code
 
 MISSING_TICK = np.iinfo(np.int64).min  # what pandas stores for NaT
 SECONDS_PER_DAY = 86_400
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 ROWS_TO_FIND_USUAL_TIME = 10_000
 
+_IN_ONE_ZONE = "{}.tz_convert('Europe/Berlin')"
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:(?P<dash>-?)(?P<month>\d{2})(?:-?(?P<day>\d{2}))?)?"
     r"(?:(?P<separator>[T ])(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?)?"
@@ -67,6 +73,10 @@ class TimeForm:
         The time zone.
     text : TextForm, optional
         The layout of strings.
+    declared : pandas offset, optional
+        The frequency that the times say themselves: that of a DatetimeIndex or of periods. It need not be true.
+    code : TimesInCode, optional
+        How the calls in messages spell the times.
     """
 
     kind: Literal["integer", "stamp", "date", "text", "period"]
@@ -74,6 +84,8 @@ class TimeForm:
     unit: str = ""
     zone: tzinfo | None = None
     text: TextForm | None = None
+    declared: Any = field(default=None, compare=False)
+    code: TimesInCode = field(default=TimesInCode("ds"), compare=False)
 
     @property
     def is_integer(self) -> bool:
@@ -131,7 +143,8 @@ class TimeForm:
         elif self.kind == "date":
             restored = pd.Index(self._stamps(ticks).date, dtype=object)
         elif self.kind == "period":
-            restored = pd.PeriodIndex(self._stamps(ticks), freq=self.dtype.freq)
+            single = pd.PeriodIndex(self._stamps(ticks), freq=self.dtype.freq.base)
+            restored = pd.PeriodIndex.from_ordinals(single.asi8, freq=self.dtype.freq)
         else:
             restored = self._stamps(ticks).astype(self.dtype)
         return restored
@@ -157,7 +170,7 @@ def as_column(values: pd.Index[Any]) -> pd.Series[Any]:
     return pd.Series(values.array, dtype=values.dtype)
 
 
-def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def read_times(values: Column, name: Hashable, index: pd.Index[Any] | None = None) -> tuple[Ticks, TimeForm]:
     """Read a column of times.
 
     Parameters
@@ -167,6 +180,8 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         Arrow and categorical storage alike.
     name : hashable
         The column's name, for messages.
+    index : Index, optional
+        The index of the frame, which may know the frequency of the times in it.
 
     Returns
     -------
@@ -178,66 +193,92 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     Raises
     ------
     UnsupportedDtypeError
-        The values are not times, or strings that are not ISO 8601 or have more than one UTC offset.
+        The values are not times, strings that are not ISO 8601 or have more than one UTC offset, or integers that are
+        dates.
     """
+    code = times_in_code(values, name, index)
+    ticks, form = _read(values, code)
+    declared = form.dtype.freq if form.kind == "period" else _declared_by_index(values, index)
+    return ticks, replace(form, declared=declared, code=code)
+
+
+def _declared_by_index(values: Column, index: pd.Index[Any] | None) -> Any:  # noqa: ANN401 - an offset, or None
+    """Return the frequency that an index of datetimes carries, or the level of an index that holds the values."""
+    if not isinstance(values, pd.Index):
+        return None
+    if index is None or index.nlevels == 1:
+        return getattr(values, "freq", None)
+    levels = [level for level in index.levels if level.name == values.name]  # type: ignore[attr-defined] # a MultiIndex
+    of_datetimes = [level.freq for level in levels if isinstance(level, pd.DatetimeIndex)]
+    return of_datetimes[0] if len(of_datetimes) == 1 else None
+
+
+def _read(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
+    """Read times of any dtype."""
     dtype: Any = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return read_times(values.astype(dtype.categories.dtype), name)
+        return _read(values.astype(dtype.categories.dtype), code)
     if isinstance(dtype, pd.PeriodDtype):
         return _read_periods(pd.PeriodIndex(values))
     if pd.api.types.is_integer_dtype(dtype):
-        return _read_integers(values, name)
+        return _read_integers(values, code)
+    if pd.api.types.is_float_dtype(dtype):
+        raise refuse_floats(values, code, str(dtype))
+    if dtype.kind == "m":
+        raise refuse_durations(code, str(dtype))
     if isinstance(dtype, pd.ArrowDtype):
-        return _read_arrow(values, name)
+        return _read_arrow(values, code)
     if isinstance(dtype, pd.StringDtype):
-        return _read_texts(values, name)
+        return _read_texts(values, code)
     if dtype.kind == "M":
         stamps = pd.DatetimeIndex(values)
         return np.asarray(stamps.asi8), TimeForm("stamp", dtype, unit=stamps.unit, zone=stamps.tz)
     if dtype.kind == "O":
-        return _read_objects(values, name)
-    if dtype.kind == "f":
-        raise UnsupportedDtypeError(
-            f"The times in {name!r} are floating-point numbers ({dtype}). For steps, use an integer column: "
-            f"df[{name!r}].astype('int64'). For dates, use pd.to_datetime(df[{name!r}], unit=…)."
-        )
-    raise _not_times(name, str(dtype))
+        return _read_objects(values, code)
+    raise _not_times(code, str(dtype))
 
 
-def _not_times(name: object, found: str) -> UnsupportedDtypeError:
+def _not_times(code: TimesInCode, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
-        f"The times in {name!r} must be datetimes, dates, periods, ISO 8601 strings or integers; found {found}. "
-        f"Convert them, for instance with pd.to_datetime(df[{name!r}])."
+        f"The times in {code.name!r} must be datetimes, dates, periods, ISO 8601 strings or integers; found {found}. "
+        "Convert them to one of these, or name the column that holds the times: time_col."
     )
 
 
-def _read_integers(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_integers(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype) and values.max() > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} must fit into int64; the largest is {int(values.max())}. Count from a later origin."
+            f"The times in {code.name!r} must fit into int64; the largest is {int(values.max())}. Count from a later "
+            "origin."
         )
-    form = TimeForm("integer", values.dtype)
     if isinstance(values.dtype, np.dtype):
-        return np.asarray(values.to_numpy(), dtype=np.int64), form
-    return np.asarray(values.to_numpy(dtype=np.int64, na_value=MISSING_TICK)), form
+        ticks = np.asarray(values.to_numpy(), dtype=np.int64)
+        refuse_dates(ticks, code)
+    else:
+        ticks = np.asarray(values.to_numpy(dtype=np.int64, na_value=MISSING_TICK))
+        refuse_dates(ticks[ticks != MISSING_TICK], code)
+    return ticks, TimeForm("integer", values.dtype)
 
 
 def _read_periods(periods: pd.PeriodIndex) -> tuple[Ticks, TimeForm]:
     # A period of days counts as its last day, as in pandas' names: the period's M is the offset ME.
+    # The multiple of a frequency is the step between periods; each of them is as long as one of the unit.
+    dtype = periods.dtype
+    periods = pd.PeriodIndex.from_ordinals(periods.asi8, freq=periods.freq.base)
     is_short = isinstance(periods.freq, pd.offsets.Tick)
     stamps = periods.to_timestamp(how="start") if is_short else periods.to_timestamp(how="end").normalize()
-    return np.asarray(stamps.asi8), TimeForm("period", periods.dtype, unit=stamps.unit)
+    return np.asarray(stamps.asi8), TimeForm("period", dtype, unit=stamps.unit)
 
 
-def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_arrow(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
     array = pa.array(values, from_pandas=True)
     kind = array.type
     if pa.types.is_dictionary(kind):
-        return read_times(values.astype(pd.ArrowDtype(kind.value_type)), name)
+        return _read(values.astype(pd.ArrowDtype(kind.value_type)), code)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _read_texts(values, name)
+        return _read_texts(values, code)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        raise _not_times(name, str(values.dtype))
+        raise _not_times(code, str(values.dtype))
     unit, zone = (kind.unit, kind.tz) if pa.types.is_timestamp(kind) else ("s", None)
     ticks = array.cast(pa.timestamp(unit, zone)).cast(pa.int64())
     if ticks.null_count:
@@ -246,16 +287,20 @@ def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     return np.asarray(ticks.to_numpy()), TimeForm("stamp", values.dtype, unit=unit, zone=known_zone)
 
 
-def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_objects(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
     found = pd.api.types.infer_dtype(values, skipna=True)
     if found == "string":
-        return _read_texts(values, name)
+        return _read_texts(values, code)
     if found == "period":
         return _read_periods(pd.PeriodIndex(values))
     if found == "integer":
-        return _read_integers(values.astype("Int64"), name)
+        return _read_integers(values.astype("Int64"), code)
+    if found in {"floating", "mixed-integer-float"}:
+        raise refuse_floats(values.astype("float64"), code, f"an object column of {found} values")
+    if found in {"timedelta", "timedelta64"}:
+        raise refuse_durations(code, f"an object column of {found} values", is_object=True)
     if found not in {"date", "datetime", "datetime64"}:
-        raise _not_times(name, f"an object column of {found} values")
+        raise _not_times(code, f"an object column of {found} values")
     if found == "date":
         dates = values.to_numpy(dtype=object, copy=True)
         dates[np.asarray(values.isna())] = None
@@ -265,13 +310,13 @@ def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         stamps = pd.DatetimeIndex(pd.to_datetime(values))
     except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} must be in one time zone; pandas says: {error}. Convert them: "
-            f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"The times in {code.name!r} must be in one time zone; pandas says: {error}. Convert them: "
+            f"{code.replaced_by(_IN_ONE_ZONE.format(code.parsed(', utc=True')))}."
         ) from error
     return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
 
 
-def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_texts(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
     """Read ISO 8601 strings, each distinct one once."""
     places, labels = pd.factorize(values)
     texts = [str(label) for label in labels]
@@ -279,23 +324,43 @@ def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     suffixes = sorted({match["suffix"] or "" for match in matches.values() if match})
     if len(suffixes) > 1:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:SHOWN]))}"
+            f"The times in {code.name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:SHOWN]))}"
             f"{and_more(len(suffixes))}). Convert them to one zone: "
-            f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"{code.replaced_by(_IN_ONE_ZONE.format(code.parsed(', utc=True')))}."
         )
     readable = [text if matches[text] else None for text in texts]
     stamps = pd.DatetimeIndex(pd.to_datetime(pd.Index(readable, dtype=object), format="ISO8601", errors="coerce"))
     unreadable = [text for text, is_missing in zip(texts, stamps.isna(), strict=True) if is_missing]
     if unreadable:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} must be ISO 8601; found {', '.join(map(repr, unreadable[:SHOWN]))} "
-            f"({len(unreadable)} different ones in all). Parse them first: df[{name!r}] = "
-            f"pd.to_datetime(df[{name!r}], format=…)."
+            f"The times in {code.name!r} must be ISO 8601; found {', '.join(map(repr, unreadable[:SHOWN]))} "
+            f"({len(unreadable)} different ones in all). {_how_to_parse(texts, code)}"
         )
     longest = matches[max(texts, key=len)] if texts else None
     form = _text_form(longest) if longest else TextForm("D")
     ticks = np.append(stamps.asi8, MISSING_TICK)[places]
     return ticks, TimeForm("text", values.dtype, unit=stamps.unit, zone=stamps.tz, text=form)
+
+
+def _how_to_parse(texts: list[str], code: TimesInCode) -> str:
+    """Return how strings that are not ISO 8601 become times, with the formats that fit all of them."""
+    if all(text.isdecimal() and len(text) < 19 for text in texts):
+        layout = find_date_layout(np.array(texts, dtype=np.int64))
+        if layout is not None:
+            return f"They look like dates, {layout.name}: {code.replaced_by(layout.call.format(text=code.values))}."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # where the first string has its day first, which another may contradict
+        formats = {guess_datetime_format(text, dayfirst=first) for text in texts[:SHOWN] for first in (False, True)}
+    fitting = [
+        one
+        for one in sorted(filter(None, formats), reverse=True)  # %m before %d
+        if pd.to_datetime(pd.Index(texts, dtype=object), format=one, errors="coerce").notna().all()
+    ]
+    if not fitting:
+        return "Parse them first, with pd.to_datetime and the format= that they are written in."
+    calls = [code.replaced_by(f"pd.to_datetime({code.values}, format={one!r})") for one in fitting]
+    which = " (look whether the month or the day comes first)" if len(calls) > 1 else ""
+    return f"Parse them first: {', or '.join(calls)}{which}."
 
 
 def _text_form(match: re.Match[str]) -> TextForm:
