@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +11,6 @@ import pandas as pd
 
 from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Flags, Ticks
-from nixtla_accessor.panel.calendars import WEEKDAYS
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.messages import SHOWN
@@ -28,6 +27,7 @@ USUAL_ZONES = (
     "Asia/Tokyo", "Asia/Dubai", "Asia/Karachi", "Asia/Bangkok", "Africa/Lagos", "Africa/Johannesburg",
 )  # fmt: skip
 MIN_STAMPS = 4  # fewer do not tell a zone
+MAX_CLOCK_CHANGE = 2  # hours
 
 
 def explain_midnights(sample: Sample, form: TimeForm, code: TimesInCode) -> str | None:
@@ -39,19 +39,17 @@ def explain_midnights(sample: Sample, form: TimeForm, code: TimesInCode) -> str 
     if form.kind not in {"stamp", "text"} or not _is_utc(form):
         return None
     sample = without_duplicates(sample)
-    time_of_day = sample.ticks % form.ticks_per_day
-    if len(sample.ticks) < MIN_STAMPS or (time_of_day == 0).all() or len(np.unique(time_of_day)) > 3:
+    times_of_day = np.unique(sample.ticks % form.ticks_per_day)
+    if len(sample.ticks) < MIN_STAMPS or not times_of_day.any() or not _may_be_midnights(times_of_day, form):
         return None
-    zones = _shown(_zones_of_midnights(sample, form))
+    zones = _find_zones_of_midnights(sample, form)
     if not zones:
         return None
-    zoned = code.dt if form.zone is not None else f"{code.dt}.tz_localize('UTC')"
-    if form.zone is None and zoned.startswith(("df[", "pd.to_datetime(df[")):
-        zoned += ".dt"
+    in_utc = code.dt if form.zone is not None else code.with_methods(f"{code.dt}.tz_localize('UTC')")
     others = f" (or of {' or '.join(map(repr, zones[1:]))})" if zones[1:] else ""
     return (
         f"They are midnights of {zones[0]!r}{others} in UTC, so the days are that zone's: "
-        f"{code.replaced_by(f'{zoned}.tz_convert({zones[0]!r})')}."
+        f"{code.replaced_by(f'{in_utc}.tz_convert({zones[0]!r})')}."
     )
 
 
@@ -59,21 +57,37 @@ def _is_utc(form: TimeForm) -> bool:
     return form.zone is None or str(form.zone) in {"UTC", "UTC+00:00", "Etc/UTC", "tzutc()"}
 
 
-def _zones_of_midnights(sample: Sample, form: TimeForm) -> Iterator[str]:
-    """Yield the zones in which all stamps are midnights, and more regular than in UTC."""
+def _may_be_midnights(times_of_day: Ticks, form: TimeForm) -> bool:
+    """Return whether times of day in UTC, distinct and sorted, are whole quarters of an hour, and close together."""
+    quarter = form.ticks_per_day // 96
+    gaps = np.diff(times_of_day, append=times_of_day[0] + form.ticks_per_day)
+    return not (times_of_day % quarter).any() and form.ticks_per_day - int(gaps.max()) <= MAX_CLOCK_CHANGE * 4 * quarter
+
+
+def _find_zones_of_midnights(sample: Sample, form: TimeForm) -> list[str]:
+    """Return the first zones in which all stamps are midnights, and more regular than in UTC.
+
+    Where no usual zone fits, all others with a place in their name are tried.
+    """
     utc = TimeForm("stamp", None, form.unit, _zone("UTC"))
     in_utc = nearest_frequency(sample, utc)
     broken = len(sample.ticks) if in_utc is None else distance_from(in_utc, sample, utc).broken
     probe = sample.ticks[np.linspace(0, len(sample.ticks) - 1, min(50, len(sample.ticks))).astype(int)]
-    for name in _every_zone():
+
+    def is_zone(name: str) -> bool:
         local = TimeForm("stamp", None, form.unit, _zone(name))
-        if _are_midnights(probe, local) and _are_midnights(sample.ticks, local):
-            if any(fitting.all() for fitting in candidate_frequencies(sample, local).values()):
-                yield name
-                continue
-            nearest = nearest_frequency(sample, local)
-            if nearest is not None and distance_from(nearest, sample, local).broken < broken:
-                yield name
+        if not _are_midnights(probe, local) or not _are_midnights(sample.ticks, local):
+            return False
+        if any(fitting.all() for fitting in candidate_frequencies(sample, local).values()):
+            return True
+        nearest = nearest_frequency(sample, local)
+        return nearest is not None and distance_from(nearest, sample, local).broken < broken
+
+    usual = [name for name in USUAL_ZONES if is_zone(name)]
+    if usual:
+        return usual[:SHOWN]
+    others = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    return list(islice((name for name in others if name not in USUAL_ZONES and is_zone(name)), SHOWN))
 
 
 def _are_midnights(ticks: Ticks, form: TimeForm) -> bool:
@@ -82,23 +96,6 @@ def _are_midnights(ticks: Ticks, form: TimeForm) -> bool:
 
 def _zone(name: str) -> zoneinfo.ZoneInfo:
     return zoneinfo.ZoneInfo(name)
-
-
-def _every_zone() -> Iterator[str]:
-    """Yield the names of zones, the usual ones first; of the others those with a place."""
-    yield from USUAL_ZONES
-    others = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
-    yield from (name for name in others if name not in USUAL_ZONES)
-
-
-def _shown(zones: Iterable[str]) -> list[str]:
-    """Return the zones to name: the usual ones; without any, the first others."""
-    shown: list[str] = []
-    for name in zones:
-        if len(shown) == SHOWN or (shown and name not in USUAL_ZONES):
-            break
-        shown.append(name)
-    return shown
 
 
 class ClockChange(NamedTuple):
@@ -133,7 +130,7 @@ def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeFo
     """
     if frequency.family not in NANOSECONDS or form.zone is not None or form.is_integer:
         return None
-    zones = _shown(name for name in _every_zone() if _explains(_zone(name), change, frequency, form))
+    zones = [name for name in USUAL_ZONES if _explains(_zone(name), change, frequency, form)][:SHOWN]
     if not zones:
         return None
     others = f", or of {' or '.join(map(repr, zones[1:]))}" if zones[1:] else ""
@@ -176,8 +173,3 @@ def _elapsed(before: Ticks, after: Ticks, zone: zoneinfo.ZoneInfo, form: TimeFor
     )
     known = np.asarray(left.notna() & right.notna())
     return np.where(known, right.asi8 - left.asi8, 0)
-
-
-def weekday_names(numbers: Iterable[int]) -> str:
-    """Return weekdays as a weekmask of pandas: ``"Mon Tue"``."""
-    return " ".join(WEEKDAYS[number].capitalize() for number in numbers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from nixtla_accessor.errors import (
     DuplicateTimestampError,
@@ -14,15 +13,18 @@ from nixtla_accessor.errors import (
     MissingTimestampError,
     OffGridTimestampError,
 )
-from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Integers, steps_within
-from nixtla_accessor.panel.candidates import candidate_frequencies
-from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
+from nixtla_accessor.panel.clocks import ClockChange, explain_clock_change
+from nixtla_accessor.panel.closed import suggest_holidays
+from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.grid import place_on_grid
-from nixtla_accessor.panel.inference import take_sample
+from nixtla_accessor.panel.inference import SAMPLE_ROWS, take_sample
+from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
+from nixtla_accessor.panel.spelling import call_fill_gaps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +97,7 @@ def explain_irregularity(stamps: Stamps, frequency: Frequency) -> InvalidFrameEr
     if found.mixed_frequencies:
         return _mixed_frequencies(stamps, frequency, found)
     if len(found.duplicates):
-        return _duplicates(stamps, frequency, found.duplicates)
+        return _duplicates(stamps, frequency, found)
     if 2 * (len(found.off_grid) + len(found.gaps)) > len(stamps.ticks) and not len(found.regular):
         nearest = _nearest_frequency(stamps)
         if nearest and nearest != frequency:
@@ -145,23 +147,19 @@ def _contradiction(stamps: Stamps, frequency: Frequency, found: str) -> Frequenc
     )
 
 
-def _duplicates(stamps: Stamps, frequency: Frequency, rows: Integers) -> DuplicateTimestampError:
-    keys = [name for name in (stamps.columns.id, stamps.columns.time) if name is not None]
-    totals = f"df.groupby({keys!r}, as_index=False).sum()"
-    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or sum them, {totals}."
-    if stamps.columns.id is None:
-        remedy += " If the frame holds several series, name the column that tells them apart: id_col=…"
+def _duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> DuplicateTimestampError:
+    rows = found.duplicates
     return DuplicateTimestampError(
         f"The stamps of a series must be unique; {count(len(rows), 'row')} with the stamp of an earlier row "
-        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. {remedy}{_clock_hint(stamps, frequency, rows)}"
+        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. "
+        f"{how_to_mend_duplicates(stamps, frequency, found)}"
     )
 
 
 def _off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
     return OffGridTimestampError(
         f"The stamps must be on the frequency {frequency.name!r}; {count(len(rows), 'stamp')} off the grid "
-        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. "
-        "Move them onto it, drop them, or give another freq."
+        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. {how_to_mend_off_grid(stamps, frequency, rows)}"
     )
 
 
@@ -173,24 +171,76 @@ def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> MissingTime
     codes = stamps.grouping.row_codes()[before]
     named = [f"{name_series(stamps, code)} at {stamp}" for code, stamp in zip(codes, missing, strict=True)]
     total = int(found.missing.sum())
-    freq = repr(frequency.name) if frequency.offset is None else "…"
     return MissingTimestampError(
         f"The series must have no gaps at the frequency {frequency.name!r}; {count(total, 'stamp')} missing "
         f"({count_series(stamps, found.gaps)}): {'; '.join(named)}{and_more(total)}. "
-        f"Fill the gaps with df.timegpt.fill_gaps(freq={freq}, method='interpolate')."
-        f"{_clock_hint(stamps, frequency, found.gaps)}"
+        f"{how_to_mend_gaps(stamps, frequency, found)}"
     )
 
 
-def _clock_hint(stamps: Stamps, frequency: Frequency, rows: Integers) -> str:
-    """Return a hint where all rows are at times at which clocks change: local times without a zone cause that."""
-    if frequency.family not in NANOSECONDS or stamps.form.zone is not None:
-        return ""
-    times = pd.DatetimeIndex(stamps.ticks[rows].view(f"M8[{stamps.form.unit}]"))
-    on_sunday_nights = (times.day_of_week == 6) & (times.hour <= 3) & times.month.isin([3, 4, 9, 10, 11])
-    if not on_sunday_nights.all():
-        return ""
-    column = f"df[{stamps.columns.time!r}].dt.tz_localize"
-    return (
-        f" This looks like a change of clocks: give the times their zone, {column}('Europe/Berlin', ambiguous='infer')."
-    )
+def how_to_mend_off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -> str:
+    """Return the sentences that tell what to do about stamps off the grid."""
+    look = explain_look(_sample_around(stamps, rows), stamps.columns, stamps.form, frequency)
+    return look or f"Move them onto the frequency {frequency.name!r}, drop them, or give another freq."
+
+
+def how_to_mend_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
+    """Return the sentences that tell what to do about gaps."""
+    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, _keys(stamps))
+    if change is not None:
+        return f"{change} Or fill the gaps: {_fill(stamps, frequency)}."
+    sample = _sample_around(stamps, found.gaps)
+    look = explain_look(sample, stamps.columns, stamps.form, frequency)
+    if look is not None:
+        return look
+    return f"Fill the gaps with {_fill(stamps, frequency)}.{suggest_holidays(sample, stamps.form, frequency) or ''}"
+
+
+def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
+    """Return the sentences that tell what to do about stamps that a series has twice."""
+    code, columns = stamps.form.code, stamps.columns
+    keys = [name for name in (columns.id, columns.time) if name is not None]
+    if code.in_index and not code.is_level:
+        by = keys[:1] if columns.id is not None else []
+        groups = f"[{', '.join([*map(repr, by), 'df.index'])}]"
+        kept = f"df[df.groupby({groups}, observed=True).cumcount() == 0]"
+    else:
+        groups, kept = repr(keys), f"{code.frame}.drop_duplicates({keys!r})"
+    totals = f"{code.frame}.groupby({groups}, as_index={code.in_index and not code.is_level}, observed=True)"
+    remedy = f"Keep one row of each, {kept}, or sum them, {totals}.sum(numeric_only=True)."
+    if columns.id is None:
+        remedy += " If the frame holds several series, give the column that tells them apart as id_col=."
+    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, _keys(stamps))
+    return f"{change} Otherwise: {remedy[0].lower()}{remedy[1:]}" if change else remedy
+
+
+def _fill(stamps: Stamps, frequency: Frequency) -> str:
+    """Return the call that fills the gaps."""
+    return call_fill_gaps(stamps.columns, spell_frequency(frequency))
+
+
+def _sample_around(stamps: Stamps, rows: Integers) -> Sample:
+    """Return the sorted stamps of the series that have some rows, `SAMPLE_ROWS` in all."""
+    series = np.unique(stamps.grouping.row_codes()[rows])
+    series = series[stamps.grouping.sizes[series] >= 2]
+    enough = int(np.searchsorted(np.cumsum(stamps.grouping.sizes[series]), SAMPLE_ROWS)) + 1
+    sample = take_sample(stamps, series[:enough], whole=True)
+    sizes = np.clip(SAMPLE_ROWS - sample.firsts, 0, sample.sizes)
+    sizes = sizes[sizes > 1]
+    return Sample(sample.ticks[: sizes.sum()], sizes)
+
+
+def _clock_change(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> ClockChange:
+    """Return the irregular stamps that a change of clocks may explain."""
+    before = stamps.ticks[found.gaps[:SAMPLE_ROWS]]
+    after = before + (found.missing[:SAMPLE_ROWS] + 1) * frequency.stride(stamps.form)
+    return ClockChange(stamps.ticks[found.duplicates[:SAMPLE_ROWS]], before, after)
+
+
+def _keys(stamps: Stamps) -> str | None:
+    """Return what code groups rows by to find the stamps that a series has twice; None where the index alone tells."""
+    columns, code = stamps.columns, stamps.form.code
+    time = "df.index" if code.in_index and not code.is_level else repr(columns.time)
+    if columns.id is None:
+        return None if time == "df.index" else time
+    return f"[{columns.id!r}, {time}]"

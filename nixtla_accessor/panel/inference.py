@@ -15,8 +15,10 @@ from nixtla_accessor.panel.arrays import Integers, concatenate_ranges
 from nixtla_accessor.panel.calendars import MONTHS_APART
 from nixtla_accessor.panel.candidates import Candidates, Sample, candidate_frequencies, fitting_series
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
+from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Columns, Stamps, name_id
+from nixtla_accessor.panel.spelling import use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 ENOUGH_ROWS = 1_000  # of one series, to infer its frequency
@@ -161,11 +163,13 @@ def _too_short(series: SampledSeries) -> FrequencyError:
 
 
 def _no_frequency(series: SampledSeries, longest: int, sample: Sample) -> FrequencyError:
-    shown = ", ".join(series.form.show(sample.ticks[:4]))
+    """Return the error for stamps without a frequency, with what they look like."""
+    columns, form = series.columns, series.form
+    look = explain_look(sample, columns, form)
     return FrequencyError(
-        f"The stamps in {series.columns.time!r} have no frequency: {name_id(series.columns, series.ids, longest)} begins "
-        f"{shown}. Resample to a regular frequency, or number the rows of each series and use these numbers as integer "
-        "time."
+        f"The stamps in {columns.time!r} have no frequency: {name_id(columns, series.ids, longest)} begins "
+        f"{', '.join(form.show(sample.ticks[:4]))}. "
+        f"{look or f'Resample to a regular frequency, if they should have one. {use_integer_time(columns, form.code)}'}"
     )
 
 

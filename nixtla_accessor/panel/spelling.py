@@ -63,13 +63,14 @@ class TimesInCode:
     @property
     def dt(self) -> str:
         """What has the methods of datetimes, such as ``round``."""
-        return self._with_methods(self.values) if self.is_datetime else self.parsed()
+        return self.with_methods(self.values) if self.is_datetime else self.parsed()
 
     def parsed(self, arguments: str = "") -> str:
         """Return the times read by pandas, with further arguments; the result has the methods of datetimes."""
-        return self._with_methods(f"pd.to_datetime({self.values}{arguments})")
+        return self.with_methods(f"pd.to_datetime({self.values}{arguments})")
 
-    def _with_methods(self, expression: str) -> str:
+    def with_methods(self, expression: str) -> str:
+        """Return what has the methods of datetimes, for an expression that makes other times of these."""
         return expression if self.in_index and not self.is_level else f"{expression}.dt"
 
     def replaced_by(self, expression: str) -> str:
@@ -125,7 +126,7 @@ def use_integer_time(columns: Columns, times: TimesInCode) -> str:
     """Return the sentence that tells how to use integer time, for stamps without a frequency."""
     return (
         f"Number the rows of each series, {number_rows(columns, times)}, and use the numbers as integer time: "
-        f"time_col={STEP_COLUMN!r}, freq=1. The stamps stay beside them."
+        f"time_col={STEP_COLUMN!r}, freq=1. The stamps stay beside the numbers."
     )
 
 
