@@ -37,7 +37,8 @@ UserWarning
 └── TimeGPTWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
-    └── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
 
 KeyboardInterrupt
 └── FinetuneInterrupted                 Ctrl-C during a finetune call; says whether the model may still be trained
@@ -89,6 +90,7 @@ __all__ = [
     "UnprocessableError",
     "UnsupportedDtypeError",
     "UnsupportedEncodingError",
+    "ValuesLeftMissingWarning",
 ]
 
 
@@ -354,6 +356,10 @@ class DataLeakageWarning(TimeGPTWarning):
 
 class OtherSeriesWarning(TimeGPTWarning):
     """A fine-tuned model is asked about series that other ids tell apart than those that it was tuned on."""
+
+
+class ValuesLeftMissingWarning(TimeGPTWarning):
+    """Filling gaps left values missing, at the start or the end of series."""
 
 
 def warn_caller(message: str, category: type[TimeGPTWarning]) -> None:

@@ -19,7 +19,7 @@ from nixtla_accessor.errors import InvalidFrameError, TimeGPTError
 from nixtla_accessor.panel.faults import FaultyRows, combine_faults
 from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.packing import PackedSeries, refuse_void_series
 from nixtla_accessor.panel.panel import Columns
 
 
@@ -46,7 +46,10 @@ def pack_dask_frame(
         together = bring_series_together(frame, columns)
         layout = replace(_read(together, columns, frequency, allow_missing=allow_missing), ids=ids)
     refuse_irregular(layout, frequency)
-    return join_values(layout, frequency, get_column(frame._meta, columns.target, "target").dtype)
+    packed = join_values(layout, frequency, get_column(frame._meta, columns.target, "target").dtype)
+    if allow_missing:
+        refuse_void_series(packed)
+    return packed
 
 
 def infer_dask_frequency(frame: dd.DataFrame, columns: Columns, *, allow_missing: bool = False) -> Frequency:

@@ -17,12 +17,19 @@ from nixtla_accessor.errors import (
     UnsupportedDtypeError,
 )
 from nixtla_accessor.panel.arrays import Integers, Ticks, Values
-from nixtla_accessor.panel.diagnosis import Diagnosis, diagnose
+from nixtla_accessor.panel.diagnosis import (
+    Diagnosis,
+    diagnose,
+    how_to_mend_duplicates,
+    how_to_mend_gaps,
+    how_to_mend_off_grid,
+)
 from nixtla_accessor.panel.frame import default_columns, get_column
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, rows_without_id, single_series
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
 from nixtla_accessor.panel.panel import Columns, Stamps
+from nixtla_accessor.panel.spelling import call_fill_gaps
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
 
@@ -220,7 +227,8 @@ def _missing_times(rows: ReadableRows) -> Iterator[Problem]:
 
 
 def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
-    remedy = "Fill the values in, df.timegpt.fill_gaps(method='interpolate'), or send them with allow_missing=True."
+    fill = call_fill_gaps(rows.columns, trim=True)
+    remedy = f"Fill the values in, {fill}, or send them with allow_missing=True."
     yield from _by_series(rows, rows.columns.target, "missing target", np.flatnonzero(np.isnan(y)), remedy)
     remedy = "Replace the values; models cannot learn from them."
     yield from _by_series(rows, rows.columns.target, "infinite target", np.flatnonzero(np.isinf(y)), remedy)
@@ -245,10 +253,9 @@ def _irregularities(stamps: Stamps, find: Callable[[Stamps], InferredFrequency])
         yield Problem(None, time, "ambiguous frequency", None, len(stamps.ticks), inferred.ambiguity, refused=False)
     frequency = inferred.frequency
     rows = ReadableRows(stamps.columns, grouping, (stamps.ticks, stamps.form))
-    keys = [name for name in (stamps.columns.id, time) if name is not None]
-    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or sum them with groupby."
+    remedy = how_to_mend_duplicates(stamps, frequency, found) if len(found.duplicates) else ""
     yield from _by_series(rows, time, "duplicate stamp", found.duplicates, remedy)
-    remedy = f"Move the stamps onto the frequency {frequency.name!r}, drop them, or give another freq."
+    remedy = how_to_mend_off_grid(stamps, frequency, found.off_grid) if len(found.off_grid) else ""
     yield from _by_series(rows, time, "off-grid stamp", found.off_grid, remedy)
     yield from _gaps(stamps, frequency, found)
     for series, own in found.mixed_frequencies.items():
@@ -258,11 +265,12 @@ def _irregularities(stamps: Stamps, find: Callable[[Stamps], InferredFrequency])
 
 def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> Iterator[Problem]:
     """Report gaps by their first missing stamp."""
+    if not len(found.gaps):
+        return
     ticks = stamps.ticks.copy()
-    if len(found.gaps):
-        ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
+    ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
     rows = ReadableRows(stamps.columns, stamps.grouping, (ticks, stamps.form))
-    remedy = f"Fill the gaps: df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
+    remedy = how_to_mend_gaps(stamps, frequency, found)
     yield from _by_series(rows, stamps.columns.time, "gap", found.gaps, remedy, found.missing)
 
 

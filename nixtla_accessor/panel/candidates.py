@@ -37,7 +37,7 @@ def fitting_series(frequency: Frequency, sample: Sample, form: TimeForm) -> Flag
     """Return which series of a sample are regular at a frequency; shape (n_series,)."""
     straight, off_calendar = frequency.straighten(sample.ticks, form)
     regular = constant_steps(straight, sample) == frequency.stride(form)
-    return regular if off_calendar is None else regular & _all_rows(~off_calendar, sample)
+    return np.asarray(regular if off_calendar is None else regular & _all_rows(~off_calendar, sample))
 
 
 def candidate_frequencies(sample: Sample, form: TimeForm) -> Candidates:

@@ -171,5 +171,5 @@ def _elapsed(before: Ticks, after: Ticks, zone: zoneinfo.ZoneInfo, form: TimeFor
         )
         for ticks in (before, after)
     )
-    known = np.asarray(left.notna() & right.notna())
+    known = ~(np.asarray(left.isna()) | np.asarray(right.isna()))
     return np.where(known, right.asi8 - left.asi8, 0)

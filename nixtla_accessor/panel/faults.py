@@ -35,6 +35,8 @@ class FaultyRows:
         The rows of the frame, or of the part.
     first : tuple of (int, str)
         The first faulty rows: position, from 0, and how a message names the row.
+    fill : str, default ""
+        The call that fills missing values.
     """
 
     fault: Fault
@@ -42,6 +44,7 @@ class FaultyRows:
     count: int
     n_rows: int
     first: tuple[tuple[int, str], ...]
+    fill: str = ""
 
     def to_error(self) -> InvalidFrameError:
         """Return the error that the frame is refused with."""
@@ -69,8 +72,8 @@ class FaultyRows:
             case Fault.MISSING_TARGET:
                 return MissingValueError(
                     f"The target {self.column!r} is missing {affected}: {'; '.join(names)}{more}. "
-                    "Fill the values in, for instance with df.timegpt.fill_gaps(method='interpolate'), or send them as "
-                    "missing with allow_missing=True, which newer servers accept."
+                    f"Fill them in with {self.fill}, which leaves out the rows before a series' first value and after "
+                    "its last, or send them as missing with allow_missing=True, which newer servers accept."
                 )
 
 
@@ -93,4 +96,4 @@ def combine_faults(parts: Sequence[tuple[int, FaultyRows | None]]) -> FaultyRows
             count += faulty.count
             first += [(start + row, name) for row, name in faulty.first]
         start += n_rows
-    return FaultyRows(worst.fault, worst.column, count, start, tuple(first[:SHOWN]))
+    return FaultyRows(worst.fault, worst.column, count, start, tuple(first[:SHOWN]), worst.fill)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Hashable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from nixtla_accessor.errors import (
     InvalidFrameError,
     MissingColumnError,
 )
-from nixtla_accessor.panel.arrays import Integers
+from nixtla_accessor.panel.arrays import Flags, Integers
 from nixtla_accessor.panel.faults import Fault, FaultyRows
+from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.ids import group_rows, single_series
 from nixtla_accessor.panel.messages import SHOWN
-from nixtla_accessor.panel.panel import Columns, Panel, name_rows, name_series
+from nixtla_accessor.panel.panel import Columns, Panel, name_rows, name_series, series_without_values
+from nixtla_accessor.panel.spelling import call_fill_gaps
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, read_times
 
@@ -83,7 +86,9 @@ def default_columns(
     )
 
 
-def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = False) -> Panel:
+def read_panel(
+    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None = None, *, allow_missing: bool = False
+) -> Panel:
     """Read the three columns of a frame into validated arrays; the frame stays as it is.
 
     Parameters
@@ -92,6 +97,8 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
         A long frame.
     columns : Columns
         Its columns, from `resolve_columns`.
+    frequency : Frequency, optional
+        The frequency that the caller gave, for messages.
     allow_missing : bool, default False
         Whether the target may have missing values, which become NaN. Integers then become float64; those that
         float64 cannot hold exactly are refused.
@@ -108,7 +115,9 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
         A column holds values that are not ids, times or numbers.
     """
     panel = read_arrays(frame, columns)
-    faulty = find_faults(panel, allow_missing=allow_missing)
+    faulty = find_faults(panel, frequency, allow_missing=allow_missing)
+    if faulty is not None and faulty.fault == Fault.MISSING_TARGET:
+        refuse_series_without_values(panel, np.isnan(panel.y))
     if faulty is not None:
         raise faulty.to_error()
     return panel
@@ -204,9 +213,22 @@ def refuse_missing_times(panel: Panel) -> None:
         raise faulty.to_error()
 
 
-def find_faults(panel: Panel, *, allow_missing: bool = False) -> FaultyRows | None:
+def find_faults(panel: Panel, frequency: Frequency | None = None, *, allow_missing: bool = False) -> FaultyRows | None:
     """Find the rows without a time; if there are none, those with a target that cannot be used."""
-    return _find_missing_times(panel) or _find_unusable_targets(panel, allow_missing=allow_missing)
+    return _find_missing_times(panel) or _find_unusable_targets(panel, frequency, allow_missing=allow_missing)
+
+
+def refuse_series_without_values(panel: Panel, missing: Flags) -> None:
+    """Refuse a panel with series that have nothing but missing values, by name.
+
+    Raises
+    ------
+    MissingValueError
+        There are some.
+    """
+    values = np.bincount(panel.grouping.row_codes()[~missing], minlength=len(panel.grouping.sizes))
+    if not values.all():
+        raise series_without_values(panel.columns, panel.grouping.ids, np.flatnonzero(values == 0))
 
 
 def _find_missing_times(panel: Panel) -> FaultyRows | None:
@@ -217,13 +239,17 @@ def _find_missing_times(panel: Panel) -> FaultyRows | None:
     return _faulty(panel, Fault.MISSING_TIME, panel.columns.time, rows, names)
 
 
-def _find_unusable_targets(panel: Panel, *, allow_missing: bool) -> FaultyRows | None:
+def _find_unusable_targets(panel: Panel, frequency: Frequency | None, *, allow_missing: bool) -> FaultyRows | None:
     if panel.y.dtype.kind == "i" or np.isfinite(panel.y).all():
         return None
     rows, fault = np.flatnonzero(np.isinf(panel.y)), Fault.INFINITE_TARGET
     if not len(rows) and not allow_missing:
         rows, fault = np.flatnonzero(np.isnan(panel.y)), Fault.MISSING_TARGET
-    return _faulty(panel, fault, panel.columns.target, rows, name_rows(panel, rows)) if len(rows) else None
+    if not len(rows):
+        return None
+    freq = "" if frequency is None else spell_frequency(frequency)
+    faulty = _faulty(panel, fault, panel.columns.target, rows, name_rows(panel, rows))
+    return replace(faulty, fill=call_fill_gaps(panel.columns, freq, trim=True))
 
 
 def _faulty(panel: Panel, fault: Fault, column: Hashable, rows: Integers, names: list[str]) -> FaultyRows:

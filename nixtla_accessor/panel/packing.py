@@ -17,7 +17,7 @@ from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.panel import Columns, Panel, name_id
+from nixtla_accessor.panel.panel import Columns, Panel, name_id, series_without_values
 from nixtla_accessor.panel.times import TimeForm, as_column
 
 
@@ -147,8 +147,12 @@ def pack_frame(
     >>> pack_frame(frame, Columns(None, "ds", "y"), "D").y.tolist()
     [3.0, 1.0, 2.0]
     """
-    panel = read_panel(frame, columns, allow_missing=allow_missing)
-    return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))
+    given = None if freq is None else parse_frequency(freq)
+    panel = read_panel(frame, columns, given, allow_missing=allow_missing)
+    packed = pack_panel(panel, given or infer_frequency(panel))
+    if allow_missing:
+        refuse_void_series(packed)
+    return packed
 
 
 def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
@@ -188,6 +192,23 @@ def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
     return PackedSeries(
         y, grouping.sizes, grouping.ids, start_ticks, panel.columns, frequency, panel.form, panel.target_dtype
     )
+
+
+def refuse_void_series(packed: PackedSeries) -> None:
+    """Refuse series that have nothing but missing values, by name.
+
+    Raises
+    ------
+    MissingValueError
+        There are some.
+    """
+    if packed.y.dtype.kind == "i":
+        return
+    missing = np.isnan(packed.y)
+    if missing.any():
+        void = np.flatnonzero(np.logical_and.reduceat(missing, offsets(packed.sizes)))
+        if len(void):
+            raise series_without_values(packed.columns, packed.ids, void)
 
 
 def keep_last(packed: PackedSeries, n: int) -> PackedSeries:

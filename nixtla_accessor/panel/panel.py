@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nixtla_accessor.errors import MissingValueError
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks
 from nixtla_accessor.panel.ids import Grouping
 from nixtla_accessor.panel.messages import SHOWN, and_more
@@ -85,6 +86,16 @@ def name_id(columns: Columns, ids: pd.Index[Any], series: int) -> str:
 def name_series(stamps: Stamps, series: int) -> str:
     """Return how messages name a series of a panel."""
     return name_id(stamps.columns, stamps.grouping.ids, series)
+
+
+def series_without_values(columns: Columns, ids: pd.Index[Any], series: Integers) -> MissingValueError:
+    """Return the error for series that have nothing but missing values."""
+    names = "; ".join(name_id(columns, ids, one) for one in series[:SHOWN]) + and_more(len(series))
+    void = f"Every series must have a value of {columns.target!r}; nothing but missing values have: {names}"
+    if columns.id is None:
+        return MissingValueError(f"{void}.")
+    n_values = f"df.groupby({columns.id!r}, observed=True)[{columns.target!r}].transform('count')"
+    return MissingValueError(f"{void}. Leave these series out: df = df[{n_values} > 0].")
 
 
 def name_rows(stamps: Stamps, rows: Integers) -> list[str]:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pandas.tseries.api import guess_datetime_format
 
 from nixtla_accessor.errors import UnsupportedDtypeError
-from nixtla_accessor.panel.arrays import Column, Ticks, most_frequent
+from nixtla_accessor.panel.arrays import Column, Integers, Ticks, most_frequent
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.numeric_times import find_date_layout, refuse_dates, refuse_durations, refuse_floats
 from nixtla_accessor.panel.spelling import TimesInCode, times_in_code
@@ -144,7 +144,7 @@ class TimeForm:
             restored = pd.Index(self._stamps(ticks).date, dtype=object)
         elif self.kind == "period":
             single = pd.PeriodIndex(self._stamps(ticks), freq=self.dtype.freq.base)
-            restored = pd.PeriodIndex.from_ordinals(single.asi8, freq=self.dtype.freq)
+            restored = _periods(single.asi8, self.dtype.freq)
         else:
             restored = self._stamps(ticks).astype(self.dtype)
         return restored
@@ -263,11 +263,17 @@ def _read_integers(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
 def _read_periods(periods: pd.PeriodIndex) -> tuple[Ticks, TimeForm]:
     # A period of days counts as its last day, as in pandas' names: the period's M is the offset ME.
     # The multiple of a frequency is the step between periods; each of them is as long as one of the unit.
-    dtype = periods.dtype
-    periods = pd.PeriodIndex.from_ordinals(periods.asi8, freq=periods.freq.base)
+    dtype: Any = periods.dtype
+    periods = _periods(periods.asi8, dtype.freq.base)
     is_short = isinstance(periods.freq, pd.offsets.Tick)
     stamps = periods.to_timestamp(how="start") if is_short else periods.to_timestamp(how="end").normalize()
     return np.asarray(stamps.asi8), TimeForm("period", dtype, unit=stamps.unit)
+
+
+def _periods(ordinals: Integers, freq: Any) -> pd.PeriodIndex:  # noqa: ANN401 - an offset
+    """Return periods by their numbers since 1970, in units of the frequency without its multiple."""
+    periods: pd.PeriodIndex = pd.PeriodIndex.from_ordinals(ordinals, freq=freq)  # type: ignore[attr-defined] # not in the stubs
+    return periods
 
 
 def _read_arrow(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
