@@ -19,7 +19,7 @@ from nixtla_accessor.errors import InvalidFrameError, TimeGPTError
 from nixtla_accessor.panel.faults import FaultyRows, combine_faults
 from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.packing import PackedSeries, refuse_void_series
+from nixtla_accessor.panel.packing import PackedSeries, require_values
 from nixtla_accessor.panel.panel import Columns
 
 
@@ -48,7 +48,7 @@ def pack_dask_frame(
     refuse_irregular(layout, frequency)
     packed = join_values(layout, frequency, get_column(frame._meta, columns.target, "target").dtype)
     if allow_missing:
-        refuse_void_series(packed)
+        require_values(packed)
     return packed
 
 

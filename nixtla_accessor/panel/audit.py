@@ -29,7 +29,7 @@ from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_freq
 from nixtla_accessor.panel.ids import Grouping, group_rows, rows_without_id, single_series
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
 from nixtla_accessor.panel.panel import Columns, Stamps
-from nixtla_accessor.panel.spelling import call_fill_gaps
+from nixtla_accessor.panel.remedies import call_fill_gaps
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
 

@@ -15,7 +15,7 @@ from nixtla_accessor.panel.candidates import Sample, fitting_series
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.grid import place_on_grid
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.spelling import use_integer_time
+from nixtla_accessor.panel.remedies import use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 MIN_SHARE_MISSING = 1 / 20  # of the stamps; fewer missing ones are gaps

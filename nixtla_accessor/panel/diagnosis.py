@@ -24,7 +24,7 @@ from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
-from nixtla_accessor.panel.spelling import call_fill_gaps
+from nixtla_accessor.panel.remedies import call_fill_gaps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,7 +205,12 @@ def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosi
         groups = f"[{', '.join([*map(repr, by), 'df.index'])}]"
         kept = f"df[df.groupby({groups}, observed=True).cumcount() == 0]"
     else:
-        groups, kept = repr(keys), f"{code.frame}.drop_duplicates({keys!r})"
+        frame = (
+            "df.reset_index()"
+            if columns.id is not None and columns.id in code.index_names and not code.is_level
+            else code.frame
+        )
+        groups, kept = repr(keys), f"{frame}.drop_duplicates({keys!r})"
     totals = f"{code.frame}.groupby({groups}, as_index={code.in_index and not code.is_level}, observed=True)"
     remedy = f"Keep one row of each, {kept}, or sum them, {totals}.sum(numeric_only=True)."
     if columns.id is None:

@@ -16,13 +16,13 @@ from nixtla_accessor.errors import (
     InvalidFrameError,
     MissingColumnError,
 )
-from nixtla_accessor.panel.arrays import Flags, Integers
+from nixtla_accessor.panel.arrays import Integers
 from nixtla_accessor.panel.faults import Fault, FaultyRows
 from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.ids import group_rows, single_series
 from nixtla_accessor.panel.messages import SHOWN
-from nixtla_accessor.panel.panel import Columns, Panel, name_rows, name_series, series_without_values
-from nixtla_accessor.panel.spelling import call_fill_gaps
+from nixtla_accessor.panel.panel import Columns, Panel, name_rows, name_series, refuse_series_without_values
+from nixtla_accessor.panel.remedies import call_fill_gaps
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, read_times
 
@@ -117,7 +117,7 @@ def read_panel(
     panel = read_arrays(frame, columns)
     faulty = find_faults(panel, frequency, allow_missing=allow_missing)
     if faulty is not None and faulty.fault == Fault.MISSING_TARGET:
-        refuse_series_without_values(panel, np.isnan(panel.y))
+        refuse_void_series(panel)
     if faulty is not None:
         raise faulty.to_error()
     return panel
@@ -218,7 +218,7 @@ def find_faults(panel: Panel, frequency: Frequency | None = None, *, allow_missi
     return _find_missing_times(panel) or _find_unusable_targets(panel, frequency, allow_missing=allow_missing)
 
 
-def refuse_series_without_values(panel: Panel, missing: Flags) -> None:
+def refuse_void_series(panel: Panel) -> None:
     """Refuse a panel with series that have nothing but missing values, by name.
 
     Raises
@@ -226,9 +226,9 @@ def refuse_series_without_values(panel: Panel, missing: Flags) -> None:
     MissingValueError
         There are some.
     """
-    values = np.bincount(panel.grouping.row_codes()[~missing], minlength=len(panel.grouping.sizes))
-    if not values.all():
-        raise series_without_values(panel.columns, panel.grouping.ids, np.flatnonzero(values == 0))
+    grouping = panel.grouping
+    n_values = np.bincount(grouping.row_codes()[~np.isnan(panel.y)], minlength=len(grouping.sizes))
+    refuse_series_without_values(panel.columns, grouping.ids, grouping.sizes, n_values)
 
 
 def _find_missing_times(panel: Panel) -> FaultyRows | None:

@@ -17,14 +17,14 @@ from nixtla_accessor.panel.frame import (
     index_names,
     read_arrays,
     refuse_missing_times,
-    refuse_series_without_values,
+    refuse_void_series,
     resolve_columns,
 )
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency, spell_frequency
 from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.panel import Panel, name_series
-from nixtla_accessor.panel.spelling import call_fill_gaps
+from nixtla_accessor.panel.remedies import call_fill_gaps
 from nixtla_accessor.panel.times import as_column
 
 Dtype: TypeAlias = np.dtype[Any] | ExtensionDtype
@@ -93,7 +93,7 @@ def fill_gaps(
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)
     if trim or isinstance(method, str):
-        refuse_series_without_values(panel, np.isnan(panel.y))
+        refuse_void_series(panel)
     frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
     found = diagnose(panel, frequency, allow_coarser=freq is not None)
     if found.mixed_frequencies or len(found.duplicates) or len(found.off_grid):
@@ -174,8 +174,8 @@ def _warn_about_missing(panel: Panel, codes: Integers, frequency: Frequency) -> 
     names = ", ".join(name_series(panel, one) for one in series[:SHOWN]) + and_more(len(series))
     call = call_fill_gaps(panel.columns, spell_frequency(frequency), trim=True)
     warn_caller(
-        f"{count(len(codes), 'value')} of {panel.columns.target!r} at the start or the end of {names} could not be filled "
-        f"and stay missing. Leave these rows out: {call}.",
+        f"The target {panel.columns.target!r} stays missing in {count(len(codes), 'row')} at the start or the end of "
+        f"{names}, where there is no value on one side. Leave these rows out: {call}.",
         ValuesLeftMissingWarning,
     )
 
@@ -218,7 +218,7 @@ def _rows_of_constants(column: pd.Series[Any], panel: Panel) -> Integers:
 def _nullable(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return integers and bools in a dtype that can hold missing values; other columns as they are."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
-        return column.convert_dtypes(convert_string=False, convert_floating=False)
+        return column.convert_dtypes()
     return column
 
 

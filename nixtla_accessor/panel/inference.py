@@ -18,7 +18,7 @@ from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Columns, Stamps, name_id
-from nixtla_accessor.panel.spelling import use_integer_time
+from nixtla_accessor.panel.remedies import use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 ENOUGH_ROWS = 1_000  # of one series, to infer its frequency

@@ -13,7 +13,7 @@ from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.jitter import explain_jitter, explain_uneven_steps
 from nixtla_accessor.panel.nearest import distance_from, steps_between, without_duplicates
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.spelling import use_integer_time
+from nixtla_accessor.panel.remedies import use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 MOST = 0.8  # of the stamps that a calendar must explain
@@ -45,28 +45,28 @@ def explain_look(sample: Sample, columns: Columns, form: TimeForm, frequency: Fr
     if form.is_integer or not len(sample.ticks):
         return None
     sample = without_duplicates(sample)
-    explained = explain_midnights(sample, form, form.code) or explain_jitter(sample, form)
+    distance = None if frequency is None else distance_from(frequency, sample, form)
+    explained = explain_midnights(sample, form, form.code)
+    if explained is None and (distance is None or distance.off_grid):
+        explained = explain_jitter(sample, form)
     if explained is None and frequency is not None:
         explained = explain_closed_times(sample, columns, form, frequency)
     if explained is not None:
         return explained
-    if frequency is None or not _is_near(frequency, sample, form):
+    if distance is None or distance.off_grid > 1 or 2 * distance.broken > len(sample.ticks):
         calendar = _calendar_that_starts_anew(sample, form)
         if calendar is not None:
             return f"They look like {calendar}, which is no frequency of pandas. {use_integer_time(columns, form.code)}"
-    if frequency is not None:
-        return None
+    return None if distance is not None else _explain_steps(sample, columns, form)
+
+
+def _explain_steps(sample: Sample, columns: Columns, form: TimeForm) -> str | None:
+    """Return sentences about stamps without a frequency: the weekdays that they are on, or their even steps."""
     open_days = suggest_open_days(sample, form)
     if open_days is not None:
         return open_days
     uneven = explain_uneven_steps(sample, form)
     return uneven and f"{uneven} {use_integer_time(columns, form.code)}"
-
-
-def _is_near(frequency: Frequency, sample: Sample, form: TimeForm) -> bool:
-    """Return whether at most one stamp is off a frequency, and half the steps are of one stride."""
-    distance = distance_from(frequency, sample, form)
-    return distance.off_grid <= 1 and 2 * distance.broken <= len(sample.ticks)
 
 
 def _calendar_that_starts_anew(sample: Sample, form: TimeForm) -> str | None:

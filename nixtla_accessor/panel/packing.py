@@ -17,7 +17,7 @@ from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.panel import Columns, Panel, name_id, series_without_values
+from nixtla_accessor.panel.panel import Columns, Panel, name_id, refuse_series_without_values
 from nixtla_accessor.panel.times import TimeForm, as_column
 
 
@@ -151,7 +151,7 @@ def pack_frame(
     panel = read_panel(frame, columns, given, allow_missing=allow_missing)
     packed = pack_panel(panel, given or infer_frequency(panel))
     if allow_missing:
-        refuse_void_series(packed)
+        require_values(packed)
     return packed
 
 
@@ -194,7 +194,7 @@ def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
     )
 
 
-def refuse_void_series(packed: PackedSeries) -> None:
+def require_values(packed: PackedSeries) -> None:
     """Refuse series that have nothing but missing values, by name.
 
     Raises
@@ -202,13 +202,9 @@ def refuse_void_series(packed: PackedSeries) -> None:
     MissingValueError
         There are some.
     """
-    if packed.y.dtype.kind == "i":
-        return
-    missing = np.isnan(packed.y)
-    if missing.any():
-        void = np.flatnonzero(np.logical_and.reduceat(missing, offsets(packed.sizes)))
-        if len(void):
-            raise series_without_values(packed.columns, packed.ids, void)
+    if packed.y.dtype.kind == "f":
+        n_values = np.add.reduceat(~np.isnan(packed.y), offsets(packed.sizes), dtype=np.int64)
+        refuse_series_without_values(packed.columns, packed.ids, packed.sizes, n_values)
 
 
 def keep_last(packed: PackedSeries, n: int) -> PackedSeries:

@@ -88,14 +88,34 @@ def name_series(stamps: Stamps, series: int) -> str:
     return name_id(stamps.columns, stamps.grouping.ids, series)
 
 
-def series_without_values(columns: Columns, ids: pd.Index[Any], series: Integers) -> MissingValueError:
-    """Return the error for series that have nothing but missing values."""
-    names = "; ".join(name_id(columns, ids, one) for one in series[:SHOWN]) + and_more(len(series))
-    void = f"Every series must have a value of {columns.target!r}; nothing but missing values have: {names}"
-    if columns.id is None:
-        return MissingValueError(f"{void}.")
-    n_values = f"df.groupby({columns.id!r}, observed=True)[{columns.target!r}].transform('count')"
-    return MissingValueError(f"{void}. Leave these series out: df = df[{n_values} > 0].")
+def refuse_series_without_values(columns: Columns, ids: pd.Index[Any], sizes: Integers, n_values: Integers) -> None:
+    """Refuse series that have nothing but missing values, by name.
+
+    Parameters
+    ----------
+    columns : Columns
+        The caller's names of the columns.
+    ids : Index of length n_series
+        The ids.
+    sizes, n_values : ndarray of int64, shape (n_series,)
+        How many rows each series has, and how many of them have a value.
+
+    Raises
+    ------
+    MissingValueError
+        There are some.
+    """
+    void = np.flatnonzero(n_values == 0)
+    if not len(void):
+        return
+    names = ", ".join(name_id(columns, ids, series) for series in void[:SHOWN]) + and_more(len(void))
+    found = f"The target {columns.target!r} is missing in {(sizes - n_values).sum()} of {sizes.sum()} rows"
+    if len(void) == len(sizes):
+        raise MissingValueError(f"{found}, which are all. Name the column that holds the values: target_col=.")
+    counted = f"df.groupby({columns.id!r}, observed=True)[{columns.target!r}].transform('count')"
+    raise MissingValueError(
+        f"{found}; without a single value: {names}. Leave these series out: df = df[{counted} > 0]."
+    )
 
 
 def name_rows(stamps: Stamps, rows: Integers) -> list[str]:

@@ -47,7 +47,7 @@ def read_target(values: Column, name: object) -> Target:
     elif pd.api.types.is_float_dtype(dtype) and not _is_wide(dtype):
         numbers = _floats(values)
     else:
-        raise _not_numbers(name, str(dtype))
+        raise _not_numbers(values, name, str(dtype))
     numbers = numbers[:] if numbers.flags.c_contiguous else numbers.copy()
     numbers.flags.writeable = False
     return numbers
@@ -110,12 +110,38 @@ def _from_objects(values: Column, name: object) -> pd.Series[Any]:
         if found in {"floating", "empty"}:
             return pd.Series(pd.array(values.to_numpy(), dtype="Float64"))
     except (OverflowError, TypeError, ValueError) as error:
-        raise _not_numbers(name, f"an object column ({error})") from error
-    raise _not_numbers(name, f"an object column of {found} values")
+        raise _not_numbers(values, name, f"an object column ({error})") from error
+    raise _not_numbers(values, name, f"an object column of {found} values")
 
 
-def _not_numbers(name: object, found: str) -> UnsupportedDtypeError:
+def _not_numbers(values: Column, name: object, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
         f"The target {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
-        f"Convert it: df[{name!r}] = df[{name!r}].astype('float64'), or pd.to_numeric(df[{name!r}])."
+        f"{_how_to_convert(pd.Series(values), name)}"
     )
+
+
+def _how_to_convert(values: pd.Series[Any], name: object) -> str:
+    """Return the sentence that tells how values become numbers, with a call that works for them."""
+    column = f"df[{name!r}]"
+    kind = getattr(values.dtype, "kind", "O")
+    if kind == "c":
+        return f"Take their size, {column} = {column}.abs(), or their real part."
+    if kind == "m":
+        return f"Convert them to seconds: {column} = {column}.dt.total_seconds()."
+    if kind == "M":
+        return "Name the column that holds the values: target_col=."
+    try:
+        is_hopeless = bool(pd.to_numeric(values, errors="coerce").isna().all())
+    except TypeError:  # lists and the like
+        is_hopeless = True
+    if is_hopeless:
+        return "Name the column that holds numbers: target_col=."
+    is_text = pd.api.types.infer_dtype(values, skipna=True) == "string"
+    converted = f"pd.to_numeric({column})" if is_text else f"{column}.astype('float64')"
+    try:
+        values.astype("float64")
+    except (TypeError, ValueError):
+        missing = f"{column} = pd.to_numeric({column}, errors='coerce')"
+        return f"Some of them are no numbers; this makes these missing: {missing}."
+    return f"Convert them: {column} = {converted}."

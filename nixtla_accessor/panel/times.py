@@ -365,8 +365,8 @@ def _how_to_parse(texts: list[str], code: TimesInCode) -> str:
     if not fitting:
         return "Parse them first, with pd.to_datetime and the format= that they are written in."
     calls = [code.replaced_by(f"pd.to_datetime({code.values}, format={one!r})") for one in fitting]
-    which = " (look whether the month or the day comes first)" if len(calls) > 1 else ""
-    return f"Parse them first: {', or '.join(calls)}{which}."
+    which = "Look whether the month or the day comes first, and parse" if len(calls) > 1 else "Parse"
+    return f"{which} them first: {', or '.join(calls)}."
 
 
 def _text_form(match: re.Match[str]) -> TextForm:
