@@ -38,6 +38,7 @@ UserWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
     ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    ├── ShortSeriesWarning              series that are too short are left out
     └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
 
 KeyboardInterrupt
@@ -84,6 +85,7 @@ __all__ = [
     "RequestTimeoutError",
     "ResponseError",
     "ServerError",
+    "ShortSeriesWarning",
     "TimeGPTError",
     "TimeGPTWarning",
     "TransportError",
@@ -356,6 +358,10 @@ class DataLeakageWarning(TimeGPTWarning):
 
 class OtherSeriesWarning(TimeGPTWarning):
     """A fine-tuned model is asked about series that other ids tell apart than those that it was tuned on."""
+
+
+class ShortSeriesWarning(TimeGPTWarning):
+    """Series are left out, because they are too short for what is asked."""
 
 
 class ValuesLeftMissingWarning(TimeGPTWarning):

@@ -75,7 +75,7 @@ class Client:
     Parameters
     ----------
     api_key : str, optional
-        The key; ``NIXTLA_API_KEY`` by default.
+        The key; ``NIXTLA_API_KEY`` by default. An address, or ``"local"``, is refused.
     base_url : str, optional
         The service's address, or ``"local"`` for the local engine; ``NIXTLA_BASE_URL`` by default, then
         ``https://api.nixtla.io``.
@@ -90,7 +90,7 @@ class Client:
     Raises
     ------
     ConfigurationError
-        There is no key, the address cannot be used, or the local engine is not installed.
+        There is no key, it is an address, the address cannot be used, or the local engine is not installed.
     InvalidArgumentError
         An argument has a wrong type or value.
 
@@ -108,9 +108,9 @@ class Client:
 
     def __init__(
         self,
+        *,
         api_key: str | SecretStr | None = None,
         base_url: str | None = None,
-        *,
         timeout: Timeout = (10, 600),
         progress: bool | None = None,
         max_request_bytes: int | None = None,
@@ -499,9 +499,9 @@ _DEFAULT: DefaultClient[Client] = DefaultClient()
 
 
 def connect(
+    *,
     api_key: str | SecretStr | None = None,
     base_url: str | None = None,
-    *,
     timeout: Timeout = (10, 600),
     progress: bool | None = None,
     max_request_bytes: int | None = None,
@@ -521,7 +521,7 @@ def connect(
     Raises
     ------
     ConfigurationError
-        There is no key, the address cannot be used, or the local engine is not installed.
+        There is no key, it is an address, the address cannot be used, or the local engine is not installed.
     InvalidArgumentError
         An argument has a wrong type or value.
 
@@ -532,7 +532,13 @@ def connect(
     'local'
     """
     api_key = conceal(api_key)
-    client = Client(api_key, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)
+    client = Client(
+        api_key=api_key,
+        base_url=base_url,
+        timeout=timeout,
+        progress=progress,
+        max_request_bytes=max_request_bytes,
+    )
     _DEFAULT.connect(client)
     return client
 

@@ -17,8 +17,8 @@ from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import InvalidFrameError, TimeGPTError
 from nixtla_accessor.panel.faults import FaultyRows, combine_faults
-from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries, require_values
 from nixtla_accessor.panel.panel import Columns
 

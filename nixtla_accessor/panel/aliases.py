@@ -204,7 +204,7 @@ def _alias_of_keywords(offset: pd.offsets.DateOffset) -> Alias:
 def _business_hours(freq: str) -> InvalidArgumentError:
     return InvalidArgumentError(
         f"freq={freq}: business hours are not supported. Number the rows of each series, "
-        "df.groupby('unique_id').cumcount(), and use these numbers as integer time."
+        "in the order of their times, and use these numbers as integer time."
     )
 
 

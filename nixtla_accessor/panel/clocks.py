@@ -12,10 +12,11 @@ import pandas as pd
 from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Flags, Ticks
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.nearest import distance_from, nearest_frequency, without_duplicates
-from nixtla_accessor.panel.spelling import TimesInCode
+from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.times import TimeForm
 
 # One zone for each rule of summer time that many people live by, and the large zones without; tried before all others.
@@ -30,7 +31,7 @@ MIN_STAMPS = 4  # fewer do not tell a zone
 MAX_CLOCK_CHANGE = 2  # hours
 
 
-def explain_midnights(sample: Sample, form: TimeForm, code: TimesInCode) -> str | None:
+def explain_midnights(sample: Sample, form: TimeForm, name: NamedColumn) -> str | None:
     """Recognise days of a time zone that are stored in UTC, and return the sentence that tells the call for them.
 
     Where the zone has summer time, its midnights are at two times of day in UTC; where it has none, its business days
@@ -45,11 +46,11 @@ def explain_midnights(sample: Sample, form: TimeForm, code: TimesInCode) -> str 
     zones = _find_zones_of_midnights(sample, form)
     if not zones:
         return None
-    in_utc = code.dt if form.zone is not None else code.with_methods(f"{code.dt}.tz_localize('UTC')")
+    in_utc = f"{form.datetimes}.dt" if form.zone is not None else f"{form.datetimes}.dt.tz_localize('UTC').dt"
     others = f" (or of {' or '.join(map(repr, zones[1:]))})" if zones[1:] else ""
     return (
         f"They are midnights of {zones[0]!r}{others} in UTC, so the days are that zone's: "
-        f"{code.replaced_by(f'{in_utc}.tz_convert({zones[0]!r})')}."
+        f"{name.convert(f'{in_utc}.tz_convert({zones[0]!r})')}."
     )
 
 
@@ -114,8 +115,8 @@ class ClockChange(NamedTuple):
     after: Ticks
 
 
-def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeForm, keys: str | None) -> str | None:
-    """Recognise local times without their zone, and return the sentence that tells the call which gives it to them.
+def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeForm, columns: Columns) -> str | None:
+    """Recognise local times without their zone, and return the sentence that tells the code which gives it to them.
 
     Parameters
     ----------
@@ -125,8 +126,8 @@ def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeFo
         The frequency apart from them.
     form : TimeForm
         How the caller writes stamps.
-    keys : str or None
-        What code groups the rows by to find stamps that a series has twice; None where the index alone tells.
+    columns : Columns
+        The columns of the frame.
     """
     if frequency.family not in NANOSECONDS or form.zone is not None or form.is_integer:
         return None
@@ -134,12 +135,17 @@ def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeFo
     if not zones:
         return None
     others = f", or of {' or '.join(map(repr, zones[1:]))}" if zones[1:] else ""
-    earlier = "~df.index.duplicated()" if keys is None else f"df.groupby({keys}, observed=True).cumcount() == 0"
-    zoned = f"pd.DatetimeIndex({form.code.values}).tz_localize({zones[0]!r}, ambiguous={earlier})"
+    look = f"This looks like a change of clocks of {zones[0]!r}{others}"
+    if columns.frame.library == "dd":  # which cannot tell the first of two rows
+        if len(change.repeated):
+            return f"{look}: give the times their zone in pandas, before they become a Dask frame."
+        line = columns.column(columns.time).convert(f"{form.datetimes}.dt.tz_localize({zones[0]!r}, ambiguous='infer')")
+        return f"{look}: give the times their zone, {line}."
+    earlier = f"{{df}}.groupby({columns.keys!r}, observed=True).cumcount() == 0"
+    zoned = f"pd.DatetimeIndex({{}}).tz_localize({zones[0]!r}, ambiguous={earlier})"
     return (
-        f"This looks like a change of clocks of {zones[0]!r}{others}: give the times their zone, "
-        f"{form.code.replaced_by(zoned)}. Of two rows with one time, the one that comes first in the frame is the "
-        "earlier."
+        f"{look}: give the times their zone, {columns.column(columns.time).convert(zoned)}. Of two rows with one time, "
+        "the one that comes first in the frame is the earlier."
     )
 
 

@@ -14,8 +14,7 @@ from nixtla_accessor.panel.calendars import MONTHS, WEEKDAYS, days_of_month, wee
 from nixtla_accessor.panel.candidates import Sample, fitting_series
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.grid import place_on_grid
-from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.remedies import use_integer_time
+from nixtla_accessor.panel.panel import Columns, use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 MIN_SHARE_MISSING = 1 / 20  # of the stamps; fewer missing ones are gaps
@@ -103,7 +102,7 @@ def explain_closed_times(sample: Sample, columns: Columns, form: TimeForm, frequ
         look = f"{_name_weekdays(present)} only"
     return (
         f"They look like {look}: most of what is missing never exists, so that filling it in would invent it. "
-        f"{use_integer_time(columns, form.code)}"
+        f"{use_integer_time(columns)}"
     )
 
 

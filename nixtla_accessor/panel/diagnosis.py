@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from nixtla_accessor.errors import (
     DuplicateTimestampError,
@@ -17,6 +18,7 @@ from nixtla_accessor.panel.arrays import Integers, steps_within
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
 from nixtla_accessor.panel.clocks import ClockChange, explain_clock_change
 from nixtla_accessor.panel.closed import suggest_holidays
+from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.grid import place_on_grid
 from nixtla_accessor.panel.inference import SAMPLE_ROWS, take_sample
@@ -24,7 +26,6 @@ from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
-from nixtla_accessor.panel.remedies import call_fill_gaps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -149,10 +150,12 @@ def _contradiction(stamps: Stamps, frequency: Frequency, found: str) -> Frequenc
 
 def _duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> DuplicateTimestampError:
     rows = found.duplicates
+    which = " If the frame holds several series, name the column that tells them apart: id_col=…"
+    which = which if stamps.columns.id is None else ""
     return DuplicateTimestampError(
         f"The stamps of a series must be unique; {count(len(rows), 'row')} with the stamp of an earlier row "
         f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. "
-        f"{how_to_mend_duplicates(stamps, frequency, found)}"
+        f"{how_to_mend_duplicates(stamps, frequency, found)}{which}"
     )
 
 
@@ -186,42 +189,31 @@ def how_to_mend_off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -
 
 def how_to_mend_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
     """Return the sentences that tell what to do about gaps."""
-    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, _keys(stamps))
+    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, stamps.columns)
     if change is not None:
-        return f"{change} Or fill the gaps: {_fill(stamps, frequency)}."
+        return f"{change} Or fill the gaps: {how_to_fill(stamps, frequency)}."
     sample = _sample_around(stamps, found.gaps)
     look = explain_look(sample, stamps.columns, stamps.form, frequency)
     if look is not None:
         return look
-    return f"Fill the gaps with {_fill(stamps, frequency)}.{suggest_holidays(sample, stamps.form, frequency) or ''}"
+    return (
+        f"Fill the gaps with {how_to_fill(stamps, frequency)}.{suggest_holidays(sample, stamps.form, frequency) or ''}"
+    )
 
 
 def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
-    """Return the sentences that tell what to do about stamps that a series has twice."""
-    code, columns = stamps.form.code, stamps.columns
-    keys = [name for name in (columns.id, columns.time) if name is not None]
-    if code.in_index and not code.is_level:
-        by = keys[:1] if columns.id is not None else []
-        groups = f"[{', '.join([*map(repr, by), 'df.index'])}]"
-        kept = f"df[df.groupby({groups}, observed=True).cumcount() == 0]"
-    else:
-        frame = (
-            "df.reset_index()"
-            if columns.id is not None and columns.id in code.index_names and not code.is_level
-            else code.frame
-        )
-        groups, kept = repr(keys), f"{frame}.drop_duplicates({keys!r})"
-    totals = f"{code.frame}.groupby({groups}, as_index={code.in_index and not code.is_level}, observed=True)"
-    remedy = f"Keep one row of each, {kept}, or sum them, {totals}.sum(numeric_only=True)."
-    if columns.id is None:
-        remedy += " If the frame holds several series, give the column that tells them apart as id_col=."
-    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, _keys(stamps))
-    return f"{change} Otherwise: {remedy[0].lower()}{remedy[1:]}" if change else remedy
+    """Return the sentences that tell how to make one row of those with one stamp."""
+    columns = stamps.columns
+    are_categories = isinstance(stamps.grouping.ids.dtype, pd.CategoricalDtype)
+    total = columns.frame.add_up(columns.keys, columns.target, keys_are_categories=are_categories)
+    remedy = f"eep one row of each, {columns.frame.keep_first(columns.keys)}, or sum them, {total}."
+    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, columns)
+    return f"{change} Otherwise k{remedy}" if change else f"K{remedy}"
 
 
-def _fill(stamps: Stamps, frequency: Frequency) -> str:
-    """Return the call that fills the gaps."""
-    return call_fill_gaps(stamps.columns, spell_frequency(frequency))
+def how_to_fill(stamps: Stamps, frequency: Frequency) -> str:
+    """Return the call that fills the gaps; an offset of the caller's own is called ``offset``."""
+    return stamps.columns.frame.call("fill_gaps", f"freq={spell_frequency(frequency)}", INTERPOLATED)
 
 
 def _sample_around(stamps: Stamps, rows: Integers) -> Sample:
@@ -240,12 +232,3 @@ def _clock_change(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> Clo
     before = stamps.ticks[found.gaps[:SAMPLE_ROWS]]
     after = before + (found.missing[:SAMPLE_ROWS] + 1) * frequency.stride(stamps.form)
     return ClockChange(stamps.ticks[found.duplicates[:SAMPLE_ROWS]], before, after)
-
-
-def _keys(stamps: Stamps) -> str | None:
-    """Return what code groups rows by to find the stamps that a series has twice; None where the index alone tells."""
-    columns, code = stamps.columns, stamps.form.code
-    time = "df.index" if code.in_index and not code.is_level else repr(columns.time)
-    if columns.id is None:
-        return None if time == "df.index" else time
-    return f"[{columns.id!r}, {time}]"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from nixtla_accessor.errors import InvalidFrameError, MissingValueError, NonFiniteValueError
+from nixtla_accessor.panel.frame_code import INTERPOLATED, TRIMMED, NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
 
 
@@ -27,7 +28,7 @@ class FaultyRows:
     ----------
     fault : Fault
         What is wrong with them.
-    column : hashable
+    column : NamedColumn
         The column that has it.
     count : int
         How many there are.
@@ -35,16 +36,16 @@ class FaultyRows:
         The rows of the frame, or of the part.
     first : tuple of (int, str)
         The first faulty rows: position, from 0, and how a message names the row.
-    fill : str, default ""
-        The call that fills missing values.
+    freq : str, default ""
+        The argument that names the frequency in a call, where the caller gave it.
     """
 
     fault: Fault
-    column: Hashable
+    column: NamedColumn
     count: int
     n_rows: int
     first: tuple[tuple[int, str], ...]
-    fill: str = ""
+    freq: str = ""
 
     def to_error(self) -> InvalidFrameError:
         """Return the error that the frame is refused with."""
@@ -56,13 +57,13 @@ class FaultyRows:
                 return MissingValueError(
                     f"The ids in {self.column!r} are missing {affected}: rows "
                     f"{', '.join(str(row) for row, _ in self.first[:SHOWN])}{more}, counted from 0. "
-                    f"Fill the ids in, or drop the rows: df.dropna(subset=[{self.column!r}])."
+                    f"Fill the ids in, or drop the rows: {self.column.drop_missing()}."
                 )
             case Fault.MISSING_TIME:
                 named = "; ".join(f"{name} in row {row}" for row, name in self.first[:SHOWN])
                 return MissingValueError(
                     f"The times in {self.column!r} are missing {affected}, counted from 0: {named}{more}. "
-                    f"Fill them in, or drop the rows: df.dropna(subset=[{self.column!r}])."
+                    f"Fill them in, or drop the rows: {self.column.drop_missing()}."
                 )
             case Fault.INFINITE_TARGET:
                 return NonFiniteValueError(
@@ -72,8 +73,9 @@ class FaultyRows:
             case Fault.MISSING_TARGET:
                 return MissingValueError(
                     f"The target {self.column!r} is missing {affected}: {'; '.join(names)}{more}. "
-                    f"Fill them in with {self.fill}, which leaves out the rows before a series' first value and after "
-                    "its last, or send them as missing with allow_missing=True, which newer servers accept."
+                    f"Fill them in with {self.column.frame.call('fill_gaps', self.freq, INTERPOLATED, TRIMMED)}, which "
+                    "leaves out the rows before a series' first value and after its last, or send them as missing with "
+                    "allow_missing=True, which newer servers accept."
                 )
 
 
@@ -96,4 +98,4 @@ def combine_faults(parts: Sequence[tuple[int, FaultyRows | None]]) -> FaultyRows
             count += faulty.count
             first += [(start + row, name) for row, name in faulty.first]
         start += n_rows
-    return FaultyRows(worst.fault, worst.column, count, start, tuple(first[:SHOWN]), worst.fill)
+    return FaultyRows(worst.fault, worst.column, count, start, tuple(first[:SHOWN]), worst.freq)

@@ -12,19 +12,15 @@ from pandas.api.extensions import ExtensionDtype
 
 from nixtla_accessor.errors import InvalidArgumentError, ValuesLeftMissingWarning, warn_caller
 from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
+from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity
-from nixtla_accessor.panel.frame import (
-    index_names,
-    read_arrays,
-    refuse_missing_times,
-    refuse_void_series,
-    resolve_columns,
-)
+from nixtla_accessor.panel.frame import read_arrays, refuse_missing_times, refuse_void_series
+from nixtla_accessor.panel.frame_code import INTERPOLATED, TRIMMED
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency, spell_frequency
 from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
+from nixtla_accessor.panel.names import index_names, resolve_columns
 from nixtla_accessor.panel.panel import Panel, name_series
-from nixtla_accessor.panel.remedies import call_fill_gaps
 from nixtla_accessor.panel.times import as_column
 
 Dtype: TypeAlias = np.dtype[Any] | ExtensionDtype
@@ -89,6 +85,7 @@ def fill_gaps(
     is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
     if not (is_number or method is None or (isinstance(method, str) and method in {"ffill", "interpolate"})):
         raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
+    frame = plain_frame(frame)
     columns = resolve_columns(frame, id_col, time_col, target_col)
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)
@@ -172,7 +169,8 @@ def _warn_about_missing(panel: Panel, codes: Integers, frequency: Frequency) -> 
     """Warn where targets are still missing: at the start or the end of series."""
     series = np.unique(codes)
     names = ", ".join(name_series(panel, one) for one in series[:SHOWN]) + and_more(len(series))
-    call = call_fill_gaps(panel.columns, spell_frequency(frequency), trim=True)
+    freq = f"freq={spell_frequency(frequency)}"
+    call = panel.columns.frame.call("fill_gaps", freq, INTERPOLATED, TRIMMED)
     warn_caller(
         f"The target {panel.columns.target!r} stays missing in {count(len(codes), 'row')} at the start or the end of "
         f"{names}, where there is no value on one side. Leave these rows out: {call}.",
@@ -194,7 +192,7 @@ def _carry(column: pd.Series[Any], panel: Panel, rows: Integers, codes: Integers
     """
     source = np.where(rows < 0, _rows_of_constants(column, panel)[codes], rows)
     if (source < 0).any():
-        column = _nullable(column)
+        column = nullable(column)
     return column.reindex(source).reset_index(drop=True)
 
 
@@ -215,7 +213,7 @@ def _rows_of_constants(column: pd.Series[Any], panel: Panel) -> Integers:
     return np.where(low == high, row, -1)
 
 
-def _nullable(column: pd.Series[Any]) -> pd.Series[Any]:
+def nullable(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return integers and bools in a dtype that can hold missing values; other columns as they are."""
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
         return column.convert_dtypes()

@@ -17,8 +17,7 @@ from nixtla_accessor.panel.candidates import Candidates, Sample, candidate_frequ
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.nearest import nearest_frequency
-from nixtla_accessor.panel.panel import Columns, Stamps, name_id
-from nixtla_accessor.panel.remedies import use_integer_time
+from nixtla_accessor.panel.panel import Columns, Stamps, name_id, use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 ENOUGH_ROWS = 1_000  # of one series, to infer its frequency
@@ -169,7 +168,7 @@ def _no_frequency(series: SampledSeries, longest: int, sample: Sample) -> Freque
     return FrequencyError(
         f"The stamps in {columns.time!r} have no frequency: {name_id(columns, series.ids, longest)} begins "
         f"{', '.join(form.show(sample.ticks[:4]))}. "
-        f"{look or f'Resample to a regular frequency, if they should have one. {use_integer_time(columns, form.code)}'}"
+        f"{look or f'Resample to a regular frequency, if they should have one. {use_integer_time(columns)}'}"
     )
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from nixtla_accessor.panel.aliases import NANOSECONDS, NANOSECONDS_PER_DAY, alias_of_nanoseconds
 from nixtla_accessor.panel.arrays import most_frequent
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.nearest import distance_from, nearest_frequency, steps_between
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
@@ -41,7 +42,7 @@ class Rounding(NamedTuple):
     grid: int
 
 
-def explain_jitter(sample: Sample, form: TimeForm) -> str | None:
+def explain_jitter(sample: Sample, form: TimeForm, name: NamedColumn) -> str | None:
     """Recognise stamps that are regular but for small shifts, and return the sentence that tells how to round them."""
     if form.kind not in {"stamp", "text"}:
         return None
@@ -53,17 +54,16 @@ def explain_jitter(sample: Sample, form: TimeForm) -> str | None:
     rounding = _find_rounding(sample, form, MAX_SHIFT * float(np.median(steps)))
     if rounding is not None:
         shift = pd.Timedelta(rounding.shift * (NANOSECONDS["s"] // TICKS_PER_SECOND[form.unit]), "ns")
-        name = "D" if rounding.grid == NANOSECONDS_PER_DAY else _alias(rounding.grid)
-        rounded = _rounded_in_code(form, name)
+        grid = "D" if rounding.grid == NANOSECONDS_PER_DAY else _alias(rounding.grid)
         return (
             f"They are on a regular grid but for shifts of at most {shift.total_seconds():.6g} s. Round them: "
-            f"{form.code.replaced_by(rounded)}."
+            f"{name.convert(_rounded(form, grid))}."
         )
     local = form.to_local(sample.ticks)
     of_day = local % form.ticks_per_day
     varies = 2 * np.count_nonzero(of_day == most_frequent(of_day)) < len(of_day)
     if varies and _is_regular(Sample(local - of_day, sample.sizes), _without_zone(form)):
-        days = form.code.replaced_by(f"{form.code.dt}.normalize()")
+        days = name.convert(f"{form.datetimes}.dt.normalize()")
         return f"They are one at each step of days, at varying times of day. Leave the time of day out: {days}."
     return None
 
@@ -147,10 +147,8 @@ def _alias(grid: int) -> str:
     return f"{alias.multiple if alias.multiple > 1 else ''}{alias.family}"
 
 
-def _rounded_in_code(form: TimeForm, name: str) -> str:
+def _rounded(form: TimeForm, grid: str) -> str:
     """Return the expression that rounds; within a day it does so in UTC, where no time of day comes twice."""
-    code = form.code
-    if form.zone is None or str(form.zone) == "UTC" or name == "D":
-        return f"{code.dt}.round({name!r})"
-    in_utc = code.with_methods(f"{code.dt}.tz_convert('UTC')")
-    return f"{code.with_methods(f'{in_utc}.round({name!r})')}.tz_convert({str(form.zone)!r})"
+    if form.zone is None or str(form.zone) == "UTC" or grid == "D":
+        return f"{form.datetimes}.dt.round({grid!r})"
+    return f"{form.datetimes}.dt.tz_convert('UTC').dt.round({grid!r}).dt.tz_convert({str(form.zone)!r})"

@@ -12,8 +12,7 @@ from nixtla_accessor.panel.closed import explain_closed_times, suggest_open_days
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.jitter import explain_jitter, explain_uneven_steps
 from nixtla_accessor.panel.nearest import distance_from, steps_between, without_duplicates
-from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.remedies import use_integer_time
+from nixtla_accessor.panel.panel import Columns, use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 MOST = 0.8  # of the stamps that a calendar must explain
@@ -46,9 +45,9 @@ def explain_look(sample: Sample, columns: Columns, form: TimeForm, frequency: Fr
         return None
     sample = without_duplicates(sample)
     distance = None if frequency is None else distance_from(frequency, sample, form)
-    explained = explain_midnights(sample, form, form.code)
+    explained = explain_midnights(sample, form, columns.column(columns.time))
     if explained is None and (distance is None or distance.off_grid):
-        explained = explain_jitter(sample, form)
+        explained = explain_jitter(sample, form, columns.column(columns.time))
     if explained is None and frequency is not None:
         explained = explain_closed_times(sample, columns, form, frequency)
     if explained is not None:
@@ -56,7 +55,7 @@ def explain_look(sample: Sample, columns: Columns, form: TimeForm, frequency: Fr
     if distance is None or distance.off_grid > 1 or 2 * distance.broken > len(sample.ticks):
         calendar = _calendar_that_starts_anew(sample, form)
         if calendar is not None:
-            return f"They look like {calendar}, which is no frequency of pandas. {use_integer_time(columns, form.code)}"
+            return f"They look like {calendar}, which is no frequency of pandas. {use_integer_time(columns)}"
     return None if distance is not None else _explain_steps(sample, columns, form)
 
 
@@ -66,7 +65,7 @@ def _explain_steps(sample: Sample, columns: Columns, form: TimeForm) -> str | No
     if open_days is not None:
         return open_days
     uneven = explain_uneven_steps(sample, form)
-    return uneven and f"{uneven} {use_integer_time(columns, form.code)}"
+    return uneven and f"{uneven} {use_integer_time(columns)}"
 
 
 def _calendar_that_starts_anew(sample: Sample, form: TimeForm) -> str | None:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.spelling import TimesInCode
 
 FIRST_YEAR, LAST_YEAR = 1900, 2199  # integers that would be dates of other years are taken for counts
 NEARLY_WHOLE = 0.05  # of a step, how far elapsed times may be from its multiples
@@ -27,34 +27,38 @@ class DateLayout:
         The layout as people write it.
     n_digits : int
         The digits of such an integer.
-    call : str
-        The expression that reads them, of the text ``{text}``; it can be evaluated.
+    code : str
+        The expression that reads a column of them, for `NamedColumn.convert`.
     """
 
     name: str
     n_digits: int
-    call: str
+    code: str
 
     def reads(self, integers: Integers) -> bool:
         """Return whether all integers are dates in this layout."""
-        texts = pd.Series(integers).astype(str)
+        code = self.code.replace("{pd}", "pd").replace("{}", "integers")
         try:
-            dates = eval(self.call.format(text="texts"), {"pd": pd, "texts": texts})  # noqa: S307 - a call of `LAYOUTS`
+            dates = eval(code, {"pd": pd, "integers": pd.Series(integers)})  # noqa: S307 - the code of a layout below
         except ValueError:  # such as month 13
             return False
-        return not pd.isna(dates).any()
+        return not dates.isna().any()
+
+    def in_code(self, column: str = "{}") -> str:
+        """Return the expression that reads a column, which may be converted to integers first."""
+        return self.code.replace("{}", column)
 
 
 LAYOUTS = (
-    DateLayout("YYYYQ", 5, r"pd.PeriodIndex({text}.str.replace(r'(\d)$', r'Q\1', regex=True), freq='Q')"),
-    DateLayout("YYYYMM", 6, "pd.to_datetime({text}, format='%Y%m')"),
-    DateLayout("YYYYWW", 6, "pd.to_datetime({text} + '1', format='%G%V%u')"),
-    DateLayout("YYYYWW", 6, "pd.to_datetime({text} + '1', format='%Y%W%w')"),
-    DateLayout("YYYYDDD", 7, "pd.to_datetime({text}, format='%Y%j')"),
-    DateLayout("YYYYMMDD", 8, "pd.to_datetime({text}, format='%Y%m%d')"),
-    DateLayout("YYYYMMDDHH", 10, "pd.to_datetime({text}, format='%Y%m%d%H')"),
-    DateLayout("YYYYMMDDHHMM", 12, "pd.to_datetime({text}, format='%Y%m%d%H%M')"),
-    DateLayout("YYYYMMDDHHMMSS", 14, "pd.to_datetime({text}, format='%Y%m%d%H%M%S')"),
+    DateLayout("YYYYQ", 5, "{pd}.to_datetime(({} // 10 * 100 + {} % 10 * 3 - 2).astype(str), format='%Y%m')"),
+    DateLayout("YYYYMM", 6, "{pd}.to_datetime({}.astype(str), format='%Y%m')"),
+    DateLayout("YYYYWW", 6, "{pd}.to_datetime({}.astype(str) + '1', format='%G%V%u')"),
+    DateLayout("YYYYWW", 6, "{pd}.to_datetime({}.astype(str) + '1', format='%Y%W%w')"),
+    DateLayout("YYYYDDD", 7, "{pd}.to_datetime({}.astype(str), format='%Y%j')"),
+    DateLayout("YYYYMMDD", 8, "{pd}.to_datetime({}.astype(str), format='%Y%m%d')"),
+    DateLayout("YYYYMMDDHH", 10, "{pd}.to_datetime({}.astype(str), format='%Y%m%d%H')"),
+    DateLayout("YYYYMMDDHHMM", 12, "{pd}.to_datetime({}.astype(str), format='%Y%m%d%H%M')"),
+    DateLayout("YYYYMMDDHHMMSS", 14, "{pd}.to_datetime({}.astype(str), format='%Y%m%d%H%M%S')"),
 )
 
 
@@ -78,8 +82,17 @@ def find_date_layout(integers: Integers) -> DateLayout | None:
     return next((layout for layout in in_years if layout.reads(distinct[:50]) and layout.reads(distinct)), None)
 
 
-def refuse_dates(integers: Integers, times: TimesInCode) -> None:
+def refuse_dates(integers: Integers, name: NamedColumn, as_integers: str = "{}") -> None:
     """Refuse integers that are dates: counted on, they would be the 13th month or the 32nd day.
+
+    Parameters
+    ----------
+    integers : ndarray of int64
+        The integers, without missing ones.
+    name : NamedColumn
+        The column's name, for messages.
+    as_integers : str, default "{}"
+        The expression that makes integers of the column, where it holds others.
 
     Raises
     ------
@@ -89,48 +102,43 @@ def refuse_dates(integers: Integers, times: TimesInCode) -> None:
     layout = find_date_layout(integers)
     if layout is None:
         return
-    shown = ", ".join(map(str, pd.unique(integers)[:SHOWN]))
-    read = times.replaced_by(layout.call.format(text=f"{times.values}.astype(str)"))
-    shifted = times.replaced_by(f"{times.values} - {int(integers.min())}")
+    distinct = pd.unique(integers)
+    shown = ", ".join(map(str, distinct[:SHOWN])) + and_more(len(distinct))
+    read = name.convert(layout.in_code(as_integers))
+    counts = name.convert(f"{as_integers} - ({int(integers.min())})")
     raise UnsupportedDtypeError(
-        f"The times in {times.name!r} are integers that look like dates, {layout.name}: {shown}"
-        f"{and_more(len(pd.unique(integers)))}. Read them as such: {read}. If they are counts, start them at 0: "
-        f"{shifted}."
+        f"The times in {name!r} are integers that look like dates, {layout.name}: {shown}. Read them as such: {read}. "
+        f"If they are counts, start them at 0: {counts}."
     )
 
 
-def refuse_floats(values: Column, times: TimesInCode, found: str) -> UnsupportedDtypeError:
-    """Return the error that refuses floating-point times, with the call that makes integers or dates of them."""
+def refuse_floats(values: Column, name: NamedColumn, found: str) -> UnsupportedDtypeError:
+    """Return the error that refuses floating-point times, with the code that makes integers or dates of them."""
     floats = np.asarray(pd.Series(values).dropna().to_numpy(dtype=np.float64))
     floats = np.unique(floats[np.isfinite(floats)])
-    integer = "'Int64'" if pd.Series(values).isna().any() else "'int64'"
-    expected = f"The times in {times.name!r} are floating-point numbers ({found}), which cannot be counted exactly."
+    integers = "'Int64'" if pd.Series(values).isna().any() else "'int64'"
+    expected = f"The times in {name!r} are floating-point numbers ({found}), which cannot be counted exactly."
     if not len(floats):
         return UnsupportedDtypeError(f"{expected} Use integers, for steps, or datetimes.")
     if (floats == np.floor(floats)).all() and np.abs(floats).max() < 2**53:
-        layout = find_date_layout(floats.astype(np.int64))
-        text = f"{times.values}.astype({integer})"
-        if layout is not None:
-            read = times.replaced_by(layout.call.format(text=f"{text}.astype(str)"))
-            return UnsupportedDtypeError(f"{expected} They look like dates, {layout.name}; read them as such: {read}.")
-        return UnsupportedDtypeError(f"{expected} All are whole, so use integers: {times.replaced_by(text)}.")
+        as_integers = f"{{}}.astype({integers})"
+        refuse_dates(floats.astype(np.int64), name, as_integers)
+        line = name.convert(as_integers)
+        return UnsupportedDtypeError(f"{expected} All are whole, so make integers of them: {line}.")
     step = _usual_step(floats)
-    if step is not None:
-        steps = f"({times.values} / {step!r}).round().astype({integer})"
-        return UnsupportedDtypeError(
-            f"{expected} They are multiples of {step!r}, so count these steps: {times.replaced_by(steps)}."
-        )
-    read = times.replaced_by(f"pd.to_datetime({times.values}, unit='s')")
-    return UnsupportedDtypeError(f"{expected} If they are seconds, make datetimes of them: {read}.")
+    if step is None:
+        line = name.convert("{pd}.to_datetime({}, unit='s')")
+        return UnsupportedDtypeError(f"{expected} If they are seconds, make datetimes of them: {line}.")
+    line = name.convert(f"({{}} / {step!r}).round().astype({integers})")
+    return UnsupportedDtypeError(f"{expected} They are multiples of {step!r}, so count these steps: {line}.")
 
 
-def refuse_durations(times: TimesInCode, found: str, *, is_object: bool = False) -> UnsupportedDtypeError:
-    """Return the error that refuses times since a start, with the call that adds them to one."""
-    durations = f"pd.to_timedelta({times.values})" if is_object else times.values
-    added = times.replaced_by(f"pd.Timestamp('2000-01-01') + {durations}")
+def refuse_durations(name: NamedColumn, found: str, *, are_objects: bool = False) -> UnsupportedDtypeError:
+    """Return the error that refuses times since a start, with the code that adds them to one."""
+    line = name.convert(f"{'{pd}.to_timedelta({})' if are_objects else '{}'} + pd.Timestamp('2000-01-01')")
     return UnsupportedDtypeError(
-        f"The times in {times.name!r} are durations ({found}), which have no date. Add them to their start, or to any: "
-        f"{added}."
+        f"The times in {name!r} are durations ({found}), which have no date. Add them to their start, or to any date: "
+        f"{line}."
     )
 
 

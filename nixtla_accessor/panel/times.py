@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Hashable
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Literal
@@ -12,20 +11,23 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pandas.tseries.api import guess_datetime_format
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, Ticks, most_frequent
+from nixtla_accessor.panel.date_formats import fitting_formats
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.numeric_times import find_date_layout, refuse_dates, refuse_durations, refuse_floats
-from nixtla_accessor.panel.spelling import TimesInCode, times_in_code
 
 MISSING_TICK = np.iinfo(np.int64).min  # what pandas stores for NaT
 SECONDS_PER_DAY = 86_400
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 ROWS_TO_FIND_USUAL_TIME = 10_000
 
-_IN_ONE_ZONE = "{}.tz_convert('Europe/Berlin')"
+# how columns that are not times become times
+AS_INTEGERS = "{}.astype('int64')"
+IN_ONE_ZONE = "{pd}.to_datetime({}, utc=True).dt.tz_convert('Europe/Berlin')"
+
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:(?P<dash>-?)(?P<month>\d{2})(?:-?(?P<day>\d{2}))?)?"
     r"(?:(?P<separator>[T ])(?P<hour>\d{2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:\.(?P<fraction>\d{1,9}))?)?)?"
@@ -75,8 +77,6 @@ class TimeForm:
         The layout of strings.
     declared : pandas offset, optional
         The frequency that the times say themselves: that of a DatetimeIndex or of periods. It need not be true.
-    code : TimesInCode, optional
-        How the calls in messages spell the times.
     """
 
     kind: Literal["integer", "stamp", "date", "text", "period"]
@@ -85,7 +85,6 @@ class TimeForm:
     zone: tzinfo | None = None
     text: TextForm | None = None
     declared: Any = field(default=None, compare=False)
-    code: TimesInCode = field(default=TimesInCode("ds"), compare=False)
 
     @property
     def is_integer(self) -> bool:
@@ -96,6 +95,12 @@ class TimeForm:
     def ticks_per_day(self) -> int:
         """The ticks in a day."""
         return SECONDS_PER_DAY * TICKS_PER_SECOND[self.unit]
+
+    @property
+    def datetimes(self) -> str:
+        """The expression that makes a column have the methods of datetimes, for `NamedColumn.convert`."""
+        is_datetime = self.kind == "stamp" and self.dtype != np.dtype(object)
+        return "{}" if is_datetime else "{pd}.to_datetime({})"
 
     @property
     def last_tick(self) -> int:
@@ -170,7 +175,7 @@ def as_column(values: pd.Index[Any]) -> pd.Series[Any]:
     return pd.Series(values.array, dtype=values.dtype)
 
 
-def read_times(values: Column, name: Hashable, index: pd.Index[Any] | None = None) -> tuple[Ticks, TimeForm]:
+def read_times(values: Column, name: NamedColumn, index: pd.Index[Any] | None = None) -> tuple[Ticks, TimeForm]:
     """Read a column of times.
 
     Parameters
@@ -178,7 +183,7 @@ def read_times(values: Column, name: Hashable, index: pd.Index[Any] | None = Non
     values : Series or Index of length n
         datetime64 of any unit, with or without a zone; dates; periods; ISO 8601 strings; integers. NumPy, nullable,
         Arrow and categorical storage alike.
-    name : hashable
+    name : NamedColumn
         The column's name, for messages.
     index : Index, optional
         The index of the frame, which may know the frequency of the times in it.
@@ -196,10 +201,9 @@ def read_times(values: Column, name: Hashable, index: pd.Index[Any] | None = Non
         The values are not times, strings that are not ISO 8601 or have more than one UTC offset, or integers that are
         dates.
     """
-    code = times_in_code(values, name, index)
-    ticks, form = _read(values, code)
+    ticks, form = _read(values, name)
     declared = form.dtype.freq if form.kind == "period" else _declared_by_index(values, index)
-    return ticks, replace(form, declared=declared, code=code)
+    return ticks, form if declared is None else replace(form, declared=declared)
 
 
 def _declared_by_index(values: Column, index: pd.Index[Any] | None) -> Any:  # noqa: ANN401 - an offset, or None
@@ -213,50 +217,49 @@ def _declared_by_index(values: Column, index: pd.Index[Any] | None) -> Any:  # n
     return of_datetimes[0] if len(of_datetimes) == 1 else None
 
 
-def _read(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
+def _read(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     """Read times of any dtype."""
     dtype: Any = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return _read(values.astype(dtype.categories.dtype), code)
+        return _read(values.astype(dtype.categories.dtype), name)
     if isinstance(dtype, pd.PeriodDtype):
         return _read_periods(pd.PeriodIndex(values))
-    if pd.api.types.is_integer_dtype(dtype):
-        return _read_integers(values, code)
-    if pd.api.types.is_float_dtype(dtype):
-        raise refuse_floats(values, code, str(dtype))
-    if dtype.kind == "m":
-        raise refuse_durations(code, str(dtype))
     if isinstance(dtype, pd.ArrowDtype):
-        return _read_arrow(values, code)
+        return _read_arrow(values, name)
+    if pd.api.types.is_integer_dtype(dtype):
+        return _read_integers(values, name)
+    if pd.api.types.is_float_dtype(dtype):
+        raise refuse_floats(values, name, str(dtype))
     if isinstance(dtype, pd.StringDtype):
-        return _read_texts(values, code)
+        return _read_texts(values, name)
+    if dtype.kind == "m":
+        raise refuse_durations(name, str(dtype))
     if dtype.kind == "M":
         stamps = pd.DatetimeIndex(values)
         return np.asarray(stamps.asi8), TimeForm("stamp", dtype, unit=stamps.unit, zone=stamps.tz)
     if dtype.kind == "O":
-        return _read_objects(values, code)
-    raise _not_times(code, str(dtype))
+        return _read_objects(values, name)
+    raise _not_times(name, str(dtype))
 
 
-def _not_times(code: TimesInCode, found: str) -> UnsupportedDtypeError:
+def _not_times(name: NamedColumn, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
-        f"The times in {code.name!r} must be datetimes, dates, periods, ISO 8601 strings or integers; found {found}. "
-        "Convert them to one of these, or name the column that holds the times: time_col."
+        f"The times in {name!r} must be datetimes, dates, periods, ISO 8601 strings or integers; found {found}. "
+        "Convert them to one of these."
     )
 
 
-def _read_integers(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
+def _read_integers(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype) and values.max() > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
-            f"The times in {code.name!r} must fit into int64; the largest is {int(values.max())}. Count from a later "
-            "origin."
+            f"The times in {name!r} must fit into int64; the largest is {int(values.max())}. Count from a later origin."
         )
     if isinstance(values.dtype, np.dtype):
         ticks = np.asarray(values.to_numpy(), dtype=np.int64)
-        refuse_dates(ticks, code)
+        refuse_dates(ticks, name)
     else:
         ticks = np.asarray(values.to_numpy(dtype=np.int64, na_value=MISSING_TICK))
-        refuse_dates(ticks[ticks != MISSING_TICK], code)
+        refuse_dates(ticks[ticks != MISSING_TICK], name)
     return ticks, TimeForm("integer", values.dtype)
 
 
@@ -276,15 +279,21 @@ def _periods(ordinals: Integers, freq: Any) -> pd.PeriodIndex:  # noqa: ANN401 -
     return periods
 
 
-def _read_arrow(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
+def _read_arrow(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     array = pa.array(values, from_pandas=True)
     kind = array.type
+    if pa.types.is_integer(kind):
+        return _read_integers(values, name)
+    if pa.types.is_floating(kind):
+        raise refuse_floats(values, name, str(values.dtype))
+    if pa.types.is_duration(kind):
+        raise refuse_durations(name, str(values.dtype))
     if pa.types.is_dictionary(kind):
-        return _read(values.astype(pd.ArrowDtype(kind.value_type)), code)
+        return _read(values.astype(pd.ArrowDtype(kind.value_type)), name)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _read_texts(values, code)
+        return _read_texts(values, name)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
-        raise _not_times(code, str(values.dtype))
+        raise _not_times(name, str(values.dtype))
     unit, zone = (kind.unit, kind.tz) if pa.types.is_timestamp(kind) else ("s", None)
     ticks = array.cast(pa.timestamp(unit, zone)).cast(pa.int64())
     if ticks.null_count:
@@ -293,20 +302,20 @@ def _read_arrow(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
     return np.asarray(ticks.to_numpy()), TimeForm("stamp", values.dtype, unit=unit, zone=known_zone)
 
 
-def _read_objects(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
+def _read_objects(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     found = pd.api.types.infer_dtype(values, skipna=True)
     if found == "string":
-        return _read_texts(values, code)
+        return _read_texts(values, name)
     if found == "period":
         return _read_periods(pd.PeriodIndex(values))
     if found == "integer":
-        return _read_integers(values.astype("Int64"), code)
+        return _read_integers(values.astype("Int64"), name)
     if found in {"floating", "mixed-integer-float"}:
-        raise refuse_floats(values.astype("float64"), code, f"an object column of {found} values")
+        raise refuse_floats(values.astype("float64"), name, f"an object column of {found} values")
     if found in {"timedelta", "timedelta64"}:
-        raise refuse_durations(code, f"an object column of {found} values", is_object=True)
+        raise refuse_durations(name, f"an object column of {found} values", are_objects=True)
     if found not in {"date", "datetime", "datetime64"}:
-        raise _not_times(code, f"an object column of {found} values")
+        raise _not_times(name, f"an object column of {found} values")
     if found == "date":
         dates = values.to_numpy(dtype=object, copy=True)
         dates[np.asarray(values.isna())] = None
@@ -316,13 +325,13 @@ def _read_objects(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
         stamps = pd.DatetimeIndex(pd.to_datetime(values))
     except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(
-            f"The times in {code.name!r} must be in one time zone; pandas says: {error}. Convert them: "
-            f"{code.replaced_by(_IN_ONE_ZONE.format(code.parsed(', utc=True')))}."
+            f"The times in {name!r} must be in one time zone; pandas says: {error}. Convert them: "
+            f"{name.convert(IN_ONE_ZONE)}."
         ) from error
     return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
 
 
-def _read_texts(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
+def _read_texts(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     """Read ISO 8601 strings, each distinct one once."""
     places, labels = pd.factorize(values)
     texts = [str(label) for label in labels]
@@ -330,17 +339,18 @@ def _read_texts(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
     suffixes = sorted({match["suffix"] or "" for match in matches.values() if match})
     if len(suffixes) > 1:
         raise UnsupportedDtypeError(
-            f"The times in {code.name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:SHOWN]))}"
+            f"The times in {name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:SHOWN]))}"
             f"{and_more(len(suffixes))}). Convert them to one zone: "
-            f"{code.replaced_by(_IN_ONE_ZONE.format(code.parsed(', utc=True')))}."
+            f"{name.convert(IN_ONE_ZONE)}."
         )
     readable = [text if matches[text] else None for text in texts]
     stamps = pd.DatetimeIndex(pd.to_datetime(pd.Index(readable, dtype=object), format="ISO8601", errors="coerce"))
     unreadable = [text for text, is_missing in zip(texts, stamps.isna(), strict=True) if is_missing]
     if unreadable:
         raise UnsupportedDtypeError(
-            f"The times in {code.name!r} must be ISO 8601; found {', '.join(map(repr, unreadable[:SHOWN]))} "
-            f"({len(unreadable)} different ones in all). {_how_to_parse(texts, code)}"
+            f"The times in {name!r} are text that is not ISO 8601: {', '.join(map(repr, unreadable[:SHOWN]))} "
+            f"({len(unreadable)} different ones in all). Parse them first"
+            f"{_how_to_parse(texts, name)}."
         )
     longest = matches[max(texts, key=len)] if texts else None
     form = _text_form(longest) if longest else TextForm("D")
@@ -348,25 +358,14 @@ def _read_texts(values: Column, code: TimesInCode) -> tuple[Ticks, TimeForm]:
     return ticks, TimeForm("text", values.dtype, unit=stamps.unit, zone=stamps.tz, text=form)
 
 
-def _how_to_parse(texts: list[str], code: TimesInCode) -> str:
-    """Return how strings that are not ISO 8601 become times, with the formats that fit all of them."""
+def _how_to_parse(texts: Sequence[str], name: NamedColumn) -> str:
+    """Return the line for each format that fits all texts, as the end of a sentence; empty where none fits."""
     if all(text.isdecimal() and len(text) < 19 for text in texts):
         layout = find_date_layout(np.array(texts, dtype=np.int64))
         if layout is not None:
-            return f"They look like dates, {layout.name}: {code.replaced_by(layout.call.format(text=code.values))}."
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # where the first string has its day first, which another may contradict
-        formats = {guess_datetime_format(text, dayfirst=first) for text in texts[:SHOWN] for first in (False, True)}
-    fitting = [
-        one
-        for one in sorted(filter(None, formats), reverse=True)  # %m before %d
-        if pd.to_datetime(pd.Index(texts, dtype=object), format=one, errors="coerce").notna().all()
-    ]
-    if not fitting:
-        return "Parse them first, with pd.to_datetime and the format= that they are written in."
-    calls = [code.replaced_by(f"pd.to_datetime({code.values}, format={one!r})") for one in fitting]
-    which = "Look whether the month or the day comes first, and parse" if len(calls) > 1 else "Parse"
-    return f"{which} them first: {', or '.join(calls)}."
+            return f", for they look like dates, {layout.name}: {name.convert(layout.in_code(AS_INTEGERS))}"
+    lines = [name.convert(f"{{pd}}.to_datetime({{}}, format={found!r})") for found in fitting_formats(texts)]
+    return f": {', or '.join(lines)}" if lines else ""
 
 
 def _text_form(match: re.Match[str]) -> TextForm:

@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.forecasting import forecast
-from nixtla_accessor.local.network.model import LEVELS, load_weights, pretrained_weights
 from nixtla_accessor.local.network.tuning import tune
+from nixtla_accessor.local.network.weights import load_weights, pretrained_weights
 from nixtla_accessor.seasons import Season, season_of
 
 Series = list[NDArray[np.float64]]
@@ -27,7 +28,7 @@ Series = list[NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panel:
-    """The series of a group, and what came after them."""
+    """The series of a group: history to train on, and the values that follow."""
 
     name: str
     season: Season
@@ -36,7 +37,7 @@ class Panel:
 
 
 def read_panels(path: Path, seasons: dict[str, Season]) -> list[Panel]:
-    """One panel for each group of the file."""
+    """Read one panel for each group of the file."""
     frame = pd.read_parquet(path).sort_values(["unique_id", "step"])
     panels = []
     for name, group in frame.groupby("group", sort=False):
@@ -49,19 +50,19 @@ def read_panels(path: Path, seasons: dict[str, Season]) -> list[Panel]:
 
 
 def seasonal_naive(panel: Panel, horizon: int) -> NDArray[np.float64]:
-    """The last season again, without intervals. (series, horizon, levels)"""
+    """Repeat the last season, without intervals; (series, horizon, levels)."""
     m = panel.season.length
     rows = [np.resize(values[-m:], horizon) for values in panel.train]
-    return np.repeat(np.stack(rows)[:, :, None], len(LEVELS), axis=2)
+    return np.repeat(np.stack(rows)[:, :, None], NETWORK.n_levels, axis=2)
 
 
 def scores(panel: Panel, quantiles: NDArray[np.floating]) -> tuple[float, float, float]:
-    """Mean MASE of the median, and the coverage of the 80% and the 95% interval."""
+    """Compute the mean MASE of the median, and the coverage of the 80% and the 95% interval."""
     mase, inside_80, inside_95 = [], [], []
     for train, test, row in zip(panel.train, panel.test, quantiles, strict=True):
         lag = panel.season.length if len(train) > panel.season.length else 1
         scale = np.abs(train[lag:] - train[:-lag]).mean()
-        level = {name: row[: len(test), i] for i, name in enumerate(LEVELS)}
+        level = {name: row[: len(test), i] for i, name in enumerate(NETWORK.quantile_levels)}
         if scale > 0:
             mase.append(np.abs(test - level[0.5]).mean() / scale)
         inside_80.append(((test >= level[0.1]) & (test <= level[0.9])).mean())
@@ -70,13 +71,13 @@ def scores(panel: Panel, quantiles: NDArray[np.floating]) -> tuple[float, float,
 
 
 def print_row(
-    panel: Panel, what: str, quantiles: NDArray[np.floating], began: float, share: float | None = None
+    panel: Panel, what: str, quantiles: NDArray[np.floating], began: float, alpha: float | None = None
 ) -> None:
-    """Print the scores of one answer, and the seconds since it began."""
+    """Print the scores of one forecast, and the seconds since it began."""
     mase, inside_80, inside_95 = scores(panel, quantiles)
-    moved = "" if share is None else f"{share:.2f}"
+    shown_alpha = "" if alpha is None else f"{alpha:.2f}"
     seconds = time.perf_counter() - began
-    print(f"{panel.name:12}{what:16}{mase:8.3f}{inside_80:8.1%}{inside_95:8.1%}{moved:>8}{seconds:9.2f}")
+    print(f"{panel.name:12}{what:16}{mase:8.3f}{inside_80:8.1%}{inside_95:8.1%}{shown_alpha:>8}{seconds:9.2f}")
 
 
 def main() -> None:
@@ -84,14 +85,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("path", type=Path)
     parser.add_argument("--freq", action="append", required=True, metavar="GROUP=FREQ")
-    parser.add_argument("--weights", type=Path, help="a safetensors file; else those of the package")
-    parser.add_argument("--tune", action="append", metavar="STEPSxDEPTH", help="else 10x1 and 50x5")
+    parser.add_argument("--weights", type=Path, help="a safetensors file; the default is those of the package")
+    parser.add_argument(
+        "--tune",
+        action="append",
+        metavar="STEPSxDEPTH",
+        help="may be given several times; the default is 10x1 and 50x5",
+    )
     parser.add_argument("--loss", default="default")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     weights = load_weights(arguments.weights) if arguments.weights else pretrained_weights()
     seasons = {group: season_of(freq) for group, freq in (each.split("=") for each in arguments.freq)}
-    print(f"{'':28}{'MASE':>8}{'80%':>8}{'95%':>8}{'share':>8}{'seconds':>9}")
+    print(f"{'':28}{'MASE':>8}{'80%':>8}{'95%':>8}{'alpha':>8}{'seconds':>9}")
     for panel in read_panels(arguments.path, seasons):
         horizon = max(len(values) for values in panel.test)
         began = time.perf_counter()
@@ -110,8 +116,8 @@ def main() -> None:
                 loss=arguments.loss,
                 seed=arguments.seed,
             )
-            answer = forecast(tuned.weights, panel.train, panel.season, horizon)
-            print_row(panel, f"{steps} steps d{depth}", answer, began, tuned.share)
+            quantiles = forecast(tuned.weights, panel.train, panel.season, horizon)
+            print_row(panel, f"{steps} steps d{depth}", quantiles, began, tuned.alpha)
 
 
 if __name__ == "__main__":

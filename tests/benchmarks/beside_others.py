@@ -1,23 +1,23 @@
 """The local engine beside other libraries: error, coverage and time on the same panels, in one table.
 
-statsforecast needs pandas below 3, so the whole runs in an environment of its own::
+statsforecast needs pandas below 3, so run this in an environment of its own::
 
     python -m venv beside
     beside/bin/pip install "pandas<3" statsforecast mlforecast lightgbm -e ".[local]"
     OPENBLAS_NUM_THREADS=1 beside/bin/python tests/benchmarks/beside_others.py
 
-Measured are the panels of ``development.py``, and those of any Parquet file in the format of ``accuracy.py``::
+It measures the panels of ``development.py``, and those of any Parquet file in the format of ``accuracy.py``::
 
     … beside_others.py --panels m1.parquet --freq yearly=YE --freq quarterly=QE --freq monthly=ME
 
 MASE is the mean over a panel's series, scaled by the in-sample error of the seasonal naive forecast; 80% and 95% are
-the shares of the held-out values inside the intervals, where a model answers any (LightGBM with mlforecast has none
-for series as short as these: its conformal ones want many windows of each). Time is that of one processor core, for
-training and forecasting together, after each library has been warmed up on a small panel. Of a set that is cut at
+the coverage of the intervals on the test values, for models that have intervals (LightGBM with mlforecast has none for
+series as short as these: its conformal ones need many windows of each). Time is that of one processor core, for
+training and forecasting together, after each library has been warmed up on a small panel. For a set that is cut at
 several points, these are the means over the cuts.
 
-``--scores FILE`` keeps the scores in a CSV file, and takes those of models that are not asked for from there; so
-``--scores scores.csv --models zero-shot`` measures new weights beside others that were measured before.
+``--scores FILE`` saves the scores in a CSV file, and reads the scores of all other models from there; so
+``--scores scores.csv --models zero-shot`` measures new weights beside models that were measured before.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ from numpy.typing import NDArray
 from statsforecast import StatsForecast
 from statsforecast.models import AutoETS, DynamicOptimizedTheta, SeasonalNaive
 
+from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.forecasting import forecast
-from nixtla_accessor.local.network.model import LEVELS, Weights, load_weights, pretrained_weights
 from nixtla_accessor.local.network.tuning import tune
+from nixtla_accessor.local.network.weights import Weights, load_weights, pretrained_weights
 
 Quantiles = NDArray[np.floating]
 Model = Callable[[Panel, int], Quantiles]
@@ -52,31 +53,31 @@ SHOWN = {"MASE": "{:.3f}", "80%": "{:.1%}", "95%": "{:.1%}", "seconds": "{:.2f}"
 
 
 def ours(weights: Weights, steps: int = 0, depth: int = 1) -> Model:
-    """Return the engine's network, tuned on the panel where steps are above 0."""
+    """Return the engine's network, tuned on the panel if steps are above 0."""
 
-    def answer(panel: Panel, horizon: int) -> Quantiles:
+    def forecast_panel(panel: Panel, horizon: int) -> Quantiles:
         tuned = weights
         if steps:
             tuning = {"steps": steps, "depth": depth, "loss": "default", "seed": 0}
             tuned = tune(weights, panel.train, panel.season, **tuning).weights
         return forecast(tuned, panel.train, panel.season, horizon)
 
-    return answer
+    return forecast_panel
 
 
 def of_statsforecast(kind: type) -> Model:
-    """Return a model that is fitted to each series for itself."""
+    """Return a model that is fitted to each series on its own."""
 
-    def answer(panel: Panel, horizon: int) -> Quantiles:
+    def forecast_panel(panel: Panel, horizon: int) -> Quantiles:
         model = kind(season_length=panel.season.length, alias="model")
         engine = StatsForecast([model], freq=1, n_jobs=1, fallback_model=SeasonalNaive(panel.season.length))
         return _quantiles(engine.forecast(df=_long(panel), h=horizon, level=[80, 95]), len(panel.train))
 
-    return answer
+    return forecast_panel
 
 
 def lightgbm(panel: Panel, horizon: int) -> Quantiles:
-    """Boosted trees over the panel, on seasonal differences, scaled; recursive."""
+    """Forecast with boosted trees over the panel, on seasonal differences, scaled; recursive."""
     season = panel.season.length
     engine = MLForecast(
         {"model": LGBMRegressor(objective="mae", verbosity=-1, n_jobs=1, random_state=0)},
@@ -90,7 +91,7 @@ def lightgbm(panel: Panel, horizon: int) -> Quantiles:
 
 
 def _long(panel: Panel) -> pd.DataFrame:
-    """Lay a panel out as these libraries take it, with steps for stamps."""
+    """Return a panel as a long frame, with integer time."""
     sizes = [len(values) for values in panel.train]
     return pd.DataFrame(
         {
@@ -101,11 +102,11 @@ def _long(panel: Panel) -> pd.DataFrame:
     )
 
 
-def _quantiles(answer: pd.DataFrame, n_series: int) -> Quantiles:
-    """Read quantiles off the libraries' columns; NaN where there are none."""
-    answer = answer.sort_values(["unique_id", "ds"])
-    columns = [f"model{LIBRARY_LEVELS[level]}" if level in LIBRARY_LEVELS else "" for level in LEVELS]
-    return answer.reindex(columns=columns).to_numpy(float).reshape(n_series, -1, len(LEVELS))
+def _quantiles(forecasts: pd.DataFrame, n_series: int) -> Quantiles:
+    """Read quantiles from the libraries' columns; NaN for those that they do not have."""
+    forecasts = forecasts.sort_values(["unique_id", "ds"])
+    columns = [f"model{LIBRARY_LEVELS[level]}" if level in LIBRARY_LEVELS else "" for level in NETWORK.quantile_levels]
+    return forecasts.reindex(columns=columns).to_numpy(float).reshape(n_series, -1, NETWORK.n_levels)
 
 
 def models(weights: Weights) -> dict[str, Model]:
@@ -137,15 +138,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--panels", type=Path, help="a Parquet file of panels")
     parser.add_argument("--freq", action="append", default=[], metavar="GROUP=FREQ", help="of each group of the file")
-    parser.add_argument("--weights", type=Path, help="a safetensors file; else those of the package")
-    parser.add_argument("--models", nargs="+", help="names as in the table; else all")
-    parser.add_argument("--scores", type=Path, help="a CSV file that keeps the scores")
+    parser.add_argument("--weights", type=Path, help="a safetensors file; the default is those of the package")
+    parser.add_argument("--models", nargs="+", help="names as in the table; the default is all")
+    parser.add_argument("--scores", type=Path, help="a CSV file of scores")
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore", module="statsforecast|mlforecast|lightgbm|sklearn")
     known = models(load_weights(arguments.weights) if arguments.weights else pretrained_weights())
     chosen = arguments.models or list(known)
     if unknown := set(chosen) - set(known):
-        parser.error(f"there is no model {sorted(unknown)}, only {list(known)}")
+        parser.error(f"expected names among {list(known)}, found {sorted(unknown)}")
     table = pd.DataFrame(columns=[*SHOWN], index=pd.MultiIndex.from_arrays([[], []], names=["panel", "model"]))
     if arguments.scores and arguments.scores.exists():
         table = pd.read_csv(arguments.scores, index_col=["panel", "model"])

@@ -1,7 +1,7 @@
 """Panels that the local engine is developed on: the package's, statsmodels' data sets, synthetic ones, a file's.
 
-Each real set is cut at several points of its past, and each cut is a panel: its last steps are held out, and nothing
-after them is seen. statsmodels has public data sets, of which those are taken that are series in time.
+Each real set is cut at several points of its past, and each cut is a panel: its last steps are the test set, and
+nothing after them is used. Of the public data sets in statsmodels, these are the time series.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from nixtla_accessor.datasets import load_unemployment, load_weather
 from nixtla_accessor.seasons import season_of
 
 Series = Sequence[NDArray[np.float64]]
-SHORTEST = 8  # steps before what is held out, and no fewer than what is held out
+MIN_TRAIN = 8  # steps before the test set, and at least as many as it has
 
 
 def development_panels(path: Path | None = None, frequencies: dict[str, str] | None = None) -> Iterator[Panel]:
-    """Yield all panels; those of one set and of several cuts have one name."""
+    """Yield all panels; the cuts of one set have the same name."""
     yield from _cuts("unemployment", "MS", _by_id(load_unemployment()), 12, (0, 12, 24, 36, 60))
     yield from _cuts("weather", "D", _by_id(load_weather()), 28, (0, 30, 90, 180, 250))
     yield from _cuts(
@@ -67,10 +67,10 @@ def development_panels(path: Path | None = None, frequencies: dict[str, str] | N
 
 
 def _cuts(name: str, freq: str, series: Series, horizon: int, cuts: Sequence[int]) -> Iterator[Panel]:
-    """Hold out the last steps of what is left of each series before each cut."""
+    """Split what is left of each series before each cut into training and test set."""
     for cut in cuts:
         left = [values[: len(values) - cut] for values in series]
-        left = [values for values in left if len(values) >= horizon + max(SHORTEST, horizon)]
+        left = [values for values in left if len(values) >= horizon + max(MIN_TRAIN, horizon)]
         if left:
             train, test = [values[:-horizon] for values in left], [values[-horizon:] for values in left]
             yield Panel(name, season_of(freq), train, test)
@@ -96,18 +96,20 @@ def _grunfeld() -> Series:
 
 
 def daily(name: str, n_series: int, length: int, horizon: int) -> Panel:
-    """Make a daily panel: a level, a trend, a week's pattern that grows with the level, and a drifting error."""
+    """Make a daily panel: a level, a trend, a weekly pattern that grows with the level, and a drifting error."""
     rng = np.random.default_rng(0)
     days = np.arange(length)
     level = rng.lognormal(4, 1, (n_series, 1))
     pattern = np.exp(0.3 * rng.normal(size=(n_series, 7)))[:, days % 7]
     trend = 1 + rng.normal(0, 0.002, (n_series, 1)) * days
     drift = 1 + np.cumsum(rng.normal(0, 0.01, (n_series, length)), axis=1)
-    return _held_out(name, "D", level * pattern * trend * drift * (1 + rng.normal(0, 0.1, (n_series, length))), horizon)
+    return _split_last(
+        name, "D", level * pattern * trend * drift * (1 + rng.normal(0, 0.1, (n_series, length))), horizon
+    )
 
 
 def within_days(name: str, freq: str, steps_a_day: int, length: int, n_series: int = 50) -> Panel:
-    """Make smooth days, weekends of lower use, and persistent errors, all in proportion to the level."""
+    """Make smooth daily patterns, weekends of lower use, and persistent errors, all in proportion to the level."""
     rng = np.random.default_rng(1)
     steps = np.arange(length)
     day = steps / steps_a_day + rng.random((n_series, 1))
@@ -117,27 +119,27 @@ def within_days(name: str, freq: str, steps_a_day: int, length: int, n_series: i
     error = 0.08 * rng.normal(size=(n_series, length))
     for step in range(1, length):
         error[:, step] += 0.8 * error[:, step - 1]
-    return _held_out(name, freq, 100 * use * np.exp(profile + error), 48)
+    return _split_last(name, freq, 100 * use * np.exp(profile + error), 48)
 
 
 def counts(name: str, n_series: int = 200, length: int = 200) -> Panel:
-    """Make small daily counts with a week's pattern."""
+    """Make small daily counts with a weekly pattern."""
     rng = np.random.default_rng(3)
     rate = 3 * np.exp(0.5 * rng.normal(size=(n_series, 1)) + 0.4 * rng.normal(size=(n_series, 7)))
-    return _held_out(name, "D", rng.poisson(rate[:, np.arange(length) % 7]).astype(float), 14)
+    return _split_last(name, "D", rng.poisson(rate[:, np.arange(length) % 7]).astype(float), 14)
 
 
 def walks(name: str, n_series: int = 300, length: int = 120) -> Panel:
-    """Make monthly walks of autocorrelated steps with a year's pattern."""
+    """Make monthly walks of autocorrelated steps with a yearly pattern."""
     rng = np.random.default_rng(4)
     steps = rng.normal(size=(n_series, length))
     persistence = rng.uniform(-0.4, 0.8, n_series)
     for month in range(1, length):
         steps[:, month] += persistence * steps[:, month - 1]
     pattern = 3 * rng.normal(size=(n_series, 12))[:, np.arange(length) % 12]
-    return _held_out(name, "MS", 200 + steps.cumsum(1) + pattern, 18)
+    return _split_last(name, "MS", 200 + steps.cumsum(1) + pattern, 18)
 
 
-def _held_out(name: str, freq: str, values: NDArray[np.float64], horizon: int) -> Panel:
-    """Cut the last steps off each row."""
+def _split_last(name: str, freq: str, values: NDArray[np.float64], horizon: int) -> Panel:
+    """Split each row into training set and the last steps, the test set."""
     return Panel(name, season_of(freq), [*values[:, :-horizon]], [*values[:, -horizon:]])

@@ -1,1 +1,1 @@
-"""The network in the box: numpy only."""
+"""The pretrained network and its fine-tuning, in numpy."""

@@ -1,4 +1,4 @@
-"""The simple forecasts that the network mixes, all made at once from a batch of histories."""
+"""The baselines: simple forecasts that the network mixes, computed at once for a batch of histories."""
 
 from __future__ import annotations
 
@@ -6,176 +6,240 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.network.history import (
-    HORIZON,
-    PERIOD_MEANS,
-    SEASON_LAGS,
-    SECOND_SEASON_LAGS,
-    Floats,
-    Mask,
-    Past,
-    mean_of_seen,
-    row_mean,
-)
-from nixtla_accessor.local.network.smoothing import smooth
+from nixtla_accessor.local.arrays import Floats, Mask
+from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.history import History, mean_of_seen, row_mean
+from nixtla_accessor.local.network.smoothing import WeightedMeans, smooth
 
-N_BASES = 31
-SMOOTHED_POINTS = 256  # exponential smoothing of a given rate goes back so far
+BASELINES = (
+    "naive",
+    "seasonal_naive",
+    "seasonal_mean",
+    "seasonal_naive_with_drift",
+    "season_at_level",
+    "recent_trend",
+    "long_trend",
+    "damped_recent_trend",
+    "exponential_growth",
+    "damped_exponential_growth",
+    "second_seasonal_naive",
+    "second_seasonal_mean",
+    "second_season_at_level",
+    "slow_smoothing",
+    "medium_smoothing",
+    "fast_smoothing",
+    "profile_at_latest_mean",
+    "profile_at_long_mean",
+    "damped_holt",
+    "theta",
+    "multiplicative_smoothing",
+    "multiplicative_damped_holt",
+    "second_season_mean_at_level",
+    "fitted_level",
+    "fitted_trend",
+    "fitted_additive",
+    "fitted_theta",
+    "fitted_multiplicative",
+    "fitted_multiplicative_theta",
+    "fitted_nonseasonal",
+    "fitted_nonseasonal_level",
+)
+"""Names of the baselines, in the order that the network's weights expect."""
+PARAMETERS = (
+    "last_growth",
+    "recent_growth",
+    "long_growth",
+    "log_growth",
+    "slow_level",
+    "medium_level",
+    "fast_level",
+    "slow_drift",
+    "drift",
+    "trend_per_season",
+    "trend_over_history",
+    "change_autocorrelation",
+    "change_size",
+    "season_size",
+    "recent_season_size",
+    "multiplicative",
+    "additive_fit_error",
+    "multiplicative_fit_error",
+    "nonseasonal_fit_error",
+    "additive_fit_alpha",
+    "multiplicative_fit_alpha",
+    "nonseasonal_fit_alpha",
+    "additive_fit_trend_weight",
+    "multiplicative_fit_trend_weight",
+    "nonseasonal_fit_trend_weight",
+)
+"""Names of the parameters of the baselines that the network sees, in the order that its weights expect."""
+N_BASELINES = len(BASELINES)
+
+# The shipped weights were trained with baselines of these rates, and of those further down.
+SMOOTHED_POINTS = 256  # how far back exponential smoothing with a fixed rate goes
 SEASONAL_DAMPING = 0.85  # of growth, per season
 STEP_DAMPING = 0.9  # of a drift, per step
-LIMIT = 60.0  # in z
 
-_AHEAD = np.arange(1, HORIZON + 1, dtype=np.float32)[None]
+_AHEAD = np.arange(1, NETWORK.horizon + 1, dtype=np.float32)[None]
 _DAMPED_STEPS = np.cumsum(np.float32(STEP_DAMPING) ** _AHEAD, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SimpleForecasts:
-    """Simple forecasts in z.
+class BaselineForecasts:
+    """The baselines of a batch of histories, in z.
 
     Attributes
     ----------
-    stacked : ndarray of float32, shape (windows, HORIZON, N_BASES)
-    parameters : list of ndarray, each of shape (windows, 1)
-        What the forecasts were made of: growth, levels, drifts, sizes.
-    second_seasonal, theta : ndarray, shape (windows, HORIZON)
-        Two of them that the network also sees as inputs.
+    by_name : dict of str to ndarray of shape (windows, horizon)
+        The forecasts, by the names in BASELINES.
+    stacked : ndarray of float32, shape (windows, horizon, N_BASELINES)
+        The same, in the order of BASELINES.
+    parameters : dict of str to ndarray of shape (windows, 1)
+        Growth, levels, drifts and sizes that the forecasts are made of, squashed, by the names in PARAMETERS.
     """
 
+    by_name: dict[str, Floats]
     stacked: Floats
-    parameters: list[Floats]
-    second_seasonal: Floats
-    theta: Floats
+    parameters: dict[str, Floats]
 
 
-def simple_forecasts(past: Past) -> SimpleForecasts:
-    """Make the simple forecasts of a batch of histories."""
-    repeated = _repeated(past)
-    growth = _growth(past)
-    smoothed = _smoothed(past)
-    fitted = _fitted(past, smoothed)
-    mean = row_mean(past.z, past.seen)
-    m = past.season.length
-    seasons_ahead = _AHEAD / m + np.float32(0.5 - 0.5 / m)  # from the centre of the last period
-    damped_seasons = (1 - SEASONAL_DAMPING**seasons_ahead) / np.float32(-np.log(SEASONAL_DAMPING))
-    latest_mean = past.period_means[:, :1]
-    long_mean = np.where(past.n_periods > 0, mean_of_seen(past.period_means, past.period_seen)[:, None], mean)
+def forecast_baselines(history: History) -> BaselineForecasts:
+    """Compute all baselines of a batch of histories."""
+    naive = _naive(history)
+    growth = _growth(history)
+    fixed = _fixed_smoothing(history)
+    fitted = _fitted_smoothing(history, fixed)
+    by_name = {
+        **_naive_forecasts(naive),
+        **_growth_forecasts(history, naive, growth),
+        **_fixed_smoothing_forecasts(history, fixed),
+        **fitted.forecasts,
+    }
+    parameters = {**_growth_parameters(growth), **_fixed_smoothing_parameters(history, fixed), **fitted.parameters}
+    stacked = np.stack([by_name[name] for name in BASELINES], 2).astype(np.float32)
+    return BaselineForecasts(by_name, stacked, parameters)
 
-    def grown(seasons: Floats) -> Floats:
-        factor = np.exp(np.clip(growth.logarithmic * seasons, -1.5, 1.5))
-        return np.clip((repeated.relative + past.offset) * factor - past.offset, -LIMIT, LIMIT)
 
-    forecasts = [
-        repeated.last,
-        repeated.seasonal,
-        repeated.seasonal_mean,
-        repeated.seasonal + growth.last * np.ceil(_AHEAD / m),
-        repeated.relative,
-        repeated.relative + growth.recent * seasons_ahead,
-        repeated.relative + growth.long * seasons_ahead,
-        repeated.relative + growth.recent * damped_seasons,
-        grown(seasons_ahead),
-        grown(damped_seasons),
-        repeated.second_seasonal,
-        repeated.second_seasonal_mean,
-        repeated.second_seasonal_relative,
-        smoothed.slow + smoothed.seasonal,
-        smoothed.medium + smoothed.seasonal,
-        smoothed.recent_fast + smoothed.recent_seasonal,
-        smoothed.seasonal + latest_mean,
-        long_mean + smoothed.seasonal,
-        smoothed.holt,
-        smoothed.theta,
-        np.clip(smoothed.proportional, -LIMIT, LIMIT),
-        np.clip(smoothed.proportional_holt, -LIMIT, LIMIT),
-        repeated.second_seasonal_mean_relative,
-        *(np.clip(each, -LIMIT, LIMIT) for each in fitted.forecasts),
-    ]
-    parameters = [*growth.parameters(), *smoothed.parameters(past), *fitted.parameters]
-    stacked = np.stack(forecasts, 2).astype(np.float32)
-    return SimpleForecasts(stacked, parameters, repeated.second_seasonal_relative, smoothed.theta)
+def _clip(forecast: Floats) -> Floats:
+    """Clip what can grow beyond all measure."""
+    return np.clip(forecast, -NETWORK.z_limit, NETWORK.z_limit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Repeated:
-    """Values of the past once more, as they are or moved to today's level (relative). (windows, HORIZON)."""
+class _Naive:
+    """Values of the history repeated as they are, or moved to today's level; each (windows, horizon)."""
 
     last: Floats
     seasonal: Floats
     seasonal_mean: Floats
-    relative: Floats
+    at_level: Floats
     second_seasonal: Floats
     second_seasonal_mean: Floats
-    second_seasonal_relative: Floats
-    second_seasonal_mean_relative: Floats
+    second_at_level: Floats
+    second_mean_at_level: Floats
 
 
-def _repeated(past: Past) -> _Repeated:
-    """Repeat the past; where it is too short, what a shorter past allows."""
-    lags, lags_seen = past.lags, past.lags_seen
-    last = np.broadcast_to(past.z[:, -1:], (len(past.z), HORIZON))
+def _naive(history: History) -> _Naive:
+    """Repeat the history; where it is too short, what a shorter one allows."""
+    lags, lags_seen = history.lags, history.lags_seen
+    last = np.broadcast_to(history.z[:, -1:], (len(history.z), NETWORK.horizon))
     seasonal = np.where(lags_seen[:, 0], lags[:, 0], last)
     seasonal_mean = np.where(lags_seen.any(1), mean_of_seen(lags, lags_seen), last)
-    level_seen = lags_seen & past.period_seen[:, :SEASON_LAGS, None]
-    relative_mean = mean_of_seen(lags - past.period_means[:, :SEASON_LAGS, None], level_seen)
-    today = past.period_means[:, :1]
-    relative_mean += today - past.within_season(past.slope(SEASON_LAGS)[0])[:, past.phase]
-    relative = np.where(level_seen.any(1), relative_mean, seasonal)
-    second, second_seen = past.second_lags, past.second_lags_seen
-    season = past.season
-    ages = [season.second * lag for lag in range(1, SECOND_SEASON_LAGS + 1)]
-    both_seen = second_seen & (past.n >= np.array(ages) + season.length)[:, :, None]
-    second_relative = second + today[:, None] - np.stack([past.mean_before(age) for age in ages], 1)
-    return _Repeated(
+    level_seen = lags_seen & history.period_seen[:, : NETWORK.season_lags, None]
+    mean_at_level = mean_of_seen(lags - history.period_means[:, : NETWORK.season_lags, None], level_seen)
+    today = history.period_means[:, :1]
+    mean_at_level += today - history.within_season(history.slope(NETWORK.season_lags)[0])[:, history.phase]
+    at_level = np.where(level_seen.any(1), mean_at_level, seasonal)
+    second, second_seen = history.second_lags, history.second_lags_seen
+    season = history.season
+    ages = [season.second * lag for lag in range(1, NETWORK.second_season_lags + 1)]
+    both_seen = second_seen & (history.n >= np.array(ages) + season.length)[:, :, None]
+    second_at_level = second + today[:, None] - np.stack([history.mean_before(age) for age in ages], 1)
+    return _Naive(
         last=last,
         seasonal=seasonal,
         seasonal_mean=seasonal_mean,
-        relative=relative,
+        at_level=at_level,
         second_seasonal=np.where(second_seen[:, 0], second[:, 0], seasonal_mean),
         second_seasonal_mean=np.where(second_seen.any(1), mean_of_seen(second, second_seen), seasonal_mean),
-        second_seasonal_relative=np.where(both_seen[:, 0], second_relative[:, 0], relative),
-        second_seasonal_mean_relative=np.where(both_seen.any(1), mean_of_seen(second_relative, both_seen), relative),
+        second_at_level=np.where(both_seen[:, 0], second_at_level[:, 0], at_level),
+        second_mean_at_level=np.where(both_seen.any(1), mean_of_seen(second_at_level, both_seen), at_level),
     )
+
+
+def _naive_forecasts(naive: _Naive) -> dict[str, Floats]:
+    return {
+        "naive": naive.last,
+        "seasonal_naive": naive.seasonal,
+        "seasonal_mean": naive.seasonal_mean,
+        "season_at_level": naive.at_level,
+        "second_seasonal_naive": naive.second_seasonal,
+        "second_seasonal_mean": naive.second_seasonal_mean,
+        "second_season_at_level": naive.second_at_level,
+        "second_season_mean_at_level": naive.second_mean_at_level,
+    }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Growth:
-    """Growth per season: over the last, over the recent and over all; and of the logarithm. (windows, 1)."""
+    """Growth per season, over the last, the recent and all seasons, and of the logarithm; each (windows, 1)."""
 
     last: Floats
     recent: Floats
     long: Floats
     logarithmic: Floats
 
-    def parameters(self) -> list[Floats]:
-        """Squash them for the network."""
-        return [
-            np.arcsinh(self.last),
-            np.arcsinh(self.recent),
-            np.arcsinh(self.long),
-            np.clip(self.logarithmic * 4, -2, 2),
-        ]
 
-
-def _growth(past: Past) -> _Growth:
+def _growth(history: History) -> _Growth:
     """Measure growth on the means of whole seasons."""
-    means = past.period_means
-    recent, used = past.slope(5)
-    now, then = means[:, :1] + past.offset, np.take_along_axis(means, used - 1, 1) + past.offset
+    means = history.period_means
+    recent, used = history.slope(5)
+    now, then = means[:, :1] + history.offset, np.take_along_axis(means, used - 1, 1) + history.offset
     positive = (now > 0) & (then > 0) & (used > 1)
     one = np.float32(1)
     logarithmic = np.log(np.where(positive, now, one) / np.where(positive, then, one)) / np.maximum(used - 1, 1)
     return _Growth(
-        last=np.where(past.n_periods > 1, means[:, :1] - means[:, 1:2], np.float32(0)),
+        last=np.where(history.n_periods > 1, means[:, :1] - means[:, 1:2], np.float32(0)),
         recent=recent,
-        long=past.slope(PERIOD_MEANS)[0],
+        long=history.slope(NETWORK.period_means)[0],
         logarithmic=logarithmic.astype(np.float32),
     )
 
 
+def _growth_forecasts(history: History, naive: _Naive, growth: _Growth) -> dict[str, Floats]:
+    m = history.season.length
+    seasons_ahead = _AHEAD / m + np.float32(0.5 - 0.5 / m)  # from the centre of the last period
+    damped_seasons = (1 - SEASONAL_DAMPING**seasons_ahead) / np.float32(-np.log(SEASONAL_DAMPING))
+
+    def grow(seasons: Floats) -> Floats:
+        factor = np.exp(np.clip(growth.logarithmic * seasons, -1.5, 1.5))
+        return _clip((naive.at_level + history.offset) * factor - history.offset)
+
+    return {
+        "seasonal_naive_with_drift": naive.seasonal + growth.last * np.ceil(_AHEAD / m),
+        "recent_trend": naive.at_level + growth.recent * seasons_ahead,
+        "long_trend": naive.at_level + growth.long * seasons_ahead,
+        "damped_recent_trend": naive.at_level + growth.recent * damped_seasons,
+        "exponential_growth": grow(seasons_ahead),
+        "damped_exponential_growth": grow(damped_seasons),
+    }
+
+
+def _growth_parameters(growth: _Growth) -> dict[str, Floats]:
+    return {
+        "last_growth": np.arcsinh(growth.last),
+        "recent_growth": np.arcsinh(growth.recent),
+        "long_growth": np.arcsinh(growth.long),
+        "log_growth": np.clip(growth.logarithmic * 4, -2, 2),
+    }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Smoothed:
-    """Exponential smoothing, at given rates, of the series less its season: levels, trends, profiles, forecasts."""
+class _FixedSmoothing:
+    """Exponential smoothing with fixed rates, of the seasonally adjusted series: levels, trends, profiles, forecasts.
+
+    Names with `recent` are of a series adjusted by its latest seasons only.
+    """
 
     slow: Floats
     medium: Floats
@@ -191,40 +255,22 @@ class _Smoothed:
     holt: Floats
     theta: Floats
     positive: Mask
-    proportional: Floats
-    proportional_holt: Floats
+    multiplicative: Floats
+    multiplicative_holt: Floats
     change_variance: Floats
     change_autocorrelation: Floats
     adjusted: Floats
 
-    def parameters(self, past: Past) -> list[Floats]:
-        """Squash them for the network."""
-        n, m = past.n, past.season.length
-        return [
-            np.arcsinh(self.slow),
-            np.arcsinh(self.medium),
-            np.arcsinh(self.fast),
-            np.arcsinh(self.slow_drift * m),
-            np.arcsinh(self.drift * m),
-            np.arcsinh(self.trend * m),
-            np.arcsinh(self.trend * n),
-            self.change_autocorrelation,
-            np.sqrt(self.change_variance / n),
-            self.profile.std(1, keepdims=True),
-            self.recent_profile.std(1, keepdims=True),
-            self.positive.astype(np.float32),
-        ]
 
-
-def _smoothed(past: Past) -> _Smoothed:
+def _fixed_smoothing(history: History) -> _FixedSmoothing:
     """Smooth the series less its season, and the series over its season."""
-    z, seen, n, points = past.z, past.seen, past.n, past.z.shape[1]
+    z, seen, n, points = history.z, history.seen, history.n, history.z.shape[1]
     smoothed = min(points, SMOOTHED_POINTS)
-    weighted = _Weighted(seen[:, -smoothed:])
-    profile, recent_profile = past.profile(PERIOD_MEANS), past.profile(4)
-    seasonal, recent_seasonal = profile[:, past.phase], recent_profile[:, past.phase]
-    adjusted = (z - past.unrolled(profile, points)) * seen
-    recent = (z[:, -smoothed:] - past.unrolled(recent_profile, smoothed)) * seen[:, -smoothed:]
+    weighted = WeightedMeans(seen[:, -smoothed:])
+    profile, recent_profile = history.profile(NETWORK.period_means), history.profile(4)
+    seasonal, recent_seasonal = profile[:, history.phase], recent_profile[:, history.phase]
+    adjusted = (z - history.repeat_profile(profile, points)) * seen
+    recent = (z[:, -smoothed:] - history.repeat_profile(recent_profile, smoothed)) * seen[:, -smoothed:]
     slow, medium, fast = (weighted.level(rate, adjusted[:, -smoothed:]) for rate in (0.1, 0.3, 0.6))
     slow_drift, drift = (weighted.drift(rate, recent) for rate in (0.1, 0.2))
     time = np.where(seen, (n + 1) / 2 - np.arange(points, 0, -1), 0).astype(np.float32)
@@ -233,12 +279,12 @@ def _smoothed(past: Past) -> _Smoothed:
     changes = np.diff(adjusted[:, -smoothed:]) * seen[:, -smoothed:-1]
     change_variance = (changes**2).sum(1, keepdims=True) + np.float32(1e-9)
 
-    ratio, positive = past.ratio_profile(6)
-    ratio_adjusted = (z[:, -smoothed:] + past.offset) / past.unrolled(ratio, smoothed) * seen[:, -smoothed:]
-    ratio_level = weighted.level(0.4, ratio_adjusted)
-    ratio_holt = np.maximum(ratio_level + weighted.drift(0.1, ratio_adjusted) * _DAMPED_STEPS, 0)
-    ratio_ahead = ratio[:, past.phase]
-    return _Smoothed(
+    ratio, positive = history.ratio_profile(6)
+    over_season = (z[:, -smoothed:] + history.offset) / history.repeat_profile(ratio, smoothed) * seen[:, -smoothed:]
+    ratio_level = weighted.level(0.4, over_season)
+    ratio_holt = np.maximum(ratio_level + weighted.drift(0.1, over_season) * _DAMPED_STEPS, 0)
+    ratio_ahead = ratio[:, history.phase]
+    return _FixedSmoothing(
         slow=slow,
         medium=medium,
         fast=fast,
@@ -253,71 +299,83 @@ def _smoothed(past: Past) -> _Smoothed:
         holt=holt,
         theta=weighted.level(0.4, adjusted[:, -smoothed:]) + seasonal + 0.5 * trend * _AHEAD,
         positive=positive,
-        proportional=np.where(positive, ratio_level * ratio_ahead - past.offset, medium + seasonal),
-        proportional_holt=np.where(positive, ratio_holt * ratio_ahead - past.offset, holt),
+        multiplicative=np.where(positive, ratio_level * ratio_ahead - history.offset, medium + seasonal),
+        multiplicative_holt=np.where(positive, ratio_holt * ratio_ahead - history.offset, holt),
         change_variance=change_variance,
         change_autocorrelation=(changes[:, 1:] * changes[:, :-1]).sum(1, keepdims=True) / change_variance,
         adjusted=adjusted,
     )
 
 
+def _fixed_smoothing_forecasts(history: History, fixed: _FixedSmoothing) -> dict[str, Floats]:
+    mean = row_mean(history.z, history.seen)
+    long_mean = np.where(history.n_periods > 0, mean_of_seen(history.period_means, history.period_seen)[:, None], mean)
+    return {
+        "slow_smoothing": fixed.slow + fixed.seasonal,
+        "medium_smoothing": fixed.medium + fixed.seasonal,
+        "fast_smoothing": fixed.recent_fast + fixed.recent_seasonal,
+        "profile_at_latest_mean": fixed.seasonal + history.period_means[:, :1],
+        "profile_at_long_mean": long_mean + fixed.seasonal,
+        "damped_holt": fixed.holt,
+        "theta": fixed.theta,
+        "multiplicative_smoothing": _clip(fixed.multiplicative),
+        "multiplicative_damped_holt": _clip(fixed.multiplicative_holt),
+    }
+
+
+def _fixed_smoothing_parameters(history: History, fixed: _FixedSmoothing) -> dict[str, Floats]:
+    n, m = history.n, history.season.length
+    return {
+        "slow_level": np.arcsinh(fixed.slow),
+        "medium_level": np.arcsinh(fixed.medium),
+        "fast_level": np.arcsinh(fixed.fast),
+        "slow_drift": np.arcsinh(fixed.slow_drift * m),
+        "drift": np.arcsinh(fixed.drift * m),
+        "trend_per_season": np.arcsinh(fixed.trend * m),
+        "trend_over_history": np.arcsinh(fixed.trend * n),
+        "change_autocorrelation": fixed.change_autocorrelation,
+        "change_size": np.sqrt(fixed.change_variance / n),
+        "season_size": fixed.profile.std(1, keepdims=True),
+        "recent_season_size": fixed.recent_profile.std(1, keepdims=True),
+        "multiplicative": fixed.positive.astype(np.float32),
+    }
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class _Fitted:
-    """Exponential smoothing with the best parameters of each history: less its season, over its season, as it is."""
+class _FittedSmoothing:
+    """Forecasts and parameters of exponential smoothing that is fitted to each history."""
 
-    forecasts: list[Floats]
-    parameters: list[Floats]
+    forecasts: dict[str, Floats]
+    parameters: dict[str, Floats]
 
 
-def _fitted(past: Past, smoothed: _Smoothed) -> _Fitted:
-    """Smooth with the best parameters, and put the season back."""
-    z, n, trend, positive = past.z, past.n, smoothed.trend, smoothed.positive
-    ratio, _ = past.ratio_profile(PERIOD_MEANS)
-    proportional = (z + past.offset) / past.unrolled(ratio, z.shape[1]) - past.offset
-    plain = smooth(z, n, trend)
-    less_season = smooth(smoothed.adjusted, n, trend)
-    over_season = smooth(np.where(positive, proportional, smoothed.adjusted) * past.seen, n, trend)
+def _fitted_smoothing(history: History, fixed: _FixedSmoothing) -> _FittedSmoothing:
+    """Fit to the series less its season, over its season and as it is, and put the season back."""
+    z, n, trend, positive = history.z, history.n, fixed.trend, fixed.positive
+    ratio, _ = history.ratio_profile(NETWORK.period_means)
+    over_season = (z + history.offset) / history.repeat_profile(ratio, z.shape[1]) - history.offset
+    nonseasonal = smooth(z, n, trend)
+    additive = smooth(fixed.adjusted, n, trend)
+    multiplicative = smooth(np.where(positive, over_season, fixed.adjusted) * history.seen, n, trend)
 
     def times_season(forecast: Floats) -> Floats:
-        times = (forecast + past.offset) * ratio[:, past.phase] - past.offset
-        return np.where(positive, times, forecast + smoothed.seasonal)
+        product = (forecast + history.offset) * ratio[:, history.phase] - history.offset
+        return np.where(positive, product, forecast + fixed.seasonal)
 
-    fits = (less_season, over_season, plain)
-    return _Fitted(
-        forecasts=[
-            less_season.level + smoothed.seasonal,
-            less_season.trend + smoothed.seasonal,
-            less_season.best + smoothed.seasonal,
-            less_season.drifting + smoothed.seasonal,
-            times_season(over_season.best),
-            times_season(over_season.drifting),
-            plain.best,
-            plain.level,
-        ],
-        parameters=[
-            *(np.log(fit.error) for fit in fits),
-            *(fit.rate for fit in fits),
-            *(fit.trend_share for fit in fits),
-        ],
-    )
-
-
-class _Weighted:
-    """Exponentially weighted means over the points that were seen."""
-
-    def __init__(self, seen: Mask) -> None:
-        self.seen = seen.astype(np.float32)
-        self.age = np.arange(seen.shape[1] - 1, -1, -1)
-
-    def level(self, rate: float, values: Floats) -> Floats:
-        """Smooth to the level at the last point."""
-        weight = ((1 - rate) ** self.age).astype(np.float32)
-        level: Floats = (values @ weight / (self.seen @ weight))[:, None]
-        return level
-
-    def drift(self, rate: float, values: Floats) -> Floats:
-        """Smooth the changes from point to point."""
-        weight = ((1 - rate) ** self.age[1:]).astype(np.float32)
-        seen = self.seen[:, :-1]
-        drift: Floats = ((np.diff(values) * seen) @ weight / np.maximum(seen @ weight, np.float32(1e-9)))[:, None]
-        return drift
+    forecasts = {
+        "fitted_level": additive.level + fixed.seasonal,
+        "fitted_trend": additive.trend + fixed.seasonal,
+        "fitted_additive": additive.combined + fixed.seasonal,
+        "fitted_theta": additive.drifting + fixed.seasonal,
+        "fitted_multiplicative": times_season(multiplicative.combined),
+        "fitted_multiplicative_theta": times_season(multiplicative.drifting),
+        "fitted_nonseasonal": nonseasonal.combined,
+        "fitted_nonseasonal_level": nonseasonal.level,
+    }
+    fits = {"additive": additive, "multiplicative": multiplicative, "nonseasonal": nonseasonal}
+    parameters: dict[str, Floats] = {}
+    for name, fit in fits.items():
+        parameters[f"{name}_fit_error"] = np.log(fit.error)
+        parameters[f"{name}_fit_alpha"] = fit.alpha
+        parameters[f"{name}_fit_trend_weight"] = fit.trend_weight
+    return _FittedSmoothing({name: _clip(forecast) for name, forecast in forecasts.items()}, parameters)

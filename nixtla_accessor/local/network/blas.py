@@ -1,7 +1,7 @@
 """Matrix products on one thread.
 
 The network's matrices are small: a second BLAS thread gains little on idle cores, and on busy ones the threads wait for
-each other and take ten times as long. One thread also makes outcomes independent of the number of cores.
+each other, which takes ten times as long. With one thread, results do not depend on the number of cores either.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import threading
 from contextlib import ContextDecorator
 from functools import cache
 
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it comes without types
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # it has no types
 
 
 class _OneThread(ContextDecorator):
-    """Limits BLAS to one thread while anyone is inside; when the last one leaves, what was before holds again.
+    """A context that limits BLAS to one thread; when the last thread leaves it, the former limit is restored.
 
-    A thread of its own keeps the limit: BLAS belongs to the process, but obeys only the thread that set a limit first.
+    A thread of its own holds the limit: it applies to the whole process, but only the thread that set it can lift it.
     """
 
     def __init__(self) -> None:
@@ -27,8 +27,8 @@ class _OneThread(ContextDecorator):
         with self._lock:
             if self._inside == 0:
                 limited, self._left = threading.Event(), threading.Event()
-                self._keeper = threading.Thread(target=_keep_limit, args=(limited, self._left), daemon=True)
-                self._keeper.start()
+                self._holder = threading.Thread(target=_hold_limit, args=(limited, self._left), daemon=True)
+                self._holder.start()
                 limited.wait()
             self._inside += 1
 
@@ -37,17 +37,17 @@ class _OneThread(ContextDecorator):
             self._inside -= 1
             if self._inside == 0:
                 self._left.set()
-                self._keeper.join()
+                self._holder.join()
 
 
 @cache
 def _controller() -> ThreadpoolController:
-    """Find the BLAS libraries of this process, once: it takes milliseconds."""
+    """Find the BLAS libraries of this process; once, since it takes milliseconds."""
     return ThreadpoolController()
 
 
-def _keep_limit(limited: threading.Event, left: threading.Event) -> None:
-    """Set the limit, and restore what was before when all have left."""
+def _hold_limit(limited: threading.Event, left: threading.Event) -> None:
+    """Set the limit, wait until all threads have left, and restore the former limit."""
     with _controller().limit(limits=1, user_api="blas"):
         limited.set()
         left.wait()

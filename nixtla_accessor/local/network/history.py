@@ -1,25 +1,15 @@
-"""What is read off a window's history: means of seasons, lags, seasonal profiles, errors of naive forecasts."""
+"""Statistics of a window's history: means of seasons, lags, seasonal profiles, errors of naive forecasts."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
+from nixtla_accessor.local.arrays import Floats, Integers, Mask
+from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.seasons import Season
 
-HORIZON = 24  # steps ahead that the network forecasts in one go
-PERIOD_MEANS = 16  # means of whole seasons, latest first
-SEASON_LAGS = 4  # values one, two, ... seasons before each step ahead
-SECOND_SEASON_LAGS = 3
 
-Floats = NDArray[np.floating[Any]]
-Integers = NDArray[np.integer[Any]]
-Mask = NDArray[np.bool_]
-
-
-class Past:
+class History:
     """The history of a batch of windows that share a season, in z.
 
     Parameters
@@ -38,15 +28,15 @@ class Past:
     ----------
     periods : ndarray of float32, shape (windows, periods, season length)
         The last whole seasons, latest first.
-    period_means : ndarray of float32, shape (windows, PERIOD_MEANS)
-        Latest first; 0 where not all of the season was seen.
-    period_seen : ndarray of bool, shape (windows, PERIOD_MEANS)
+    period_means : ndarray of float32, shape (windows, period means)
+        Latest first; 0 where the history does not hold the whole season.
+    period_seen : ndarray of bool, shape (windows, period means)
     n_periods : ndarray of int, shape (windows, 1)
-    lags, second_lags : ndarray of float32, shape (windows, lags, HORIZON)
-        The values so many (second) seasons before each step ahead; 0 where there is none.
+    lags, second_lags : ndarray of float32, shape (windows, lags, horizon)
+        The values one, two, … (second) seasons before each step ahead; 0 where there is none.
     lags_seen, second_lags_seen : ndarray of bool, of the same shapes
     lowest, highest : ndarray of float32, shape (windows, 1)
-    phase : ndarray of int, shape (HORIZON,)
+    phase : ndarray of int, shape (horizon,)
         Of each step ahead within the season.
     """
 
@@ -55,36 +45,36 @@ class Past:
         m, points = season.length, z.shape[1]
         self.lowest = np.where(seen, z, np.float32(np.inf)).min(1, keepdims=True)
         self.highest = np.where(seen, z, np.float32(-np.inf)).max(1, keepdims=True)
-        self.phase = np.arange(HORIZON) % m
-        whole = min(PERIOD_MEANS, points // m)
+        self.phase = np.arange(NETWORK.horizon) % m
+        whole = min(NETWORK.period_means, points // m)
         self.periods = z[:, points - whole * m :].reshape(len(z), whole, m)[:, ::-1]
-        self.period_seen = np.zeros((len(z), PERIOD_MEANS), bool)
+        self.period_seen = np.zeros((len(z), NETWORK.period_means), bool)
         self.period_seen[:, :whole] = n >= m * np.arange(1, whole + 1)
-        self.period_means = np.zeros((len(z), PERIOD_MEANS), np.float32)
+        self.period_means = np.zeros((len(z), NETWORK.period_means), np.float32)
         self.period_means[:, :whole] = self.periods.mean(2) * self.period_seen[:, :whole]
         self.n_periods = self.period_seen.sum(1, keepdims=True)
-        self.lags, self.lags_seen = self._lagged(m, SEASON_LAGS)
-        self.second_lags, self.second_lags_seen = self._lagged(season.second, SECOND_SEASON_LAGS)
+        self.lags, self.lags_seen = self._lagged(m, NETWORK.season_lags)
+        self.second_lags, self.second_lags_seen = self._lagged(season.second, NETWORK.second_season_lags)
 
-    def before(self, steps: int) -> Past:
-        """Go so many steps back: the same histories without their last steps, at least one point of each."""
+    def before(self, steps: int) -> History:
+        """Return the same histories without their last steps, but at least one point of each."""
         earlier = self.seen[:, :-steps].copy()
         earlier[:, -1] = True
-        return Past(self.z[:, :-steps], earlier, np.maximum(self.n - steps, 1), self.season, self.offset)
+        return History(self.z[:, :-steps], earlier, np.maximum(self.n - steps, 1), self.season, self.offset)
 
     def _lagged(self, period: int, count: int) -> tuple[Floats, Mask]:
-        """Look up the values 1..count periods before each step ahead."""
+        """Return the values 1, 2, …, count periods before each step ahead, and where there is one."""
         points = self.z.shape[1]
-        values = np.zeros((len(self.z), count, HORIZON), np.float32)
+        values = np.zeros((len(self.z), count, NETWORK.horizon), np.float32)
         seen = np.zeros(values.shape, bool)
         for j in range(count if period else 0):
-            age = (j + 1) * period - np.arange(HORIZON) % period
+            age = (j + 1) * period - np.arange(NETWORK.horizon) % period
             seen[:, j] = age <= self.n
             values[:, j] = self.z[:, np.maximum(points - age, 0)] * seen[:, j]
         return values, seen
 
     def mean_before(self, end: int) -> Floats:
-        """Take the mean of the season that ends `end` points before the last; 0 where it was not seen."""
+        """Compute the mean of the season that ends `end` points before the last; 0 where there is no history."""
         m, points = self.season.length, self.z.shape[1]
         if end + m > points:
             return np.zeros((len(self.z), 1), np.float32)
@@ -92,18 +82,18 @@ class Past:
         return np.where(self.n >= end + m, mean, np.float32(0))
 
     def slope(self, periods: int) -> tuple[Floats, Integers]:
-        """Take the mean growth per season over at most so many periods, and say over how many it is."""
+        """Return the mean growth per season over at most `periods` seasons, and how many seasons that is."""
         used = np.clip(self.n_periods, 1, periods)
         growth = self.period_means[:, :1] - np.take_along_axis(self.period_means, used - 1, 1)
         return growth / np.maximum(used - 1, 1).astype(np.float32), used
 
     def within_season(self, growth: Floats) -> Floats:
-        """Tell by how much a steady growth per season moves each phase from its season's mean; (windows, length)."""
+        """Compute how far steady growth moves each phase from its season's mean; (windows, season length)."""
         m = self.season.length
         return growth * ((np.arange(m, dtype=np.float32) - np.float32((m - 1) / 2)) / np.float32(m))
 
     def profile(self, periods: int) -> Floats:
-        """Take the mean deviation at each phase from the period's mean and steady growth, over the latest periods."""
+        """Compute the mean deviation of each phase from its period's mean and steady growth, over the last periods."""
         m = self.season.length
         periods = min(periods, self.periods.shape[1])
         if m == 1 or periods == 0:
@@ -113,7 +103,7 @@ class Past:
         return mean - self.within_season(self.slope(periods)[0])
 
     def ratio_profile(self, periods: int) -> tuple[Floats, Mask]:
-        """Take the mean ratio to the period's mean at each phase, and say where it means anything: well above zero."""
+        """Compute the mean ratio of each phase to its period's mean, and where it has a meaning: well above zero."""
         m = self.season.length
         periods = min(periods, self.periods.shape[1])
         positive = (self.lowest + self.offset > 0.2) & (self.n_periods > 0)
@@ -129,13 +119,13 @@ class Past:
         )
         return np.where(positive, np.maximum(ratio - steady, np.float32(0.01)), one), positive
 
-    def unrolled(self, profile: Floats, points: int) -> Floats:
-        """Lay a seasonal profile under the last points."""
+    def repeat_profile(self, profile: Floats, points: int) -> Floats:
+        """Repeat a seasonal profile over the last points."""
         repeats = -(-points // self.season.length)
         return np.tile(profile, (1, repeats))[:, -points:]
 
     def naive_error(self, lag: int, *, within: int | None = None) -> Floats:
-        """Take the mean absolute error of the forecast 'as `lag` steps ago', over the last points or all."""
+        """Compute the mean absolute error of the naive forecast at this lag, over the last `within` points or all."""
         points = self.z.shape[1]
         first = lag if within is None else max(points - within, lag)
         if lag == 0 or first >= points:
@@ -145,14 +135,14 @@ class Past:
 
 
 def row_mean(values: Floats | Mask, seen: Mask) -> Floats:
-    """Take the mean over the seen columns, 0 where none was seen, of shape (rows, 1)."""
+    """Compute the mean of each row over the seen columns, 0 where there are none; (rows, 1)."""
     count = np.maximum(seen.sum(1, keepdims=True), 1)
     mean: Floats = (values * seen).sum(1, keepdims=True) / count
     return mean
 
 
 def mean_of_seen(values: Floats, seen: Mask) -> Floats:
-    """Take the mean over axis 1 of what was seen, 0 where nothing was."""
+    """Compute the mean over axis 1 of what was seen, 0 where nothing was."""
     count = np.maximum(seen.sum(1), 1).astype(np.float32)
     mean: Floats = (values * seen).sum(1) / count
     return mean

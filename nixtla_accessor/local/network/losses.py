@@ -1,8 +1,8 @@
-"""The losses of training: value and gradient with respect to the quantiles that the network answers.
+"""The losses of training: value and gradient with respect to the quantiles that the network returns.
 
 All are scaled by series. `default` is the pinball loss over all nine levels; it is robust. The others are of the point
-forecast, which is the median's output; the other levels then keep a light pinball loss, so that intervals stay
-calibrated.
+forecast, which is the output for the median; the other levels then keep a pinball loss of small weight, so that
+intervals stay calibrated.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.network.history import Floats, Integers
-from nixtla_accessor.local.network.model import LEVELS, MEDIAN
+from nixtla_accessor.local.arrays import Floats, Integers
+from nixtla_accessor.local.network.config import NETWORK
 
-ERROR_LIMIT = 12  # `default`: errors beyond so many units do not pull any harder
-LIGHT = 0.3  # weight of the pinball loss beside a loss of the point forecast
-SMALLEST = 0.1  # units; relative losses take no value to be closer to zero
-_LEVELS = np.array(LEVELS, np.float32)
-_MEDIAN_TWICE = np.where(np.arange(len(LEVELS)) == MEDIAN, 2, 1).astype(np.float32)
+ERROR_LIMIT = 12  # units; `default` clips larger errors, so that outliers do not dominate
+PINBALL_WEIGHT = 0.3  # of the pinball loss beside a loss of the point forecast
+MIN_DENOMINATOR = 0.1  # units; of relative losses
+_LEVELS = np.array(NETWORK.quantile_levels, np.float32)
+_IS_MEDIAN = np.arange(NETWORK.n_levels) == NETWORK.median
+_MEDIAN_TWICE = np.where(_IS_MEDIAN, 2, 1).astype(np.float32)
 _MEDIAN_TWICE /= _MEDIAN_TWICE.sum()
-_ALL_BUT_MEDIAN = np.where(np.arange(len(LEVELS)) == MEDIAN, 0, 1).astype(np.float32)
+_ALL_BUT_MEDIAN = np.where(_IS_MEDIAN, 0, 1).astype(np.float32)
 _ALL_BUT_MEDIAN /= _ALL_BUT_MEDIAN.sum()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Targets:
-    """What the quantiles of a batch are measured against.
+    """The actual values of a batch of windows, and how their errors count.
 
     Attributes
     ----------
-    values : ndarray, shape (windows, HORIZON)
+    values : ndarray, shape (windows, horizon)
         Actual values in z.
-    importance : ndarray, shape (windows, HORIZON)
+    importance : ndarray, shape (windows, horizon)
         Weight of each step, 0 where there is no actual value; not all 0.
     unit : ndarray, shape (windows, 1)
         Size of a usual error in z.
@@ -47,35 +48,35 @@ class Targets:
     offset: Floats
 
     def rows(self, chosen: Integers) -> Targets:
-        """Pick some windows."""
+        """Return some of the windows."""
         return Targets(self.values[chosen], self.importance[chosen], self.unit[chosen], self.offset[chosen])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loss:
-    """A loss of a batch.
+    """The loss of a batch.
 
     Attributes
     ----------
     by_window : ndarray, shape (windows,)
-        The mean loss of each window, over its steps by importance.
-    gradient : ndarray, shape (windows, HORIZON, levels)
-        Derivative, with respect to the quantiles, of the mean over windows by the sum of their importance.
+        The mean loss of each window, its steps weighted by importance.
+    gradient : ndarray, shape (windows, horizon, levels)
+        Derivative, with respect to the quantiles, of the mean over windows, weighted by their total importance.
     """
 
     by_window: Floats
     gradient: Floats
 
 
-def loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
-    """Measure a loss of a batch.
+def compute_loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
+    """Compute the loss of a batch.
 
     Parameters
     ----------
     name : str
         One of LOSSES.
-    quantiles : ndarray, shape (windows, HORIZON, levels)
-        In z, as the network answers them.
+    quantiles : ndarray, shape (windows, horizon, levels)
+        In z, as the network returns them.
     targets : Targets
 
     Returns
@@ -95,34 +96,38 @@ def loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
     - ``poisson``: the deviance ``(b log(b / a) - b + a) / s`` of the rate ``a = f + e`` and the count
       ``b = max(y, 0) + e``
 
-    where e is a tenth of u. No denominator is taken to be below e, and where a is below e / 2, the deviance goes on as
-    its tangent.
+    where e is a tenth of u. Denominators are at least e, and where a is below e / 2, the deviance continues as its
+    tangent.
     """
     if name == "default":
         return pinball(quantiles, targets)
-    point, slope = _POINT_LOSSES[name](quantiles[:, :, MEDIAN], targets)
+    point, slope = _POINT_LOSSES[name](quantiles[:, :, NETWORK.median], targets)
     importance = targets.importance
     total = importance.sum()
     by_window = (importance * point).sum(1) / np.maximum(importance.sum(1), 1e-9)
     gradient = np.zeros_like(quantiles)
-    gradient[:, :, MEDIAN] = slope * importance / total
+    gradient[:, :, NETWORK.median] = slope * importance / total
     usual = _usual_relative_error(targets) if name in _RELATIVE else 1.0
-    light = pinball(quantiles, targets, _ALL_BUT_MEDIAN)
-    return Loss(by_window + LIGHT * usual * light.by_window, gradient + LIGHT * usual * light.gradient)
+    others = pinball(quantiles, targets, _ALL_BUT_MEDIAN)
+    weight = PINBALL_WEIGHT * usual
+    return Loss(
+        by_window + weight * others.by_window,
+        gradient + weight * others.gradient,
+    )
 
 
 def pinball(quantiles: Floats, targets: Targets, level_weights: Floats = _MEDIAN_TWICE) -> Loss:
-    """Measure twice the mean pinball loss over the nine levels, in units, errors cut at ERROR_LIMIT.
+    """Compute twice the mean pinball loss over the nine levels, in units, with errors clipped to ERROR_LIMIT.
 
     At the median, twice the pinball loss is the absolute error.
     """
     error = (targets.values[:, :, None] - quantiles) / targets.unit[:, :, None]
     slope = np.where(error > 0, _LEVELS, _LEVELS - 1)
     slope *= level_weights * 2
-    cut = np.clip(error, -ERROR_LIMIT, ERROR_LIMIT)
+    clipped = np.clip(error, -ERROR_LIMIT, ERROR_LIMIT)
     importance = targets.importance
-    by_window = np.einsum("whq,whq,wh->w", slope, cut, importance) / np.maximum(importance.sum(1), 1e-9)
-    slope *= cut == error
+    by_window = np.einsum("whq,whq,wh->w", slope, clipped, importance) / np.maximum(importance.sum(1), 1e-9)
+    slope *= clipped == error
     slope *= (importance / importance.sum())[:, :, None] / -targets.unit[:, :, None]
     return Loss(by_window, slope)
 
@@ -154,30 +159,29 @@ def _smape(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
     error = point - targets.values
     forecast = point + targets.offset
     both = np.abs(targets.values + targets.offset) + np.abs(forecast)
-    size = np.maximum(both, SMALLEST * targets.unit)
+    size = np.maximum(both, MIN_DENOMINATOR * targets.unit)
     value = 2 * np.abs(error) / size
     return value, 2 * np.sign(error) / size - value / size * np.sign(forecast) * (both == size)
 
 
 def _poisson(point: Floats, targets: Targets) -> tuple[Floats, Floats]:
-    extra = (SMALLEST * targets.unit).astype(np.float64)
+    extra = (MIN_DENOMINATOR * targets.unit).astype(np.float64)
     count = np.maximum(targets.values + targets.offset.astype(np.float64), 0) + extra
     rate = point + targets.offset.astype(np.float64) + extra
-    least = extra / 2
-    tangent_at = np.maximum(rate, least)
+    tangent_at = np.maximum(rate, extra / 2)
     slope = 1 - count / tangent_at
     value = count * np.log(count / tangent_at) - count + tangent_at + slope * (rate - tangent_at)
     return value, slope
 
 
 def _size(targets: Targets) -> Floats:
-    """Take the size of the actual values over the scale, not below the least that relative losses take."""
-    size: Floats = np.maximum(np.abs(targets.values + targets.offset), SMALLEST * targets.unit)
+    """Compute the absolute actual values over the scale, at least MIN_DENOMINATOR units."""
+    size: Floats = np.maximum(np.abs(targets.values + targets.offset), MIN_DENOMINATOR * targets.unit)
     return size
 
 
 def _usual_relative_error(targets: Targets) -> float:
-    """Find what makes a pinball loss, in units, about as large as a relative loss."""
+    """Compute the factor that makes a pinball loss, in units, about as large as a relative loss."""
     return float((targets.importance * (targets.unit / _size(targets))).sum() / targets.importance.sum())
 
 

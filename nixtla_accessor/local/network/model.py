@@ -1,196 +1,115 @@
-"""The network: a residual multilayer perceptron that mixes simple forecasts and corrects them.
+"""The network: a residual multilayer perceptron that mixes the baselines and corrects them.
 
-One definition for pretraining, fine-tuning and forecasting: forward and backward by hand, in numpy. Of each window it
-answers nine quantiles for HORIZON steps, in z (see `features`)::
+One definition for pretraining, fine-tuning and forecasting: forward and backward by hand, in numpy. For each window it
+returns nine quantiles for each step of the horizon, in z (see `features`)::
 
     stream    = input(x), then for each block: stream + contract(gelu(expand(norm(stream))))
-    quantiles = mix of the bases by a softmax per step + unit * correction
+    quantiles = mix of the baselines by a softmax per step + unit * correction
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import DTypeLike
-from safetensors.numpy import load, save
 
-from nixtla_accessor.local.network.baselines import N_BASES
-from nixtla_accessor.local.network.features import N_INPUTS, Windows
-from nixtla_accessor.local.network.history import HORIZON, Floats
+from nixtla_accessor.local.arrays import Floats
+from nixtla_accessor.local.network.baselines import N_BASELINES
+from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.features import Features
+from nixtla_accessor.local.network.weights import Weights, tensor_shapes
 
-Weights = dict[str, Floats]
-
-LEVELS = (0.025, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.975)
-MEDIAN = LEVELS.index(0.5)
-WIDTH = 192
-HIDDEN = 256
-N_BLOCKS = 5
-WHOLE = 5  # the depth at which all of the network is open
-KNOTS = (1, 2, 4, 8, 16, 24)  # steps ahead at which the mix is given; in between its logits are, by log(step)
+_STEPS = np.arange(1, NETWORK.horizon + 1)
 _BETWEEN_KNOTS = np.stack(
-    [np.interp(np.log(np.arange(1, HORIZON + 1)), np.log(KNOTS), knot) for knot in np.eye(len(KNOTS))], 1
+    [np.interp(np.log(_STEPS), np.log(NETWORK.knots), knot) for knot in np.eye(len(NETWORK.knots))], 1
 ).astype(np.float32)
 _GELU_SCALE = 0.7978845608028654  # sqrt(2 / pi)
 _GELU_CUBIC = 0.044715
+_FIRST_TRAINED_BLOCK = {1: NETWORK.n_blocks, 2: NETWORK.n_blocks - 1, 3: NETWORK.n_blocks - 2, 4: 0, 5: 0}  # by depth
 
 
-def shapes() -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor, from the input to the output."""
-    result: dict[str, tuple[int, ...]] = {"input.weight": (N_INPUTS, WIDTH), "input.bias": (WIDTH,)}
-    for block in range(N_BLOCKS):
-        result |= {
-            f"block{block}.norm.gain": (WIDTH,),
-            f"block{block}.norm.bias": (WIDTH,),
-            f"block{block}.expand.weight": (WIDTH, HIDDEN),
-            f"block{block}.expand.bias": (HIDDEN,),
-            f"block{block}.contract.weight": (HIDDEN, WIDTH),
-            f"block{block}.contract.bias": (WIDTH,),
-        }
-    return result | {
-        "norm.gain": (WIDTH,),
-        "norm.bias": (WIDTH,),
-        "correction.weight": (WIDTH, HORIZON * len(LEVELS)),
-        "correction.bias": (HORIZON * len(LEVELS),),
-        "mix.weight": (WIDTH, len(KNOTS) * N_BASES),
-        "mix.bias": (len(KNOTS) * N_BASES,),
-    }
+@dataclass(frozen=True, slots=True, eq=False)
+class BlockTape:
+    """The results of a block's forward pass that its backward pass needs."""
 
-
-def initial_weights(rng: np.random.Generator) -> Weights:
-    """Random weights to begin pretraining with: the first forecasts are close to the mean of the bases."""
-    weights: Weights = {}
-    for name, shape in shapes().items():
-        part, kind = name.split(".")[-2:]
-        if kind == "gain":
-            values = np.ones(shape)
-        elif part in ("input", "expand"):
-            reach = shapes()[name.replace("bias", "weight")][0] ** -0.5
-            values = rng.uniform(-reach, reach, shape)
-        elif kind == "weight":
-            values = rng.normal(0, 0.004 if part == "contract" else 0.01, shape)
-        else:
-            values = np.zeros(shape)
-        weights[name] = values.astype(np.float32)
-    return weights
-
-
-def load_weights(source: Path | bytes) -> Weights:
-    """Read weights in the safetensors format, as float32.
-
-    Raises
-    ------
-    ValueError
-        The tensors are not those of this network, or not all finite.
-    safetensors.SafetensorError
-        The bytes are no safetensors file.
-    """
-    tensors = load(source if isinstance(source, bytes) else source.read_bytes())
-    weights = {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
-    expected = shapes()
-    wrong = [
-        name
-        for name in expected.keys() | weights.keys()
-        if getattr(weights.get(name), "shape", None) != expected.get(name)
-    ]
-    if wrong:
-        raise ValueError(
-            f"expected the {len(expected)} tensors of this network, found {len(wrong)} that differ: {sorted(wrong)[:3]}"
-        )
-    if not all(np.isfinite(tensor).all() for tensor in weights.values()):
-        raise ValueError("expected finite weights, found NaN or infinite ones")
-    return {name: weights[name] for name in expected}
-
-
-def dump_weights(weights: Weights, *, dtype: DTypeLike = np.float32) -> bytes:
-    """Weights as a safetensors file, in float32 or float16."""
-    return save({name: np.ascontiguousarray(tensor, dtype) for name, tensor in weights.items()})
-
-
-@cache
-def pretrained_weights() -> Weights:
-    """Load the weights that come with the package. They are shared, and read-only."""
-    source = resources.files("nixtla_accessor.local") / "weights" / "weights.safetensors"
-    weights = load_weights(source.read_bytes())
-    for tensor in weights.values():
-        tensor.flags.writeable = False
-    return weights
-
-
-def opened_names(depth: int) -> list[str]:
-    """Tensors that fine-tuning at this depth trains: each depth those of the one before, and more.
-
-    1 is the head (last norm, correction, mix), 2 and 3 add the last blocks, 4 all blocks, 5 the input layer.
-    """
-    first = _first_open_block(depth)
-    frozen = [f"block{block}." for block in range(first)] + (["input."] if depth < WHOLE else [])
-    return [name for name in shapes() if not name.startswith(tuple(frozen))]
-
-
-def _first_open_block(depth: int) -> int:
-    return {1: N_BLOCKS, 2: N_BLOCKS - 1, 3: N_BLOCKS - 2, 4: 0, 5: 0}[depth]
+    normed: Floats
+    standardised: Floats
+    inverse_spread: Floats
+    wide: Floats
+    bend: Floats
+    active: Floats
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tape:
-    """What the backward pass needs of a forward pass."""
+    """The results of a forward pass that the backward pass needs."""
 
     depth: int
     entering: Floats
-    bases: Floats
+    baselines: Floats
     unit: Floats
-    blocks: list[tuple[Floats, ...]]
+    blocks: list[BlockTape]
     normed: Floats
-    normed_by: tuple[Floats, Floats]
+    standardised: Floats
+    inverse_spread: Floats
     mix: Floats
 
 
-def predict(weights: Weights, windows: Windows) -> Floats:
-    """Answer the quantiles in z, not sorted, of shape (windows, HORIZON, levels)."""
-    quantiles, _ = forward(weights, frozen_part(weights, windows.inputs, 1), windows.bases, windows.unit, 1)
+def trained_tensors(depth: int) -> list[str]:
+    """Return the names of the tensors that fine-tuning at this depth trains: those of the depth before, and more.
+
+    1 is the head (last norm, correction, mix), 2 and 3 add the last blocks, 4 all blocks, 5 the input layer.
+    """
+    frozen = [f"block{block}." for block in range(_FIRST_TRAINED_BLOCK[depth])]
+    frozen += ["input."] if depth < NETWORK.full_depth else []
+    return [name for name in tensor_shapes() if not name.startswith(tuple(frozen))]
+
+
+def predict(weights: Weights, features: Features) -> Floats:
+    """Return the quantiles in z, not sorted, of shape (windows, horizon, levels)."""
+    entering = run_frozen_layers(weights, features.inputs, 1)
+    quantiles, _ = forward(weights, entering, features.baselines, features.unit, 1)
     return quantiles
 
 
-def frozen_part(weights: Weights, inputs: Floats, depth: int) -> Floats:
-    """Compute what enters the part that is open at this depth: at 5 the inputs, at 1 the last block's stream."""
-    if depth == WHOLE:
+def run_frozen_layers(weights: Weights, inputs: Floats, depth: int) -> Floats:
+    """Compute what enters the layers trained at this depth: at 5 the inputs, at 1 the last block's stream."""
+    if depth == NETWORK.full_depth:
         return inputs
     stream = inputs @ weights["input.weight"] + weights["input.bias"]
-    for block in range(_first_open_block(depth)):
+    for block in range(_FIRST_TRAINED_BLOCK[depth]):
         stream += _block(weights, block, stream)[0]
     return stream
 
 
-def forward(weights: Weights, entering: Floats, bases: Floats, unit: Floats, depth: int) -> tuple[Floats, Tape]:
-    """Run the open part at this depth, from what `frozen_part` answers to the quantiles in z; and keep its tape."""
-    stream = entering @ weights["input.weight"] + weights["input.bias"] if depth == WHOLE else entering
+def forward(weights: Weights, entering: Floats, baselines: Floats, unit: Floats, depth: int) -> tuple[Floats, Tape]:
+    """Run the layers trained at this depth on the result of `run_frozen_layers`; return quantiles in z and the tape."""
+    stream = entering @ weights["input.weight"] + weights["input.bias"] if depth == NETWORK.full_depth else entering
     blocks = []
-    for block in range(_first_open_block(depth), N_BLOCKS):
+    for block in range(_FIRST_TRAINED_BLOCK[depth], NETWORK.n_blocks):
         change, kept = _block(weights, block, stream)
         blocks.append(kept)
         stream = stream + change
-    normed, normed_by = _norm(stream, weights["norm.gain"], weights["norm.bias"])
+    normed, standardised, inverse_spread = _norm(stream, weights["norm.gain"], weights["norm.bias"])
     correction = normed @ weights["correction.weight"] + weights["correction.bias"]
-    logits = _BETWEEN_KNOTS @ (normed @ weights["mix.weight"] + weights["mix.bias"]).reshape(-1, len(KNOTS), N_BASES)
+    at_knots = (normed @ weights["mix.weight"] + weights["mix.bias"]).reshape(-1, len(NETWORK.knots), N_BASELINES)
+    logits = _BETWEEN_KNOTS @ at_knots
     logits -= logits.max(2, keepdims=True)
     mix = np.exp(logits, out=logits)
     mix /= mix.sum(2, keepdims=True)
-    mixed = np.einsum("whb,whb->wh", mix, bases)
-    quantiles = correction.reshape(-1, HORIZON, len(LEVELS))
+    mixed = np.einsum("whb,whb->wh", mix, baselines)
+    quantiles = correction.reshape(-1, NETWORK.horizon, NETWORK.n_levels)
     quantiles *= unit[:, :, None]
     quantiles += mixed[:, :, None]
-    return quantiles, Tape(depth, entering, bases, unit, blocks, normed, normed_by, mix)
+    return quantiles, Tape(depth, entering, baselines, unit, blocks, normed, standardised, inverse_spread, mix)
 
 
 def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
-    """Turn the gradient of the quantiles, of their shape, into the gradients of the open tensors."""
+    """Compute the gradients of the trained tensors from the gradient of the quantiles."""
     n = len(gradient)
     gradients: Weights = {}
     correction = (gradient * tape.unit[:, :, None]).reshape(n, -1)
-    mix = gradient.sum(2)[:, :, None] * tape.bases
+    mix = gradient.sum(2)[:, :, None] * tape.baselines
     mix -= np.einsum("whb,whb->wh", mix, tape.mix)[:, :, None]
     mix *= tape.mix
     knots = (_BETWEEN_KNOTS.T @ mix).reshape(n, -1)
@@ -199,21 +118,23 @@ def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
     normed = correction @ weights["correction.weight"].T
     normed += knots @ weights["mix.weight"].T
     stream, gradients["norm.gain"], gradients["norm.bias"] = _norm_backward(
-        normed, weights["norm.gain"], tape.normed_by
+        normed, weights["norm.gain"], tape.standardised, tape.inverse_spread
     )
-    first = N_BLOCKS - len(tape.blocks)
-    for block in reversed(range(first, N_BLOCKS)):
-        before = tape.depth == WHOLE or block > first  # does anything open come before this block?
-        stream = _block_backward(weights, block, tape.blocks[block - first], stream, gradients, before=before)
-    if tape.depth == WHOLE:
+    first = NETWORK.n_blocks - len(tape.blocks)
+    for block in reversed(range(first, NETWORK.n_blocks)):
+        trained_before = tape.depth == NETWORK.full_depth or block > first
+        stream = _block_backward(
+            weights, block, tape.blocks[block - first], stream, gradients, trained_before=trained_before
+        )
+    if tape.depth == NETWORK.full_depth:
         gradients["input.weight"], gradients["input.bias"] = tape.entering.T @ stream, stream.sum(0)
     return gradients
 
 
-def _block(weights: Weights, block: int, stream: Floats) -> tuple[Floats, tuple[Floats, ...]]:
-    """Compute what a block adds to the stream, and what its backward pass needs."""
+def _block(weights: Weights, block: int, stream: Floats) -> tuple[Floats, BlockTape]:
+    """Compute what a block adds to the stream, and keep its tape."""
     name = f"block{block}."
-    normed, normed_by = _norm(stream, weights[name + "norm.gain"], weights[name + "norm.bias"])
+    normed, standardised, inverse_spread = _norm(stream, weights[name + "norm.gain"], weights[name + "norm.bias"])
     wide = normed @ weights[name + "expand.weight"]
     wide += weights[name + "expand.bias"]
     bend = wide * wide  # gelu in its tanh form (Hendrycks and Gimpel, arXiv:1606.08415)
@@ -227,16 +148,16 @@ def _block(weights: Weights, block: int, stream: Floats) -> tuple[Floats, tuple[
     active *= 0.5
     change = active @ weights[name + "contract.weight"]
     change += weights[name + "contract.bias"]
-    return change, (normed, *normed_by, wide, bend, active)
+    return change, BlockTape(normed, standardised, inverse_spread, wide, bend, active)
 
 
 def _block_backward(
-    weights: Weights, block: int, kept: tuple[Floats, ...], stream: Floats, gradients: Weights, *, before: bool
+    weights: Weights, block: int, tape: BlockTape, stream: Floats, gradients: Weights, *, trained_before: bool
 ) -> Floats:
-    """Fill in a block's gradients; answers the gradient of the stream before it, if that is wanted."""
+    """Fill in a block's gradients; return that of the stream before it, if anything trained comes before."""
     name = f"block{block}."
-    normed, centred, inverse_spread, wide, bend, active = kept
-    gradients[name + "contract.weight"], gradients[name + "contract.bias"] = active.T @ stream, stream.sum(0)
+    normed, wide, bend = tape.normed, tape.wide, tape.bend
+    gradients[name + "contract.weight"], gradients[name + "contract.bias"] = tape.active.T @ stream, stream.sum(0)
     slope = wide * wide  # derivative of gelu: (1 + bend) / 2 + wide / 2 * (1 - bend^2) * d(inner)/d(wide)
     slope *= 3 * _GELU_CUBIC * _GELU_SCALE
     slope += _GELU_SCALE
@@ -250,29 +171,33 @@ def _block_backward(
     wide_gradient = stream @ weights[name + "contract.weight"].T
     wide_gradient *= slope
     gradients[name + "expand.weight"], gradients[name + "expand.bias"] = normed.T @ wide_gradient, wide_gradient.sum(0)
+    normed_gradient = wide_gradient @ weights[name + "expand.weight"].T
     through, gradients[name + "norm.gain"], gradients[name + "norm.bias"] = _norm_backward(
-        wide_gradient @ weights[name + "expand.weight"].T, weights[name + "norm.gain"], (centred, inverse_spread)
+        normed_gradient, weights[name + "norm.gain"], tape.standardised, tape.inverse_spread
     )
-    return stream + through if before else stream
+    return stream + through if trained_before else stream
 
 
-def _norm(stream: Floats, gain: Floats, bias: Floats) -> tuple[Floats, tuple[Floats, Floats]]:
-    """Layer norm, and what its backward pass needs."""
-    unit = stream - stream.mean(1, keepdims=True)
-    inverse_spread = 1 / np.sqrt(np.einsum("ws,ws->w", unit, unit)[:, None] / unit.shape[1] + 1e-5)
-    unit *= inverse_spread
-    normed = unit * gain
+def _norm(stream: Floats, gain: Floats, bias: Floats) -> tuple[Floats, Floats, Floats]:
+    """Apply a layer norm; return also what its backward pass needs: the standardised stream, and its inverse spread."""
+    standardised = stream - stream.mean(1, keepdims=True)
+    inverse_spread = 1 / np.sqrt(
+        np.einsum("ws,ws->w", standardised, standardised)[:, None] / standardised.shape[1] + 1e-5
+    )
+    standardised *= inverse_spread
+    normed = standardised * gain
     normed += bias
-    return normed, (unit, inverse_spread)
+    return normed, standardised, inverse_spread
 
 
-def _norm_backward(gradient: Floats, gain: Floats, kept: tuple[Floats, Floats]) -> tuple[Floats, Floats, Floats]:
-    """Gradients of what was normed, of the gain and of the bias."""
-    unit, inverse_spread = kept
-    gain_gradient, bias_gradient = np.einsum("ws,ws->s", gradient, unit), gradient.sum(0)
+def _norm_backward(
+    gradient: Floats, gain: Floats, standardised: Floats, inverse_spread: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Compute the gradients of the stream, of the gain and of the bias."""
+    gain_gradient, bias_gradient = np.einsum("ws,ws->s", gradient, standardised), gradient.sum(0)
     through = gradient * gain
-    along = np.einsum("ws,ws->w", through, unit)[:, None] / unit.shape[1]
+    along = np.einsum("ws,ws->w", through, standardised)[:, None] / standardised.shape[1]
     through -= through.mean(1, keepdims=True)
-    through -= unit * along
+    through -= standardised * along
     through *= inverse_spread
     return through, gain_gradient, bias_gradient

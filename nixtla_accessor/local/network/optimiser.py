@@ -4,34 +4,34 @@ from __future__ import annotations
 
 import numpy as np
 
-from nixtla_accessor.local.network.history import Floats
-from nixtla_accessor.local.network.model import Weights
+from nixtla_accessor.local.arrays import Floats
+from nixtla_accessor.local.network.weights import Weights
 
 
-def flattened(weights: Weights) -> tuple[Floats, Weights]:
-    """Copy weights into one vector; answers it, and the same weights as views of it."""
+def flatten(weights: Weights) -> tuple[Floats, Weights]:
+    """Copy weights into one vector; return it, and the same weights as views of it."""
     vector = np.concatenate([tensor.ravel() for tensor in weights.values()])
-    return vector, shaped(vector, weights)
+    return vector, unflatten(vector, weights)
 
 
-def shaped(vector: Floats, like: Weights) -> Weights:
-    """View a vector with the names and shapes of these weights."""
+def unflatten(vector: Floats, like: Weights) -> Weights:
+    """Return views of a vector with the names and shapes of these weights."""
     ends = np.cumsum([tensor.size for tensor in like.values()])
     parts = np.split(vector, ends[:-1])
     return {name: part.reshape(tensor.shape) for (name, tensor), part in zip(like.items(), parts, strict=True)}
 
 
 class Adam:
-    """Moments of the gradients and the steps taken.
+    """An optimiser: the moments of the gradients, and the number of steps taken.
 
     Parameters
     ----------
     size : int
         Number of parameters.
     betas : tuple of float
-        Memory of the mean and of the square of the gradients.
+        Decay rates of the mean and of the mean square of the gradients.
     decay : float
-        Weight decay a step, as a share of the learning rate.
+        Weight decay of a step, as a multiple of the learning rate.
     """
 
     def __init__(self, size: int, *, betas: tuple[float, float], decay: float = 0.0) -> None:
@@ -41,7 +41,7 @@ class Adam:
         self._work = np.empty(size, np.float32)
 
     def step(self, parameters: Floats, gradient: Floats, rate: float) -> None:
-        """Move the parameters, in place; the gradient's norm is first cut to 1."""
+        """Update the parameters in place; the norm of the gradient is first clipped to 1."""
         norm = float(np.sqrt(gradient @ gradient))
         if norm > 1:
             gradient = gradient / np.float32(norm)

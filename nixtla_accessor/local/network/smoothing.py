@@ -1,9 +1,10 @@
-"""Exponential smoothing, for each history with the parameters that would have forecast it best.
+"""Exponential smoothing: with the parameters that suit each history best, and with a fixed rate.
 
-A grid of models in their innovations form (Hyndman et al., Forecasting with Exponential Smoothing, 2008, chapter 2):
-``l' = l + damping * b + alpha * e`` and ``b' = damping * b + beta * e``, where e is what the forecast
-``l + damping * b`` of one step missed by. Errors and final states are linear in the history and in the first state, so
-matrices that are made once answer for all histories, and the first state is that of the least squares.
+The parameters come from a grid of models in their innovations form (Hyndman et al., Forecasting with Exponential
+Smoothing, 2008, chapter 2):
+``l' = l + damping * b + alpha * e`` and ``b' = damping * b + beta * e``, where e is the error of the one-step forecast
+``l + damping * b``. Errors and final states are linear in the history and in the first state, so matrices that are
+computed once serve all histories, and the first state is the least-squares one.
 """
 
 from __future__ import annotations
@@ -13,36 +14,41 @@ from functools import cache
 
 import numpy as np
 
-from nixtla_accessor.local.network.history import HORIZON, Floats, Integers, Mask
+from nixtla_accessor.local.arrays import Floats, Integers, Mask
+from nixtla_accessor.local.network.config import NETWORK
 
+# The shipped weights were trained with baselines of this grid.
 POINTS = 96  # the latest points that are smoothed
-LEVEL_RATES = (0.05, 0.15, 0.3, 0.5, 0.75, 1.0)
-TREND_GRID = ((0.1, 0.35, 0.85), (0.05, 0.3), (0.88, 0.98))  # alpha, beta / alpha, damping
-FIRST_STATE_RIDGE = (1e-6, 0.1)  # of level and trend: of two points one could not tell them apart
-PARAMETERS = (3, 6)  # counted by the criterion: of a level, of a level with a damped trend; with the error's variance
-LEAST_VARIANCE = 1e-3  # in z; errors smaller than this tell nothing
+LEVEL_ALPHAS = (0.05, 0.15, 0.3, 0.5, 0.75, 1.0)
+TREND_ALPHAS = (0.1, 0.35, 0.85)
+TREND_BETAS_OVER_ALPHA = (0.05, 0.3)
+TREND_DAMPINGS = (0.88, 0.98)
+FIRST_STATE_RIDGE = (1e-6, 0.1)  # of level and trend, which two points alone could not tell apart
+N_LEVEL_PARAMETERS = 3  # that the criterion counts for a level alone, the variance of the errors among them
+N_TREND_PARAMETERS = 6  # and for a level with a damped trend
+MIN_VARIANCE = 1e-3  # in z; smaller errors carry no information
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tables:
-    """What is the same for all histories; k models, the first of which are of a level alone.
+    """Matrices that are the same for all histories; k models, those of a level alone first.
 
     Attributes
     ----------
     errors : ndarray, shape (POINTS, k * POINTS)
-        From a history that begins in the first column to its errors, had the first state been zero.
+        From a history that begins in the first column to its errors, if the first state were zero.
     response : ndarray, shape (k, 2, POINTS)
-        What a first state adds to the forecasts.
+        Effect of a first state on the forecasts.
     first_state : ndarray, shape (POINTS + 1, k, 2, 2)
-        From errors times response to the first state of the least squares, by the length of the history.
+        From errors times response to the least-squares first state, by the length of the history.
     state : ndarray, shape (POINTS, k * 2)
-        From a history that ends in the last column to its last state, had the first been zero.
+        From a history that ends in the last column to its last state, if the first were zero.
     carried : ndarray, shape (POINTS + 1, k, 2, 2)
-        What becomes of the first state, by the length of the history.
-    ahead : ndarray, shape (k, HORIZON)
-        Steps of the trend that a forecast adds, damped.
+        Effect of the first state on the last, by the length of the history.
+    ahead : ndarray, shape (k, horizon)
+        Damped steps of the trend in a forecast.
     lag : ndarray, shape (POINTS + 1, k)
-        Steps by which a smoothed level stays behind a steady trend, by the length of the history.
+        Steps by which a smoothed level lags behind a steady trend, by the length of the history.
     with_trend : ndarray of bool, shape (k,)
     alpha : ndarray, shape (k,)
     """
@@ -60,10 +66,14 @@ class _Tables:
 
 @cache
 def _tables() -> _Tables:
-    """Work out what every model of the grid makes of one observation, and of its first state."""
-    alphas, shares, dampings = TREND_GRID
-    models = [(alpha, 0.0, 0.0) for alpha in LEVEL_RATES]
-    models += [(alpha, alpha * share, damping) for alpha in alphas for share in shares for damping in dampings]
+    """Compute the effect of one observation, and of the first state, in every model of the grid."""
+    models = [(alpha, 0.0, 0.0) for alpha in LEVEL_ALPHAS]
+    models += [
+        (alpha, alpha * ratio, damping)
+        for alpha in TREND_ALPHAS
+        for ratio in TREND_BETAS_OVER_ALPHA
+        for damping in TREND_DAMPINGS
+    ]
     alpha, beta, damping = np.array(models).T
     k = len(models)
     measured = np.stack([np.ones(k), damping], 1)  # forecast of one step = measured @ state
@@ -82,7 +92,7 @@ def _tables() -> _Tables:
     squares = np.einsum("kit,kjt->tkij", response, response).cumsum(0)
     squares = np.concatenate([np.zeros((1, k, 2, 2)), squares]) + np.diag(FIRST_STATE_RIDGE)
     with_trend = beta > 0
-    steps = np.arange(1, HORIZON + 1)
+    steps = np.arange(1, NETWORK.horizon + 1)
     lengths = np.arange(POINTS + 1)[:, None]
     single = {
         "errors": errors.transpose(1, 0, 2).reshape(POINTS, -1),
@@ -98,32 +108,32 @@ def _tables() -> _Tables:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Smoothed:
-    """Forecasts of the best models; those of about the same merit share in them.
+class FittedSmoothing:
+    """Forecasts averaged over the models, weighted by their likelihood.
 
     Attributes
     ----------
-    level, trend, best : ndarray of float32, shape (windows, HORIZON)
-        Of the models of a level alone, of those with a damped trend, of all.
-    drifting : ndarray of float32, shape (windows, HORIZON)
-        The level, and half of the history's linear trend: the theta forecast (Hyndman and Billah, 2003).
+    level, trend, combined : ndarray of float32, shape (windows, horizon)
+        Over the models of a level alone, over those with a damped trend, over all.
+    drifting : ndarray of float32, shape (windows, horizon)
+        The level plus half of the history's linear trend: the theta forecast (Hyndman and Billah, 2003).
     error : ndarray of float32, shape (windows, 1)
-        Root of the mean square error of one step, of the best models.
-    rate, trend_share : ndarray of float32, shape (windows, 1)
-        Their mean alpha, and the share of the models with a trend.
+        Root mean square error of one step, over all models.
+    alpha, trend_weight : ndarray of float32, shape (windows, 1)
+        The mean alpha over all models, and the total weight of those with a trend.
     """
 
     level: Floats
     trend: Floats
-    best: Floats
+    combined: Floats
     drifting: Floats
     error: Floats
-    rate: Floats
-    trend_share: Floats
+    alpha: Floats
+    trend_weight: Floats
 
 
-def smooth(values: Floats, n: Integers, slope: Floats) -> Smoothed:
-    """Smooth histories and forecast them.
+def smooth(values: Floats, n: Integers, slope: Floats) -> FittedSmoothing:
+    """Fit every model of the grid to each history, and forecast with their weighted mean.
 
     Parameters
     ----------
@@ -132,7 +142,7 @@ def smooth(values: Floats, n: Integers, slope: Floats) -> Smoothed:
     n : ndarray of int, shape (windows, 1)
         Points of history, at least 1.
     slope : ndarray of float32, shape (windows, 1)
-        Of each history's linear trend, a step.
+        Linear trend of each history, in z a step.
     """
     tables = _tables()
     k = len(tables.alpha)
@@ -148,34 +158,55 @@ def smooth(values: Floats, n: Integers, slope: Floats) -> Smoothed:
     squares = np.einsum("wkt,wkt->wk", errors, errors) - np.einsum("wki,wki->wk", first, correlated)
     state = (values @ tables.state).reshape(-1, k, 2) + np.einsum("wkij,wkj->wki", tables.carried[length], first)
     forecasts = state[:, :, :1] + state[:, :, 1:] * tables.ahead
-    variance = np.maximum(squares / length[:, None], 0) + np.float32(LEAST_VARIANCE)
+    variance = np.maximum(squares / length[:, None], 0) + np.float32(MIN_VARIANCE)
     criterion = _criterion(variance, length, tables.with_trend)
-    of_levels, of_trends = _weights(criterion, ~tables.with_trend), _weights(criterion, tables.with_trend)
-    of_all = _weights(criterion, np.ones(k, bool))
-    level = np.einsum("wk,wkh->wh", of_levels, forecasts)
-    lag = np.einsum("wk,wk->w", of_levels, tables.lag[length])[:, None]
-    return Smoothed(
+    level_weights, trend_weights = _weights(criterion, ~tables.with_trend), _weights(criterion, tables.with_trend)
+    weights = _weights(criterion, np.ones(k, bool))
+    level = np.einsum("wk,wkh->wh", level_weights, forecasts)
+    lag = np.einsum("wk,wk->w", level_weights, tables.lag[length])[:, None]
+    return FittedSmoothing(
         level=level,
-        trend=np.einsum("wk,wkh->wh", of_trends, forecasts),
-        best=np.einsum("wk,wkh->wh", of_all, forecasts),
-        drifting=level + np.float32(0.5) * slope * (np.arange(1, HORIZON + 1, dtype=np.float32)[None] + lag),
-        error=np.sqrt(np.einsum("wk,wk->w", of_all, variance))[:, None],
-        rate=(of_all @ tables.alpha)[:, None],
-        trend_share=of_all[:, tables.with_trend].sum(1, keepdims=True),
+        trend=np.einsum("wk,wkh->wh", trend_weights, forecasts),
+        combined=np.einsum("wk,wkh->wh", weights, forecasts),
+        drifting=level + np.float32(0.5) * slope * (np.arange(1, NETWORK.horizon + 1, dtype=np.float32)[None] + lag),
+        error=np.sqrt(np.einsum("wk,wk->w", weights, variance))[:, None],
+        alpha=(weights @ tables.alpha)[:, None],
+        trend_weight=weights[:, tables.with_trend].sum(1, keepdims=True),
     )
 
 
 def _criterion(variance: Floats, length: Integers, with_trend: Mask) -> Floats:
-    """Compute Akaike's criterion, corrected for short histories; (windows, models)."""
-    n, parameters = length[:, None], np.where(with_trend, *PARAMETERS[::-1])[None]
+    """Compute Akaike's information criterion, corrected for short histories (AICc); (windows, models)."""
+    n, parameters = length[:, None], np.where(with_trend, N_TREND_PARAMETERS, N_LEVEL_PARAMETERS)[None]
     penalty = 2 * parameters * n / np.maximum(n - parameters - 1, 0.5)
     result: Floats = n * np.log(variance) + penalty
     return result
 
 
 def _weights(criterion: Floats, chosen: Mask) -> Floats:
-    """Weigh models by their likelihood, those that are not chosen with 0; (windows, models)."""
+    """Compute Akaike weights of the chosen models, 0 for the others; (windows, models)."""
     least = criterion[:, chosen].min(1, keepdims=True)
     weights = np.exp(np.maximum((least - criterion) / 2, -60)) * chosen
     result: Floats = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
     return result
+
+
+class WeightedMeans:
+    """Exponential smoothing with a fixed rate: weighted means over the points that were seen."""
+
+    def __init__(self, seen: Mask) -> None:
+        self.seen = seen.astype(np.float32)
+        self.age = np.arange(seen.shape[1] - 1, -1, -1)
+
+    def level(self, rate: float, values: Floats) -> Floats:
+        """Smooth the values; the level at the last point."""
+        weight = ((1 - rate) ** self.age).astype(np.float32)
+        level: Floats = (values @ weight / (self.seen @ weight))[:, None]
+        return level
+
+    def drift(self, rate: float, values: Floats) -> Floats:
+        """Smooth the changes from point to point."""
+        weight = ((1 - rate) ** self.age[1:]).astype(np.float32)
+        seen = self.seen[:, :-1]
+        drift: Floats = ((np.diff(values) * seen) @ weight / np.maximum(seen @ weight, np.float32(1e-9)))[:, None]
+        return drift

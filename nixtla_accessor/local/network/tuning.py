@@ -1,68 +1,28 @@
-"""Fine-tuning: a few optimiser steps on the windows of a panel, then back toward the base weights.
+"""Fine-tuning: a few optimiser steps on the windows of a panel, then part of the way back to the base weights.
 
-Training windows end before the last stretch of each series, which is held out. The answer is
-``base + share * (trained - base)`` with the share of the least error on the hold-out, where its gain is larger than
-chance would make it; else the base weights themselves. Past half the way it goes only where that is plainly better
-still, since a hold-out is too trusting. So tuning does no harm that a hold-out can show. What it cannot
-show is a later change of regime.
+Training windows end before the last stretch of each series, which is the validation set. The tuned weights are
+``base + alpha * (trained - base)``, with the alpha of the least validation error if its gain is larger than chance
+would make it; else the base weights themselves. Alphas beyond a half need a clearer gain, since a validation set is too
+optimistic. So tuning does no harm that a validation set can show. What it cannot show is a later change of regime.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.network.blas import one_blas_thread
-from nixtla_accessor.local.network.examples import Examples, examples, split
-from nixtla_accessor.local.network.forecasting import prepared
-from nixtla_accessor.local.network.history import Floats
-from nixtla_accessor.local.network.losses import loss
-from nixtla_accessor.local.network.model import Weights, backward, forward, frozen_part, opened_names
-from nixtla_accessor.local.network.optimiser import Adam, flattened
+from nixtla_accessor.local.network.config import TRAINING, TUNING
+from nixtla_accessor.local.network.losses import compute_loss
+from nixtla_accessor.local.network.model import backward, forward, run_frozen_layers, trained_tensors
+from nixtla_accessor.local.network.optimiser import Adam, flatten
+from nixtla_accessor.local.network.preparation import prepare_series
+from nixtla_accessor.local.network.training_windows import Examples, build_examples, split_panel
+from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
-
-SHARES = (0.1, 0.25, 0.5)  # of the way from the base weights to the trained ones
-FURTHER_SHARES = (0.75, 1.0)  # for panels unlike the prior: the hold-out is too trusting, so the gain must be plain
-CERTAINTY = 1.0  # standard errors by which the hold-out's gain must exceed zero
-FURTHER_CERTAINTY = 2.0  # and that of going further
-CERTAINTY_FEW = 3.0  # more of them for panels of few series, whose windows are not independent
-MOST_WINDOWS = 3000
-FEWEST_WINDOWS = 512
-AVERAGED_FROM = 50  # steps from which on the running average of the weights is taken
-AVERAGING = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train at a depth: the peak of the learning rate for up to so many steps, and windows a step."""
-
-    rate: float
-    steps: int
-    batch: int
-
-    def rate_at(self, step: int, steps: int) -> float:
-        """Find the rate: a linear warm-up over a tenth of the steps, then half a cosine; lower for more steps."""
-        peak = self.rate * min(1.0, self.steps / steps) ** 0.66
-        warm_up = max(1.0, 0.1 * steps)
-        cosine = 0.5 + 0.5 * np.cos(np.pi * max(0.0, step + 1 - warm_up) / max(1.0, steps + 1 - warm_up))
-        return float(peak * min(1.0, (step + 1) / warm_up) * cosine)
-
-    def windows_for(self, steps: int) -> int:
-        """Say how many different windows so many steps are worth."""
-        return min(MOST_WINDOWS, max(FEWEST_WINDOWS, self.batch * steps))
-
-
-RECIPES = {
-    1: Recipe(rate=1.5e-2, steps=10, batch=1024),
-    2: Recipe(rate=4.5e-3, steps=50, batch=128),
-    3: Recipe(rate=2e-3, steps=50, batch=128),
-    4: Recipe(rate=1e-3, steps=50, batch=128),
-    5: Recipe(rate=7e-4, steps=50, batch=128),
-}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,25 +32,34 @@ class Tuned:
     Attributes
     ----------
     weights : dict of ndarray
-        The base weights themselves where share is 0.
-    share : float
-        How far they are from the base weights toward the trained ones, 0 to 1.
+        The base weights themselves where alpha is 0.
+    alpha : float
+        How far they are from the base weights (0) toward the trained ones (1).
     steps : int
         Optimiser steps taken; 0 where no series is long enough to train on.
-    windows : int
+    n_windows : int
         Training windows seen, repeated ones included.
     """
 
     weights: Weights
-    share: float
+    alpha: float
     steps: int
-    windows: int
+    n_windows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Training:
+    """What a training is asked to do."""
+
+    steps: int
+    depth: int
+    loss: str
 
 
 @one_blas_thread
 def tune(
     weights: Weights,
-    series: Sequence[NDArray[np.floating[Any]]],
+    series: Sequence[Floats],
     season: Season,
     *,
     steps: int,
@@ -111,9 +80,9 @@ def tune(
     steps : int
         Optimiser steps.
     depth : int
-        1 to 5: how much of the network is trained, see `network.opened_names`.
+        1 to 5: how much of the network is trained, see `model.trained_tensors`.
     loss : str
-        See `losses.loss`.
+        See `losses.compute_loss`.
     seed : int
         The outcome depends on the arguments alone.
     progress : callable, optional
@@ -126,93 +95,94 @@ def tune(
     Examples
     --------
     >>> import numpy as np
-    >>> from nixtla_accessor.local.network.model import pretrained_weights
+    >>> from nixtla_accessor.local.network.weights import pretrained_weights
     >>> sales = [np.tile([10.0, 12.0, 15.0, 11.0], 10) + i for i in range(5)]
     >>> tuned = tune(pretrained_weights(), sales, Season(4, 0), steps=10, depth=1, loss="default", seed=0)
     >>> tuned.steps
     10
     """
-    panel = [prepared(values, season) for values in series]
+    panel = [prepare_series(values, season) for values in series]
     rng = np.random.default_rng(seed)
-    recipe = RECIPES[depth]
-    training, held_out = split(panel, season, rng, most_training=recipe.windows_for(steps))
-    if not len(training) or not len(held_out):
+    training = _Training(steps, depth, loss)
+    max_training_windows = min(
+        TUNING.max_training_windows, max(TUNING.min_training_windows, TRAINING[depth].batch * steps)
+    )
+    train_windows, validation_windows = split_panel(panel, season, rng, max_training_windows=max_training_windows)
+    if not len(train_windows) or not len(validation_windows):
         return Tuned(weights, 0.0, 0, 0)
-    trained, windows = _train(weights, examples(panel, season, training), recipe, steps, depth, loss, rng, progress)
+    trained, n_windows = _train(weights, build_examples(panel, season, train_windows), training, rng, progress)
     if not all(np.isfinite(tensor).all() for tensor in trained.values()):
-        return Tuned(weights, 0.0, steps, windows)
-    share = _best_share(weights, trained, examples(panel, season, held_out), depth, loss, len(panel))
-    return Tuned(_between(weights, trained, share), share, steps, windows)
+        return Tuned(weights, 0.0, steps, n_windows)
+    validation = build_examples(panel, season, validation_windows)
+    alpha = _choose_alpha(weights, trained, validation, training, len(panel))
+    return Tuned(_interpolate(weights, trained, alpha), alpha, steps, n_windows)
 
 
 def _train(
     base: Weights,
-    training: Examples,
-    recipe: Recipe,
-    steps: int,
-    depth: int,
-    loss_name: str,
+    examples: Examples,
+    training: _Training,
     rng: np.random.Generator,
     progress: Callable[[int], None] | None,
 ) -> tuple[Weights, int]:
-    """Train the opened tensors; answers them, and the number of windows seen."""
-    parameters, opened = flattened({name: base[name] for name in opened_names(depth)})
-    weights = {**base, **opened}
+    """Train the tensors of the depth; return them, and the number of windows seen."""
+    config, steps, depth = TRAINING[training.depth], training.steps, training.depth
+    parameters, trained = flatten({name: base[name] for name in trained_tensors(depth)})
+    weights = {**base, **trained}
     average = parameters.copy()
     optimiser = Adam(len(parameters), betas=(0.9, 0.99))
-    entering = frozen_part(base, training.windows.inputs, depth)
-    batch = min(recipe.batch, len(entering))
+    entering = run_frozen_layers(base, examples.features.inputs, depth)
+    batch = min(config.batch, len(entering))
     for step in range(steps):
         rows = rng.choice(len(entering), batch, replace=False)
-        bases, targets = training.windows.bases[rows], training.targets.rows(rows)
-        quantiles, tape = forward(weights, entering[rows], bases, targets.unit, depth)
-        gradients = backward(weights, tape, loss(loss_name, quantiles, targets).gradient)
-        gradient = np.concatenate([gradients[name].ravel() for name in opened])
-        optimiser.step(parameters, gradient, recipe.rate_at(step, steps))
-        average += AVERAGING * (parameters - average)
+        baselines, targets = examples.features.baselines[rows], examples.targets.rows(rows)
+        quantiles, tape = forward(weights, entering[rows], baselines, targets.unit, depth)
+        gradients = backward(weights, tape, compute_loss(training.loss, quantiles, targets).gradient)
+        gradient = np.concatenate([gradients[name].ravel() for name in trained])
+        optimiser.step(parameters, gradient, config.rate_at(step, steps))
+        average += TUNING.averaging * (parameters - average)
         if progress:
             progress(step + 1)
-    if steps >= AVERAGED_FROM:
+    if steps >= TUNING.average_from:
         parameters[:] = average
-    return opened, steps * batch
+    return trained, steps * batch
 
 
-def _best_share(
-    base: Weights, trained: Weights, held_out: Examples, depth: int, loss_name: str, n_series: int
-) -> float:
-    """Choose how far to go: to where the hold-out's mean gain, less what may be chance, is largest."""
-    windows, targets = held_out.windows, held_out.targets
-    entering = frozen_part(base, windows.inputs, depth)
+def _choose_alpha(base: Weights, trained: Weights, validation: Examples, training: _Training, n_series: int) -> float:
+    """Choose how far to go: to where the mean gain on the validation set, less what may be chance, is largest."""
+    features, depth = validation.features, training.depth
+    entering = run_frozen_layers(base, features.inputs, depth)
 
-    def errors(share: float) -> Floats:
-        quantiles, _ = forward(_between(base, trained, share), entering, windows.bases, windows.unit, depth)
-        return loss(loss_name, quantiles, targets).by_window
+    def compute_errors(alpha: float) -> Floats:
+        weights = _interpolate(base, trained, alpha)
+        quantiles, _ = forward(weights, entering, features.baselines, features.unit, depth)
+        return compute_loss(training.loss, quantiles, validation.targets).by_window
 
-    before = errors(0.0)
-    few = 1 + CERTAINTY_FEW / np.sqrt(n_series)
+    base_errors = compute_errors(0.0)
+    small_panel = 1 + TUNING.small_panel_certainty / np.sqrt(n_series)
 
-    def score(after: Floats, than: Floats, certainty: float) -> float:
-        """Take the mean change of the errors, and what chance may have added to a gain; below 0 it is a plain gain."""
-        change = np.clip((after - than) / (before + np.median(before) + 1e-9), -0.5, 0.5)
-        return float(change.mean() + certainty * few * change.std() / np.sqrt(len(change)))
+    def score(errors: Floats, reference: Floats, certainty: float) -> float:
+        """Compute the mean change of the errors plus what chance may have gained; below 0 the gain is clear."""
+        change = np.clip((errors - reference) / (base_errors + np.median(base_errors) + 1e-9), -0.5, 0.5)
+        return float(change.mean() + certainty * small_panel * change.std() / np.sqrt(len(change)))
 
-    scores = {share: score(errors(share), before, CERTAINTY) for share in SHARES}
+    scores = {alpha: score(compute_errors(alpha), base_errors, TUNING.certainty) for alpha in TUNING.alphas}
     best = min(scores, key=scores.__getitem__)
     if scores[best] >= 0:
         return 0.0
-    if best == SHARES[-1]:
-        for share in FURTHER_SHARES:
-            if score(errors(share), errors(best), FURTHER_CERTAINTY) >= 0:
+    if best == TUNING.alphas[-1]:
+        for alpha in TUNING.further_alphas:
+            if score(compute_errors(alpha), compute_errors(best), TUNING.further_certainty) >= 0:
                 break
-            best = share
+            best = alpha
     return best
 
 
-def _between(base: Weights, trained: Weights, share: float) -> Weights:
-    """Go part of the way from the base weights to the trained ones."""
-    if share == 0:
+def _interpolate(base: Weights, trained: Weights, alpha: float) -> Weights:
+    """Return ``base + alpha * (trained - base)``; the base itself where alpha is 0."""
+    if alpha == 0:
         return base
     return {
         **base,
-        **{name: base[name] + np.float32(share) * (tensor - base[name]) for name, tensor in trained.items()},
+        **{name: base[name] + np.float32(alpha) * (tensor - base[name]) for name, tensor in trained.items()},
     }

@@ -1,1 +1,1 @@
-"""How the shipped weights were made."""
+"""Pretraining: synthetic series, and the training that made the shipped weights."""

@@ -1,34 +1,31 @@
 """Synthetic series for pretraining: trends, seasons, noise and calendars, drawn at random.
 
-Series come in chunks that share a season, so that whole-array operations make them. What changes slowly is scaled to
-the life of the series: ten yearly points have a real trend, and so have a thousand hourly ones.
+Series come in chunks that share a season, so that whole-array operations can draw them. Slow changes are scaled to the
+length of the series: ten yearly points have a visible trend, and so have a thousand hourly ones.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nixtla_accessor.local.network.history import HORIZON
+from nixtla_accessor.local.arrays import Floats, Integers, Mask
+from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.seasons import Season
 
-Array = NDArray[np.floating[Any]]
-Mask = NDArray[np.bool_]
 Generator = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of series: the seasons that it may have, its share of the chunks, and how long histories are."""
+    """A kind of series: the seasons that it may have, how likely a chunk is of it, and how long histories are."""
 
     name: str
     seasons: tuple[Season, ...]
-    share: float
-    shortest: int
-    longest: int
+    probability: float
+    min_length: int
+    max_length: int
 
 
 def _seasons(*pairs: tuple[int, int]) -> tuple[Season, ...]:
@@ -57,15 +54,15 @@ class Chunk:
 
     Attributes
     ----------
-    values : ndarray of float32, shape (series, points + HORIZON)
-        Right-aligned; of each row the last `length + HORIZON` values are meant.
+    values : ndarray of float32, shape (series, points + horizon)
+        Right-aligned; each row ends with the `length + horizon` values of its series.
     length : ndarray of int, shape (series,)
-        Points of history before the last HORIZON values.
+        Points of history before the last `horizon` values.
     season : Season
     """
 
-    values: Array
-    length: NDArray[np.integer[Any]]
+    values: Floats
+    length: Integers
     season: Season
 
 
@@ -77,7 +74,7 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     rng : numpy.random.Generator
     n_series : int
     kind : Kind, optional
-        Else drawn by the shares of KINDS.
+        Drawn by the probabilities of KINDS if None.
 
     Returns
     -------
@@ -90,12 +87,12 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     (Season(length=12, second=0), (8, 324))
     """
     if kind is None:
-        shares = np.array([each.share for each in KINDS])
-        kind = KINDS[rng.choice(len(KINDS), p=shares / shares.sum())]
+        probabilities = np.array([each.probability for each in KINDS])
+        kind = KINDS[rng.choice(len(KINDS), p=probabilities / probabilities.sum())]
     season = kind.seasons[rng.integers(len(kind.seasons))]
-    length = np.exp(rng.uniform(np.log(kind.shortest), np.log(kind.longest + 0.99), n_series)).astype(int)
-    length = np.where(rng.random(n_series) < (0.1 if season.length == 1 else 0.35), kind.longest, length)
-    drawing = _Drawing(rng, n_series, kind.longest + HORIZON, length + HORIZON)
+    length = np.exp(rng.uniform(np.log(kind.min_length), np.log(kind.max_length + 0.99), n_series)).astype(int)
+    length = np.where(rng.random(n_series) < (0.1 if season.length == 1 else 0.35), kind.max_length, length)
+    drawing = _Drawing(rng, n_series, kind.max_length + NETWORK.horizon, length + NETWORK.horizon)
     level, noise = _level_and_noise(drawing, season.length)
     seasonal = _seasonal(drawing, season) * ~drawing.some(0.06)
     size = drawing.log_uniform(-1.8, -0.1) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
@@ -105,14 +102,14 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     size = size * ~drawing.some(0.06)
     size = size * (1 + drawing.some(0.25) * drawing.age * drawing.uniform(-0.7, 2))  # noise that grows or fades
     noise = noise * size * np.where(volatile, np.clip(1 + seasonal / drawing.spread(seasonal), 0.1, 3), 1)
-    values = _linked(drawing, level + seasonal + noise, season.length, kind.shortest)
+    values = _transform(drawing, level + seasonal + noise, season.length, kind.min_length)
     return Chunk(values.astype(np.float32), length, season)
 
 
-def surprises(rng: Generator, n_series: int, season: Season) -> Array:
-    """Draw what no history foretells of quarters and months: growth that changes from now on.
+def surprises(rng: Generator, n_series: int, season: Season) -> Floats:
+    """Draw changes of growth that no history announces, for quarters and months.
 
-    Without it, series that went smoothly so far are forecast with intervals that real ones leave too often.
+    Without them, the intervals of series that have been smooth so far are too narrow for real ones.
 
     Parameters
     ----------
@@ -122,72 +119,80 @@ def surprises(rng: Generator, n_series: int, season: Season) -> Array:
 
     Returns
     -------
-    ndarray of float32, shape (series, HORIZON)
+    ndarray of float32, shape (series, horizon)
         To be added to the future, in mean absolute changes from one season to the next; 0 for other seasons.
     """
     if season.length not in (4, 12):
-        return np.zeros((n_series, HORIZON), np.float32)
-    lasting, passing = rng.standard_normal((n_series, 1)), rng.standard_normal((n_series, HORIZON))
+        return np.zeros((n_series, NETWORK.horizon), np.float32)
+    lasting, passing = rng.standard_normal((n_series, 1)), rng.standard_normal((n_series, NETWORK.horizon))
     per_season = 10 ** rng.uniform(-0.4, 0.1, (n_series, 1))
     growth = (0.6 * lasting + 0.4 * passing) * per_season / season.length
-    path: Array = np.cumsum(growth, 1).astype(np.float32)
+    path: Floats = np.cumsum(growth, 1).astype(np.float32)
     return path
 
 
 class _Drawing:
-    """Random draws for the rows of a chunk, one column each, and the life of each row."""
+    """Random draws for the rows of a chunk, and the part of each row that its series covers."""
 
-    def __init__(self, rng: Generator, rows: int, points: int, life: NDArray[np.integer[Any]]) -> None:
+    def __init__(self, rng: Generator, rows: int, points: int, life: Integers) -> None:
         self.rng, self.rows, self.points = rng, rows, points
         column = np.arange(points, dtype=np.float32)[None]
         born = (points - life)[:, None].astype(np.float32)
         self.time = column
         self.alive: Mask = column >= born
-        self.age: Array = np.maximum((column - born) / life[:, None].astype(np.float32), 0)  # 0..1 over the life
+        self.age: Floats = np.maximum((column - born) / life[:, None].astype(np.float32), 0)  # 0..1 over the life
 
-    def uniform(self, low: float, high: float, rows: int | None = None) -> Array:
+    def uniform(self, low: float, high: float, rows: int | None = None) -> Floats:
         return self.rng.uniform(low, high, (self.rows if rows is None else rows, 1)).astype(np.float32)
 
-    def log_uniform(self, low: float, high: float, rows: int | None = None) -> Array:
+    def log_uniform(self, low: float, high: float, rows: int | None = None) -> Floats:
         """Draw 10 to a uniform power."""
         return np.float32(10) ** self.uniform(low, high, rows)
 
-    def normal(self, columns: int = 1) -> Array:
+    def normal(self, columns: int = 1) -> Floats:
         return self.rng.standard_normal((self.rows, columns), dtype=np.float32)
 
-    def random(self, columns: int = 1) -> Array:
+    def random(self, columns: int = 1) -> Floats:
         return self.rng.random((self.rows, columns), dtype=np.float32)
 
-    def some(self, share: float) -> Mask:
-        """Choose about that share of the rows."""
-        return self.rng.random((self.rows, 1)) < share
+    def some(self, probability: float) -> Mask:
+        """Choose each row with this probability."""
+        return self.rng.random((self.rows, 1)) < probability
 
-    def spread(self, values: Array) -> Array:
-        """Take the standard deviation of each row over its life."""
+    def spread(self, values: Floats) -> Floats:
+        """Compute the standard deviation of each series."""
         count = self.alive.sum(1, keepdims=True).astype(np.float32)
         mean = (values * self.alive).sum(1, keepdims=True) / count
-        spread: Array = np.sqrt((((values - mean) ** 2) * self.alive).sum(1, keepdims=True) / count)
+        spread: Floats = np.sqrt((((values - mean) ** 2) * self.alive).sum(1, keepdims=True) / count)
         return spread + np.float32(1e-6)
 
 
-def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Array, Array]:
-    """Make what moves slowly, and autocorrelated noise of unit size."""
-    moves = _Moves.of(season_length)
+def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Floats, Floats]:
+    """Draw levels, and autocorrelated noise of unit size."""
+    prior = _LevelPrior.of(season_length)
     walk, slope_walk, noise = _walks(drawing, season_length)
-    level = walk / drawing.spread(walk) * drawing.some(moves.walk) * drawing.log_uniform(-1.3, 0.4)
-    level += slope_walk / drawing.spread(slope_walk) * drawing.some(moves.slope) * drawing.log_uniform(-0.8, 0.6)
+    level = walk / drawing.spread(walk) * drawing.some(prior.walk) * drawing.log_uniform(-1.3, 0.4)
+    level += slope_walk / drawing.spread(slope_walk) * drawing.some(prior.slope) * drawing.log_uniform(-0.8, 0.6)
     _add_wandering(drawing, level)
-    level += _trend(drawing, moves) * drawing.some(moves.trend)
+    level += _trend(drawing, prior) * drawing.some(prior.trend)
     level += drawing.some(0.12) * (drawing.age >= drawing.uniform(0, 1)) * drawing.normal()  # a step
-    level *= np.where(drawing.some(moves.any), 1, np.float32(0.2) * drawing.some(0.5))
+    level *= np.where(drawing.some(prior.any), 1, np.float32(0.2) * drawing.some(0.5))
     return np.where(drawing.some(0.07), walk / drawing.spread(walk), level), noise  # some are random walks
 
 
 @dataclass(frozen=True, slots=True)
-class _Moves:
-    """Shares of the series whose level moves at all, walks, changes its slope, has a trend, has one that goes up.
+class _LevelPrior:
+    """How levels move, for a season length.
 
-    And the range of a trend's size, as powers of ten.
+    Attributes
+    ----------
+    any, walk, slope, trend : float
+        Probabilities that the level moves at all, that it follows a random walk, that its slope does, that it has a
+        trend.
+    up : float
+        Probability that a trend goes up.
+    size : tuple of float
+        Range of a trend's size, as powers of ten.
     """
 
     any: float
@@ -198,8 +203,8 @@ class _Moves:
     size: tuple[float, float]
 
     @classmethod
-    def of(cls, season_length: int) -> _Moves:
-        """Say how levels move: years most, and mostly up; hours least."""
+    def of(cls, season_length: int) -> _LevelPrior:
+        """Return the prior for a season length: yearly levels move most, and mostly up; hourly ones least."""
         if season_length == 1:
             return cls(any=1.0, walk=0.8, slope=0.5, trend=0.92, up=0.88, size=(0.7, 1.8))
         if season_length == 4:
@@ -209,8 +214,8 @@ class _Moves:
         return cls(any=0.5, walk=0.65, slope=0.25, trend=0.55, up=0.6, size=(-0.5, 0.6))
 
 
-def _walks(drawing: _Drawing, season_length: int) -> tuple[Array, Array, Array]:
-    """Make random walks, sums of a damped random slope, and autoregressive noise."""
+def _walks(drawing: _Drawing, season_length: int) -> tuple[Floats, Floats, Floats]:
+    """Draw random walks, sums of a damped random slope, and autoregressive noise."""
     rng, shape = drawing.rng, (drawing.points, drawing.rows)
     rows = drawing.rows
     steps = rng.standard_normal(shape, dtype=np.float32)
@@ -230,7 +235,7 @@ def _walks(drawing: _Drawing, season_length: int) -> tuple[Array, Array, Array]:
     return np.cumsum(steps, 0).T, np.cumsum(slopes, 0).T, shocks.T
 
 
-def _add_wandering(drawing: _Drawing, level: Array) -> None:
+def _add_wandering(drawing: _Drawing, level: Floats) -> None:
     """Add smooth functions (random Fourier features of a Gaussian process, Rahimi and Recht 2007) to some rows."""
     rows = np.flatnonzero(drawing.rng.random(drawing.rows) < 0.35)
     pace = drawing.log_uniform(-0.5, 1.5, len(rows))
@@ -241,22 +246,22 @@ def _add_wandering(drawing: _Drawing, level: Array) -> None:
     level[rows] += wandering * (np.float32(0.58) * drawing.log_uniform(-1, 0.3, len(rows)))
 
 
-def _trend(drawing: _Drawing, moves: _Moves) -> Array:
-    """Make linear, damped or logistic growth, or a boom that ends; with breaks of the slope."""
+def _trend(drawing: _Drawing, prior: _LevelPrior) -> Floats:
+    """Draw linear, damped or logistic growth, or a boom that ends; with breaks of the slope."""
     age, kind = drawing.age, drawing.random()
     turn = drawing.uniform(0.1, 1)
     damped = 1 - np.exp(-age / drawing.uniform(0.15, 1.5))
     logistic = 1 / (1 + np.exp(np.clip((drawing.uniform(0.1, 0.9) - age) * drawing.uniform(4, 14), -30, 30)))
     boom = age - drawing.uniform(0.5, 1.8) * np.maximum(age - turn, 0)
     shape = np.select([kind < 0.55, kind < 0.70, kind < 0.80], [age, damped, logistic], boom)
-    trend: Array = np.where(drawing.some(moves.up), 1, -1) * drawing.log_uniform(*moves.size) * shape
+    trend: Floats = np.where(drawing.some(prior.up), 1, -1) * drawing.log_uniform(*prior.size) * shape
     for _ in range(2):
         trend += drawing.some(0.3) * drawing.normal() * 4 * np.maximum(age - drawing.uniform(0, 1), 0)
     return trend
 
 
-def _seasonal(drawing: _Drawing, season: Season) -> Array:
-    """Make the seasonal part of each row."""
+def _seasonal(drawing: _Drawing, season: Season) -> Floats:
+    """Draw the seasonal component of each series."""
     if season.length == 1:
         return _cycles(drawing)
     if season.second in (5 * season.length, 7 * season.length) or season.length >= 144:
@@ -275,26 +280,26 @@ def _seasonal(drawing: _Drawing, season: Season) -> Array:
     return seasonal
 
 
-def _strength(drawing: _Drawing, share: float, low: float, high: float) -> Array:
-    """Say how strong a pattern is: 0 but for some rows."""
-    return np.where(drawing.some(share), drawing.log_uniform(low, high), np.float32(0))
+def _strength(drawing: _Drawing, probability: float, low: float, high: float) -> Floats:
+    """Draw the strength of a pattern: positive with this probability, else 0."""
+    return np.where(drawing.some(probability), drawing.log_uniform(low, high), np.float32(0))
 
 
-def _cycles(drawing: _Drawing) -> Array:
-    """Make cycles of several years, in some yearly series."""
+def _cycles(drawing: _Drawing) -> Floats:
+    """Draw cycles of several years, in some yearly series."""
     cycle = np.sin(2 * np.pi * (drawing.time / drawing.log_uniform(0.5, 1.6) + drawing.uniform(0, 1)))
     return (cycle * _strength(drawing, 0.2, -1, 0.2)).astype(np.float32)
 
 
-def _waves(drawing: _Drawing, period: float | Array) -> Array:
-    """Make a sine and, for some rows, its first harmonic."""
+def _waves(drawing: _Drawing, period: float | Floats) -> Floats:
+    """Draw a sine and, for some series, its second harmonic."""
     first = np.sin(2 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
     harmonic = np.sin(4 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
     return (first + 0.4 * harmonic * drawing.some(0.5)).astype(np.float32)
 
 
-def _pattern(drawing: _Drawing, m: int) -> Array:
-    """Make one season of unit spread: harmonics, any shape, spikes, or a ramp."""
+def _pattern(drawing: _Drawing, m: int) -> Floats:
+    """Draw one season of unit spread: harmonics, any shape, spikes, or a ramp."""
     phase = np.arange(m, dtype=np.float32)[None] / m
     smooth, decay = np.zeros((drawing.rows, m), np.float32), drawing.uniform(0.3, 2)
     for k in range(1, max(1, min(6, m // 2)) + 1):
@@ -306,12 +311,12 @@ def _pattern(drawing: _Drawing, m: int) -> Array:
     kind = drawing.random()
     pattern = np.select([kind < 0.5, kind < 0.75, kind < 0.9], [smooth, rough, spikes], ramp)
     pattern -= pattern.mean(1, keepdims=True)
-    unit: Array = (pattern / (pattern.std(1, keepdims=True) + 1e-3)).astype(np.float32)
+    unit: Floats = (pattern / (pattern.std(1, keepdims=True) + 1e-3)).astype(np.float32)
     return unit
 
 
-def _day(drawing: _Drawing, m: int) -> Array:
-    """Make one day of unit spread: bumps, roughness, and for some rows a flat night."""
+def _day(drawing: _Drawing, m: int) -> Floats:
+    """Draw one day of unit spread: bumps, roughness, and for some series a flat night."""
     phase = np.arange(m, dtype=np.float32)[None] / m
     day = np.zeros((drawing.rows, m), np.float32)
     for _ in range(4):
@@ -320,12 +325,12 @@ def _day(drawing: _Drawing, m: int) -> Array:
     day += drawing.normal(m) * drawing.some(0.3) * drawing.log_uniform(-1.5, -0.3)
     day = (day - day.mean(1, keepdims=True)) / (day.std(1, keepdims=True) + np.float32(1e-3))
     floor = np.quantile(day, 0.45, axis=1, keepdims=True) * drawing.uniform(0.3, 1)
-    result: Array = np.where(drawing.some(0.25), np.maximum(day, floor), day).astype(np.float32)
+    result: Floats = np.where(drawing.some(0.25), np.maximum(day, floor), day).astype(np.float32)
     return result
 
 
-def _within_days(drawing: _Drawing, m: int, days: int) -> Array:
-    """Make days of m steps and weeks of so many days: workdays, days off, holidays, and days that differ."""
+def _within_days(drawing: _Drawing, m: int, days: int) -> Floats:
+    """Draw days of m steps in weeks of so many days: workdays, days off, holidays, and days that differ."""
     n_days = drawing.points // m + 2
     day, time_of_day = np.arange(drawing.points) // m, np.arange(drawing.points) % m
     workday, day_off = _day(drawing, m), _day(drawing, m)
@@ -348,19 +353,19 @@ def _within_days(drawing: _Drawing, m: int, days: int) -> Array:
     return values.astype(np.float32)
 
 
-def _linked(drawing: _Drawing, values: Array, season_length: int, shortest: int) -> Array:
-    """Turn additive series into what is measured: products, floors, counts, outliers, a level away from zero."""
+def _transform(drawing: _Drawing, values: Floats, season_length: int, min_length: int) -> Floats:
+    """Transform additive series: products, floors, counts, outliers, a level away from zero."""
     rng = drawing.rng
     multiplicative = drawing.some(0.45 if season_length > 4 else 0.7)
     strength = 0.1 + (0.6 if season_length > 4 else 1.0) * drawing.uniform(0, 1) ** 1.5  # few explode
     exponent = strength * values / np.maximum(1, drawing.spread(values) / np.float32(1.5))
     values = np.where(multiplicative, np.exp(np.clip(exponent, -6, 6)), values)
     floored = drawing.some(0.12 if season_length < 24 else 0.25) & ~multiplicative
-    lower = np.quantile(values[:, -(shortest + HORIZON) :], 0.25, axis=1, keepdims=True)
+    lower = np.quantile(values[:, -(min_length + NETWORK.horizon) :], 0.25, axis=1, keepdims=True)
     floor = lower - drawing.uniform(0, 1.5) * drawing.spread(values)
     values = np.where(floored, np.maximum(values - floor, 0), values)
     outliers = (drawing.random(drawing.points) < 0.01) & drawing.some(0.2)
-    outliers[:, -HORIZON:] = False
+    outliers[:, -NETWORK.horizon :] = False
     values = values + outliers * drawing.normal(drawing.points) * 4 * drawing.spread(values)
     counted = np.flatnonzero(rng.random(drawing.rows) < 0.08)
     relative = (values - values.mean(1, keepdims=True)) / drawing.spread(values)

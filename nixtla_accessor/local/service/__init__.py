@@ -1,1 +1,1 @@
-"""The HTTP service over the engine."""
+"""The HTTP service: routes, request bodies, the store of models, and the engine that forecasts."""

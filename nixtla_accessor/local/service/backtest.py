@@ -1,25 +1,24 @@
-"""Windows of the past: from where in a series to forecast what is known already."""
+"""Windows of the past to forecast, and to compare with the values that are known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Integers = npt.NDArray[np.int64]
+from nixtla_accessor.local.arrays import Integers, Mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Windows:
-    """Windows of equal length, series by series and in the order of time.
+class BacktestWindows:
+    """Windows of equal length, by series and then by time.
 
     Attributes
     ----------
     series : ndarray of int64, shape (n_windows,)
         The number of the series.
     start : ndarray of int64, shape (n_windows,)
-        The step of the series that is forecast first; what comes before it is known.
+        The first step that is forecast; what comes before it is known.
     horizon : int
         Steps forecast.
     """
@@ -28,30 +27,30 @@ class Windows:
     start: Integers
     horizon: int
 
-    def rows(self, chosen: npt.NDArray[np.int64]) -> Windows:
+    def rows(self, chosen: Integers) -> BacktestWindows:
         """Return some of the windows."""
-        return Windows(self.series[chosen], self.start[chosen], self.horizon)
+        return BacktestWindows(self.series[chosen], self.start[chosen], self.horizon)
 
-    def earliest(self) -> Windows:
+    def earliest(self) -> BacktestWindows:
         """Return the first window of each series."""
         return self.rows(np.unique(self.series, return_index=True)[1])
 
-    def rounds(self) -> list[npt.NDArray[np.int64]]:
+    def rounds(self) -> list[Integers]:
         """Return the rows of the windows that are equally far from the end of their series, the earliest first."""
         from_end = np.searchsorted(self.series, self.series, side="right") - np.arange(len(self.series))
         return [np.flatnonzero(from_end == nth) for nth in np.unique(from_end)[::-1]]
 
-    def answered(self, sizes: Integers) -> tuple[npt.NDArray[np.bool_], Integers, Integers]:
-        """Tell what there is to answer for windows over series of these sizes.
+    def known_steps(self, sizes: Integers) -> tuple[Mask, Integers, Integers]:
+        """Return which steps of the windows lie inside their series, and where.
 
         Returns
         -------
         inside : ndarray of bool, shape (n_windows, horizon)
             Which steps lie inside their series.
-        positions : ndarray of int64, shape (n_answered,)
-            Where these steps are in the series one after the other.
+        positions : ndarray of int64, shape (n_steps,)
+            Positions of these steps in the values of all series, one after the other.
         counts : ndarray of int64, shape (n_series,)
-            How many there are of each series.
+            The number of these steps in each series.
         """
         steps, inside = self.steps(sizes)
         offsets = np.cumsum(sizes) - sizes
@@ -59,14 +58,14 @@ class Windows:
         counts = np.bincount(self.series, inside.sum(1), len(sizes)).astype(np.int64)
         return inside, positions, counts
 
-    def steps(self, sizes: Integers) -> tuple[Integers, npt.NDArray[np.bool_]]:
+    def steps(self, sizes: Integers) -> tuple[Integers, Mask]:
         """Return the steps that the windows cover, and which of them lie inside their series; (n_windows, horizon)."""
         steps = self.start[:, None] + np.arange(self.horizon)
         return steps, steps < sizes[self.series][:, None]
 
 
-def last_windows(sizes: Integers, horizon: int, n_windows: int, step: int) -> Windows:
-    """Place windows so that the last one ends with its series; those without a step of history are left out.
+def last_windows(sizes: Integers, horizon: int, n_windows: int, step: int) -> BacktestWindows:
+    """Place windows so that the last one ends with its series; leave out those without a step of history.
 
     Parameters
     ----------
@@ -88,11 +87,11 @@ def last_windows(sizes: Integers, horizon: int, n_windows: int, step: int) -> Wi
     start = sizes[:, None] - before_end
     fits = start >= 1
     series = np.broadcast_to(np.arange(len(sizes))[:, None], start.shape)
-    return Windows(series[fits], start[fits], horizon)
+    return BacktestWindows(series[fits], start[fits], horizon)
 
 
-def all_windows(sizes: Integers, horizon: int, history: int) -> Windows:
-    """Place windows one after the other over all of each series but its beginning.
+def all_windows(sizes: Integers, horizon: int, history: int) -> BacktestWindows:
+    """Place windows one after the other over each series except its beginning.
 
     Parameters
     ----------
@@ -112,4 +111,4 @@ def all_windows(sizes: Integers, horizon: int, history: int) -> Windows:
     counts = -((first - sizes) // horizon)
     series = np.repeat(np.arange(len(sizes)), counts)
     nth = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
-    return Windows(series, first[series] + horizon * nth, horizon)
+    return BacktestWindows(series, first[series] + horizon * nth, horizon)

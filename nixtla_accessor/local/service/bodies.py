@@ -1,4 +1,4 @@
-"""Bodies of requests: received and inflated within a bound, and parsed aside, so that no one else has to wait.
+"""Bodies of requests: received and inflated up to a limit, and parsed in a thread, so that others need not wait.
 
 A body may hold tens of millions of values. As Python numbers they would take several times the memory of the text, so
 those of ``series.y`` are parsed piece by piece into an array.
@@ -19,15 +19,15 @@ from fastapi.concurrency import run_in_threadpool
 MAX_BODY_BYTES = 2**30  # of JSON, after inflating
 _CHUNK_BYTES = 2**20
 _CODECS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
-_MARK_BITS = 63  # no one guesses it, and it is an integer of JSON
+_MARK_BITS = 63  # cannot be guessed, and is an integer of JSON
 _NUMBER_TYPES = {float, int, type(None)}
 
 
 class InflatedRequest(Request):
-    """A request whose body may be compressed, is bounded, and is held as text no longer than until it is parsed."""
+    """A request whose body may be compressed, has a size limit, and is held as text only until it is parsed."""
 
     async def body(self) -> bytes:
-        """Receive the body; what is answered says only whether there is one."""
+        """Receive the body; return a placeholder that says only whether there is one."""
         if not hasattr(self, "_sent"):
             self._sent = bytearray()
             async for chunk in self.stream():
@@ -47,22 +47,22 @@ class InflatedRequest(Request):
         sent, self._sent = self._sent, bytearray(b"...")
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
-            sent = _inflated(sent, encoding)
+            sent = _inflate(sent, encoding)
         return parse(sent)
 
 
 def parse(text: bytearray) -> Any:  # noqa: ANN401 - any JSON
-    """Parse JSON, with the numbers and nulls of ``series.y``, if that is what is there, as an array.
+    """Parse JSON, with ``series.y``, if it holds numbers and nulls only, as an array.
 
     Parameters
     ----------
     text : bytearray
-        It is used up.
+        Emptied while it is parsed, to save memory.
 
     Returns
     -------
     object
-        As orjson answers it, but for ``["series"]["y"]``: an ndarray of float64, null being NaN.
+        As from orjson, except for ``["series"]["y"]``: an ndarray of float64, with NaN for null.
 
     Raises
     ------
@@ -76,21 +76,22 @@ def parse(text: bytearray) -> Any:  # noqa: ANN401 - any JSON
     """
     begin = text.find(b"[", text.find(b'"y"')) + 1
     end = text.find(b"]", begin)
-    numbers = _numbers(text, begin, end) if 0 < begin <= end else None
+    numbers = _parse_numbers(text, begin, end) if 0 < begin <= end else None
     if numbers is None:
         return orjson.loads(text)
-    # What is left stands for the whole only if the array was indeed that of series.y: a number in its place tells.
+    # Put a random number in place of the array: if it turns up as series.y, the array was indeed that of series.y.
     mark = secrets.randbits(_MARK_BITS)
-    left = orjson.loads(text[:begin] + str(mark).encode() + text[end:])
-    if not (isinstance(left, dict) and isinstance(left.get("series"), dict) and left["series"].get("y") == [mark]):
+    document = orjson.loads(text[:begin] + str(mark).encode() + text[end:])
+    series = document.get("series") if isinstance(document, dict) else None
+    if not (isinstance(series, dict) and series.get("y") == [mark]):
         return orjson.loads(text)
     text.clear()
-    left["series"]["y"] = numbers
-    return left
+    series["y"] = numbers
+    return document
 
 
-def _numbers(text: bytearray, begin: int, end: int) -> npt.NDArray[np.float64] | None:
-    """Parse a stretch of numbers and nulls between commas; None where it holds anything else."""
+def _parse_numbers(text: bytearray, begin: int, end: int) -> npt.NDArray[np.float64] | None:
+    """Parse a stretch of numbers and nulls between commas; return None if it holds anything else."""
     numbers = np.empty(text.count(b",", begin, end) + 1)
     done = 0
     while begin < end:
@@ -109,11 +110,13 @@ def _numbers(text: bytearray, begin: int, end: int) -> npt.NDArray[np.float64] |
 
 
 def _too_large() -> HTTPException:
-    return HTTPException(413, f"The local engine takes bodies of at most {MAX_BODY_BYTES} bytes of JSON.")
+    return HTTPException(
+        413, f"The local engine accepts at most {MAX_BODY_BYTES:,} bytes of JSON: send fewer series at a time."
+    )
 
 
-def _inflated(sent: bytearray, encoding: str) -> bytearray:
-    """Inflate a body, but never beyond the bound."""
+def _inflate(sent: bytearray, encoding: str) -> bytearray:
+    """Inflate a body, but never beyond the limit."""
     if encoding not in _CODECS:
         raise HTTPException(415, f"Content-Encoding {encoding!r} is not supported: send zstd, gzip or identity.")
     inflated = bytearray()
@@ -124,5 +127,5 @@ def _inflated(sent: bytearray, encoding: str) -> bytearray:
                 if len(inflated) > MAX_BODY_BYTES:
                     raise _too_large()
     except OSError as error:
-        raise HTTPException(400, f"The body is not a whole {encoding} stream.") from error
+        raise HTTPException(400, f"The body is not a complete {encoding} stream.") from error
     return inflated

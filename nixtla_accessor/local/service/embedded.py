@@ -1,4 +1,4 @@
-"""The engine as a server of this process, on loopback, or of its own."""
+"""The engine as a server: in a thread of this process, on loopback, or as a process of its own."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ _LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE = 75  # seconds; longer than the pauses of a notebook's loop
 _START_TIMEOUT = 30.0  # seconds
-_STOP_TIMEOUT = 3  # seconds that those who wait for an answer, or are still sending, are left
+_STOP_TIMEOUT = 3  # seconds for requests that are not finished when the server is stopped
 
 
 @dataclass(frozen=True, slots=True)
 class RunningEngine:
-    """Where an engine listens, and the key it wants."""
+    """Where an engine listens, and the key that requests must carry."""
 
     base_url: str
     api_key: str = field(repr=False)
 
 
 class _EngineServer(uvicorn.Server):
-    """A server of an engine, which says when it is ready and stops the engine's work when it ends."""
+    """A server of an engine: announces when it is ready, and stops the engine's work when it ends."""
 
     def __init__(self, api_key: str, announce: Callable[[], None]) -> None:
         self._engine = Engine(ModelStore(default_path()))
@@ -65,7 +65,7 @@ _running: RunningEngine | None = None
 
 
 def start_engine() -> RunningEngine:
-    """Start the embedded engine in a thread, once for a process.
+    """Start the local engine in a thread, once in a process.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def start_engine() -> RunningEngine:
     Raises
     ------
     ConfigurationError
-        If it cannot listen, or cannot keep models where they should be.
+        If it cannot listen, or cannot save models in its folder.
     """
     global _running  # noqa: PLW0603 - one engine for a process
     with _lock:
@@ -96,7 +96,7 @@ def _start_in_thread() -> RunningEngine:
         raise ConfigurationError(f"The local engine did not start within {_START_TIMEOUT:.0f} seconds.")
 
     def stop() -> None:
-        # The process ends, so no one is left to read an answer, nor that there is none.
+        # The process ends: nobody reads the log any more.
         logging.getLogger("uvicorn.error").disabled = True
         server.should_exit = True
         server.force_exit = True
@@ -124,7 +124,7 @@ def serve(host: str, port: int, api_key: str | None, announce: Callable[[Running
     Raises
     ------
     ConfigurationError
-        If the address cannot be listened on, or the models cannot be kept.
+        If it cannot listen at the address, or cannot save models in its folder.
     """
     with _listen(host, port) as listener:
         engine = RunningEngine(_url(listener), api_key or secrets.token_urlsafe())
@@ -136,15 +136,17 @@ def serve(host: str, port: int, api_key: str | None, announce: Callable[[Running
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, or asyncio would not turn Nagle's algorithm off, which costs 40 ms an answer.
+    # With the protocol named, asyncio turns Nagle's algorithm off, which would cost 40 ms an answer.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        if os.name == "posix":  # elsewhere it would share a port that is taken
+        if os.name == "posix":  # on Windows it would share a port that is in use
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()
-        raise ConfigurationError(f"Cannot listen on {host}:{port} ({error}). Choose another port, or 0.") from error
+        raise ConfigurationError(
+            f"Cannot listen on {host}:{port} ({error}). Choose another port, or 0 for any free one."
+        ) from error
     return listener
 
 

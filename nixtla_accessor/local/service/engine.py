@@ -1,4 +1,4 @@
-"""What the contract's requests mean for the network: tune, save, load, forecast."""
+"""The engine: carries out the contract's requests with a forecaster and a store of models."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import hashlib
 import os
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
@@ -28,53 +27,36 @@ from nixtla_accessor.api.schema import (
     ModelParameters,
     Series,
 )
-from nixtla_accessor.local.network.features import input_size
-from nixtla_accessor.local.network.forecasting import BATCH, forecast, quantile_at
-from nixtla_accessor.local.network.history import HORIZON
-from nixtla_accessor.local.network.model import Weights, dump_weights, load_weights, pretrained_weights
-from nixtla_accessor.local.network.tuning import tune
-from nixtla_accessor.local.service.answers import Quantiles, intervals, probabilities, room_for
-from nixtla_accessor.local.service.backtest import Windows, all_windows, last_windows
-from nixtla_accessor.local.service.store import DamagedModelError, ModelStore
+from nixtla_accessor.contract import format_base_model_id
+from nixtla_accessor.local.arrays import Floats, Integers
+from nixtla_accessor.local.forecaster import Forecaster, Tensors
+from nixtla_accessor.local.service.backtest import BacktestWindows, all_windows, last_windows
+from nixtla_accessor.local.service.errors import (
+    BusyError,
+    DamagedModelError,
+    ModelIdTakenError,
+    ModelInTrainingError,
+    StoppedError,
+    UnknownFrequencyError,
+    UnknownModelError,
+)
+from nixtla_accessor.local.service.forecasters import choose_forecaster
+from nixtla_accessor.local.service.intervals import Quantiles, check_answer_size, interval_lists, probabilities
+from nixtla_accessor.local.service.store import ModelStore
 from nixtla_accessor.seasons import Season, season_of
 
-_NO_BASE = "None"  # what the hosted service writes for a model that started from the base model
+MAX_TRAININGS = 16  # at work and waiting; fewer than the server has threads, so that look-ups are always answered
 _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
-MOST_TRAININGS = 16  # at work and waiting; fewer than the server has threads, so that look-ups are always answered
-_LEAST_HISTORY = 4  # steps before the first window of the past
-_AT_ONCE = 2 * BATCH  # series that a thread forecasts before it reads off what is answered
+_MIN_HISTORY = 4  # steps before the first window of the past
 
 
-class ModelIdError(Exception):
-    """The id of a fine-tuned model cannot be used."""
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model ready for use: its forecaster, and the tensors of a fine-tuned one."""
 
-    def __str__(self) -> str:
-        return repr(self.args[0])
-
-
-class UnknownModelError(ModelIdError):
-    """There is no fine-tuned model of this id."""
-
-
-class ModelIdTakenError(ModelIdError):
-    """There is a fine-tuned model of this id already."""
-
-
-class ModelInTrainingError(ModelIdError):
-    """A model of this id is being trained."""
-
-
-class BusyError(Exception):
-    """As many models are being trained, or wait for it, as the engine takes."""
-
-
-class StoppedError(Exception):
-    """The engine was stopped before the answer was there."""
-
-
-class UnknownFrequencyError(Exception):
-    """The name of the frequency means nothing to the engine."""
+    forecaster: Forecaster
+    tensors: Tensors | None
 
 
 class Engine:
@@ -83,20 +65,23 @@ class Engine:
     Parameters
     ----------
     store : ModelStore
-        Where fine-tuned models are kept.
+        Where fine-tuned models are saved.
+    choose_forecaster : callable
+        Returns the forecaster of a base model's name.
     """
 
-    def __init__(self, store: ModelStore) -> None:
+    def __init__(self, store: ModelStore, choose_forecaster: Callable[[str], Forecaster] = choose_forecaster) -> None:
         self.store = store
+        self._choose_forecaster = choose_forecaster
         self._lock = threading.Lock()
         self._in_training: set[str] = set()
-        self._accepted = threading.BoundedSemaphore(MOST_TRAININGS)
+        self._accepted = threading.BoundedSemaphore(MAX_TRAININGS)
         self._at_work = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._stopping = threading.Event()
-        self._saved_weights = lru_cache(_MODELS_IN_MEMORY)(self._load_saved_weights)
+        self._load_saved = lru_cache(_MODELS_IN_MEMORY)(self._load)
 
     def stop(self) -> None:
-        """Let all that is at work end at its next step, in `StoppedError`; nothing half done is kept."""
+        """End all work at its next step with `StoppedError`; nothing half done is saved."""
         self._stopping.set()
 
     def finetune(self, request: FinetuneInput) -> FinetuneOutput:
@@ -116,30 +101,30 @@ class Engine:
         Raises
         ------
         UnknownFrequencyError, UnknownModelError, ModelIdTakenError, ModelInTrainingError
-            If the frequency, the model to go on from, or the new model's id cannot be used.
+            If the frequency, the model to start from, or the new model's id cannot be used.
         BusyError
-            If too many trainings wait already.
+            If too many trainings are waiting already.
         StorageError
-            If the model cannot be kept.
+            If the model cannot be saved.
         StoppedError
-            If the engine is stopped meanwhile.
+            If the engine is stopped before the end.
         """
         season = _season(request.freq)
-        weights = self._weights(request.finetuned_model_id)
+        model = self._model(request.model, request.finetuned_model_id)
         model_id = request.output_model_id or str(uuid.uuid4())
         with self._reserved(model_id):
-            tuned = self._tune(weights, _split(request.series), season, request)
-            model = FinetunedModel(
+            tensors = self._tune(model, _split(request.series), season, request)
+            saved = FinetunedModel(
                 id=model_id,
                 created_at=datetime.now(UTC).isoformat(),
-                base_model_id=request.finetuned_model_id or _NO_BASE,
+                base_model_id=format_base_model_id(request.finetuned_model_id),
                 steps=request.finetune_steps,
                 depth=request.finetune_depth,
                 loss=request.finetune_loss,
                 model=request.model,
                 freq=request.freq,
             )
-            if not self.store.save(model, dump_weights(tuned, dtype=np.float32)):
+            if not self.store.save(saved, model.forecaster.dump(tensors)):
                 raise ModelIdTakenError(model_id)
         values = len(request.series.y)
         return FinetuneOutput(
@@ -161,23 +146,23 @@ class Engine:
         -------
         ForecastOutput
             ``mean`` is the median of the forecast distribution, and the intervals are its quantiles, so that they
-            never cross. Tokens are counted as in `finetune`; ``output_tokens`` counts the values answered.
+            never cross. Tokens are counted as in `finetune`; ``output_tokens`` counts the values returned.
 
         Raises
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
-        TooLongAnswerError
-            If more numbers are asked for than are answered at once.
+        AnswerTooLongError
+            If the answer would have too many numbers.
         StoppedError
-            If the engine is stopped meanwhile.
+            If the engine is stopped before the end.
         """
         season = _season(request.freq)
-        weights = self._weights(request.finetuned_model_id)
+        model = self._model(request.model, request.finetuned_model_id)
         series = _split(request.series)
         if request.finetune_steps:
-            weights = self._tune(weights, series, season, request)
-        quantiles = self._quantiles(weights, series, season, request.h, request.level)
+            model = replace(model, tensors=self._tune(model, series, season, request))
+        quantiles = self._quantiles(model, series, season, request.h, request.level)
         quantiles = quantiles.reshape(len(quantiles), -1)
         values = len(request.series.y)
         return ForecastOutput(
@@ -185,7 +170,7 @@ class Engine:
             output_tokens=quantiles.shape[1],
             finetune_tokens=values * request.finetune_steps,
             mean=quantiles[0].tolist(),
-            intervals=intervals(quantiles, request.level),
+            intervals=interval_lists(quantiles, request.level),
         )
 
     def cross_validation(self, request: CrossValidationInput) -> CrossValidationOutput:
@@ -200,50 +185,50 @@ class Engine:
         -------
         CrossValidationOutput
             Series too short for all windows have fewer; those of one value have none. With ``full_history`` the
-            windows are a season long, and cover all but the beginning of each series.
+            windows are a season long, and cover each series except its beginning.
 
         Raises
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
-        TooLongAnswerError
-            If more numbers are asked for than are answered at once.
+        AnswerTooLongError
+            If the answer would have too many numbers.
         StoppedError
-            If the engine is stopped meanwhile.
+            If the engine is stopped before the end.
         """
         season = _season(request.freq)
-        weights = self._weights(request.finetuned_model_id)
+        model = self._model(request.model, request.finetuned_model_id)
         series = _split(request.series)
         if request.full_history:
-            windows = _windows_of_all_history(request.series.sizes, season)
+            windows = _windows_of_all_history(request.series.sizes, season, model.forecaster)
         else:
             step = request.step_size or request.h
             windows = last_windows(request.series.sizes, request.h, request.n_windows, step)
         values = len(request.series.y)
         rounds = windows.rounds() if request.finetune_steps and request.refit else [np.arange(len(windows.start))]
-        quantiles = room_for(request.level, len(windows.start), windows.horizon)
+        check_answer_size(request.level, len(windows.start), windows.horizon)
+        quantiles = np.empty((len(probabilities(request.level)), len(windows.start), windows.horizon))
         for chosen in rounds:
+            tuned = model
             if request.finetune_steps:
                 known = _histories(series, windows.rows(chosen).earliest())
-                tuned = self._tune(weights, known, season, request)
-            else:
-                tuned = weights
+                tuned = replace(model, tensors=self._tune(model, known, season, request))
             histories = _histories(series, windows.rows(chosen))
             quantiles[:, chosen] = self._quantiles(tuned, histories, season, windows.horizon, request.level)
-        inside, positions, counts = windows.answered(request.series.sizes)
-        answered = quantiles[:, inside]
+        inside, positions, counts = windows.known_steps(request.series.sizes)
+        quantiles_inside = quantiles[:, inside]
         return CrossValidationOutput(
             input_tokens=values,
             output_tokens=len(positions),
             finetune_tokens=values * request.finetune_steps * len(rounds),
-            mean=answered[0].tolist(),
+            mean=quantiles_inside[0].tolist(),
             sizes=counts.tolist(),
             idxs=positions.tolist(),
-            intervals=intervals(answered, request.level),
+            intervals=interval_lists(quantiles_inside, request.level),
         )
 
     def detect_anomalies(self, request: AnomalyDetectionInput) -> AnomalyDetectionOutput:
-        """Mark the values of the past that lie outside the interval of their forecast, a season at a time.
+        """Mark the past values outside the interval of their forecast, which is made a season at a time.
 
         Parameters
         ----------
@@ -253,24 +238,24 @@ class Engine:
         Returns
         -------
         AnomalyDetectionOutput
-            All but the beginning of each series. A missing value is no anomaly.
+            Each series except its beginning. A missing value is no anomaly.
 
         Raises
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
-        TooLongAnswerError
-            If more numbers are asked for than are answered at once.
+        AnswerTooLongError
+            If the answer would have too many numbers.
         StoppedError
-            If the engine is stopped meanwhile.
+            If the engine is stopped before the end.
         """
         season = _season(request.freq)
-        weights = self._weights(request.finetuned_model_id)
+        model = self._model(request.model, request.finetuned_model_id)
         series = _split(request.series)
-        windows = _windows_of_all_history(request.series.sizes, season)
-        inside, positions, counts = windows.answered(request.series.sizes)
+        windows = _windows_of_all_history(request.series.sizes, season, model.forecaster)
+        inside, positions, counts = windows.known_steps(request.series.sizes)
         histories = _histories(series, windows)
-        quantiles = self._quantiles(weights, histories, season, windows.horizon, [request.level])[:, inside]
+        quantiles = self._quantiles(model, histories, season, windows.horizon, [request.level])[:, inside]
         actual = np.asarray(request.series.y, np.float64)[positions]
         _, lowest, highest = quantiles
         return AnomalyDetectionOutput(
@@ -280,90 +265,81 @@ class Engine:
             mean=quantiles[0].tolist(),
             sizes=counts.tolist(),
             anomaly=((actual < lowest) | (actual > highest)).tolist(),
-            intervals=intervals(quantiles, [request.level]),
+            intervals=interval_lists(quantiles, [request.level]),
         )
 
-    def model_parameters(self, model: str, freq: str) -> ModelParameters:  # noqa: ARG002 - all names mean one network
-        """Tell how many steps the network reads and forecasts at once."""
-        return ModelParameters(input_size=input_size(_season(freq)), horizon=HORIZON)
+    def model_parameters(self, model: str, freq: str) -> ModelParameters:
+        """Return how many steps a base model reads, and how many it forecasts at once."""
+        forecaster = self._choose_forecaster(model)
+        return ModelParameters(input_size=forecaster.input_size(_season(freq)), horizon=forecaster.horizon)
 
-    def _weights(self, model_id: str | None) -> Weights:
-        if model_id is None:
-            return pretrained_weights()
-        # The metadata is asked each time: a model may be deleted, and its id used again, by another process.
-        model = self.store.model(model_id)
-        if model is None:
-            raise UnknownModelError(model_id)
-        return self._saved_weights(model_id, model.created_at)
+    def _model(self, base_model: str, finetuned_model_id: str | None) -> Model:
+        if finetuned_model_id is None:
+            return Model(self._choose_forecaster(base_model), None)
+        # The store is asked each time: another process may delete a model, and use its id again.
+        saved = self.store.model(finetuned_model_id)
+        if saved is None:
+            raise UnknownModelError(finetuned_model_id)
+        return self._load_saved(finetuned_model_id, saved.model, saved.created_at)
 
-    def _load_saved_weights(self, model_id: str, created_at: str) -> Weights:  # noqa: ARG002 - part of the cache's key
-        tensors = self.store.tensors(model_id)
-        if tensors is None:
+    def _load(self, model_id: str, base_model: str, created_at: str) -> Model:  # noqa: ARG002 - part of the cache's key
+        data = self.store.tensors(model_id)
+        if data is None:
             raise UnknownModelError(model_id)
+        forecaster = self._choose_forecaster(base_model)
         try:
-            return load_weights(tensors)
+            return Model(forecaster, forecaster.load(data))
         except ValueError as error:
             message = f"The saved model {model_id!r} does not fit this version of the engine."
             raise DamagedModelError(message) from error
 
     def _tune(
         self,
-        weights: Weights,
-        series: list[npt.NDArray[np.float64]],
+        model: Model,
+        series: Sequence[Floats],
         season: Season,
         request: FinetuneInput | ForecastInput | CrossValidationInput,
-    ) -> Weights:
-        """Fine-tune when it is its turn; refuse where too many wait already."""
+    ) -> Tensors:
+        """Wait for a free core, and fine-tune; raise if too many are waiting already."""
         if not self._accepted.acquire(blocking=False):
             raise BusyError
         try:
             with self._at_work:
-                self._go_on()
-                tuned = tune(
-                    weights,
+                self._raise_if_stopped()
+                return model.forecaster.tune(
                     series,
                     season,
                     steps=request.finetune_steps,
                     depth=request.finetune_depth,
                     loss=request.finetune_loss,
                     seed=_seed(series),
-                    progress=self._go_on,
+                    base=model.tensors,
+                    progress=self._raise_if_stopped,
                 )
         finally:
             self._accepted.release()
-        return tuned.weights
 
     def _quantiles(
         self,
-        weights: Weights,
-        series: Sequence[npt.NDArray[np.float64]],
+        model: Model,
+        series: Sequence[Floats],
         season: Season,
         horizon: int,
         levels: Sequence[float] | None,
     ) -> Quantiles:
-        """Forecast, and keep of the network's quantiles the median and the bounds of the intervals; see `room_for`."""
-        answer = room_for(levels, len(series), horizon)
+        """Forecast the median and the bounds of the intervals."""
+        check_answer_size(levels, len(series), horizon)
+        return model.forecaster.forecast(
+            model.tensors, series, season, horizon, probabilities(levels), progress=self._raise_if_stopped
+        )
 
-        def fill(start: int) -> None:
-            some = series[start : start + _AT_ONCE]
-            quantiles = forecast(weights, some, season, horizon, progress=self._go_on)
-            for nth, probability in enumerate(probabilities(levels)):
-                answer[nth, start : start + _AT_ONCE] = quantile_at(quantiles, probability)
-
-        starts = range(0, len(series), _AT_ONCE)
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy lets go of the interpreter where it computes
-            for _ in threads.map(fill, starts):
-                pass
-        return answer
-
-    def _go_on(self, _done: int = 0) -> None:
-        """Go on, unless the engine is being stopped."""
+    def _raise_if_stopped(self, _done: int = 0) -> None:
         if self._stopping.is_set():
             raise StoppedError
 
     @contextmanager
     def _reserved(self, model_id: str) -> Iterator[None]:
-        """Keep an id from being trained twice at once."""
+        """Hold an id while its model is trained, so that it is not trained twice at once."""
         with self._lock:
             if model_id in self._in_training:
                 raise ModelInTrainingError(model_id)
@@ -384,23 +360,23 @@ def _season(freq: str) -> Season:
         raise UnknownFrequencyError(str(error)) from error
 
 
-def _split(series: Series) -> list[npt.NDArray[np.float64]]:
-    """Cut the packed values into one array for each series."""
+def _split(series: Series) -> list[Floats]:
+    """Split the packed values into one array for each series."""
     return np.split(np.asarray(series.y, dtype=np.float64), np.cumsum(series.sizes)[:-1])
 
 
-def _windows_of_all_history(sizes: npt.NDArray[np.int64], season: Season) -> Windows:
-    """Place windows a season long, as far as the network forecasts at once, after two seasons of history."""
-    return all_windows(sizes, min(season.length, HORIZON), max(2 * season.length, _LEAST_HISTORY))
+def _windows_of_all_history(sizes: Integers, season: Season, forecaster: Forecaster) -> BacktestWindows:
+    """Place windows of a season, or of the forecaster's horizon if that is shorter, after two seasons of history."""
+    return all_windows(sizes, min(season.length, forecaster.horizon), max(2 * season.length, _MIN_HISTORY))
 
 
-def _histories(series: list[npt.NDArray[np.float64]], windows: Windows) -> list[npt.NDArray[np.float64]]:
-    """Cut from its series what comes before each window."""
+def _histories(series: list[Floats], windows: BacktestWindows) -> list[Floats]:
+    """Return what comes before each window in its series."""
     return [series[i][:start] for i, start in zip(windows.series, windows.start, strict=True)]
 
 
-def _seed(series: list[npt.NDArray[np.float64]]) -> int:
-    """Derive the seed from the series, so that the same request trains the same model."""
+def _seed(series: Sequence[Floats]) -> int:
+    """Derive a seed from the series, so that the same request trains the same model."""
     digest = hashlib.sha256(np.array([len(values) for values in series]).tobytes())
     for values in series:
         digest.update(values.tobytes())

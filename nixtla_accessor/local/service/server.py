@@ -1,15 +1,13 @@
-"""The contract served over HTTP: what is asked is checked here, and answered by the engine."""
+"""The contract served over HTTP: routes that check the key and the request, and call the engine."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
@@ -30,22 +28,13 @@ from nixtla_accessor.api.schema import (
     HTTPValidationError,
     ModelParametersOutput,
 )
-from nixtla_accessor.contract import MODEL_ID_PATTERN
-from nixtla_accessor.local.service.answers import TooLongAnswerError
+from nixtla_accessor.contract import DEFAULT_MODEL, MODEL_ID_PATTERN
 from nixtla_accessor.local.service.bodies import InflatedRequest
-from nixtla_accessor.local.service.engine import (
-    BusyError,
-    Engine,
-    ModelIdTakenError,
-    ModelInTrainingError,
-    StoppedError,
-    UnknownFrequencyError,
-    UnknownModelError,
-)
-from nixtla_accessor.local.service.store import DamagedModelError, StorageError
+from nixtla_accessor.local.service.engine import Engine
+from nixtla_accessor.local.service.error_responses import HANDLERS, refused_value
+from nixtla_accessor.local.service.errors import UnknownModelError
+from nixtla_accessor.local.service.forecasters import base_model_names
 
-BASE_MODEL = "timegpt-1"
-RETRY_AFTER = 5  # seconds, for those who come when the engine is busy
 _UNSUPPORTED_SERIES = {
     "X": "exogenous features",
     "X_future": "exogenous features",
@@ -73,20 +62,16 @@ class _EngineRoute(APIRoute):
 
 
 def _check_key(request: Request) -> None:
-    """Refuse a request without the engine's key."""
+    """Raise a 401 for a request without the engine's key."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     expected: str = request.app.state.api_key
     if scheme.lower() != "bearer" or not secrets.compare_digest(key.strip().encode(), expected.encode()):
-        detail = "Invalid API key: the local engine wants the key it was started with, as a bearer token."
+        detail = "Invalid API key: send the key that the local engine was started with, as a bearer token."
         raise HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
-def _refused(location: tuple[str | int, ...], message: str, kind: str) -> RequestValidationError:
-    return RequestValidationError([{"loc": location, "msg": message, "type": kind}])
-
-
 async def _refuse_unsupported(request: Request) -> None:
-    """Say what the engine lacks, rather than ignore it."""
+    """Raise a 422 for a feature that the engine does not have, rather than ignore it."""
     try:
         body = await request.json()
     except orjson.JSONDecodeError:
@@ -100,8 +85,8 @@ async def _refuse_unsupported(request: Request) -> None:
     ):
         for name, feature in names.items():
             if values.get(name):
-                message = f"The local engine has no {feature}: leave {name} out."
-                raise _refused((*location, name), message, "unsupported")
+                message = f"The local engine does not support {feature}: leave {name} out."
+                raise refused_value((*location, name), message, "unsupported")
 
 
 def _engine(request: Request) -> Engine:
@@ -109,8 +94,8 @@ def _engine(request: Request) -> Engine:
     return engine
 
 
-def _written(answer: BaseModel) -> Response:
-    """Write an answer of many numbers in the thread that made it, so that no one else has to wait."""
+def _encode(answer: BaseModel) -> Response:
+    """Encode an answer of many numbers in the thread that computed it, so that no other request has to wait."""
     return Response(orjson.dumps(dict(answer)), media_type="application/json")
 
 
@@ -134,7 +119,7 @@ _FINETUNE_EXAMPLE = {
     "series": {"y": list(range(36)), "sizes": [36]},
     "finetune_steps": 10,
     "freq": "MS",
-    "model": "timegpt-1",
+    "model": DEFAULT_MODEL,
 }
 
 
@@ -153,27 +138,27 @@ def finetune(body: Annotated[FinetuneInput, Body(examples=[_FINETUNE_EXAMPLE])],
 @router.post("/v2/forecast", dependencies=[Depends(_refuse_unsupported)], response_model=ForecastOutput)
 def forecast(body: ForecastInput, engine: EngineOfApp) -> Response:
     """Forecast every series, with the base model or a fine-tuned one."""
-    return _written(engine.forecast(body))
+    return _encode(engine.forecast(body))
 
 
 @router.post("/v2/cross_validation", dependencies=[Depends(_refuse_unsupported)], response_model=CrossValidationOutput)
 def cross_validation(body: CrossValidationInput, engine: EngineOfApp) -> Response:
     """Forecast windows of the past, to compare with what happened."""
-    return _written(engine.cross_validation(body))
+    return _encode(engine.cross_validation(body))
 
 
 @router.post(
     "/v2/anomaly_detection", dependencies=[Depends(_refuse_unsupported)], response_model=AnomalyDetectionOutput
 )
 def anomaly_detection(body: AnomalyDetectionInput, engine: EngineOfApp) -> Response:
-    """Mark the values of the past that the model finds unusual."""
-    return _written(engine.detect_anomalies(body))
+    """Mark the values of the past that are unusual for the model."""
+    return _encode(engine.detect_anomalies(body))
 
 
 @router.get("/v2/models")
 def models() -> BaseModels:
-    """List the base models: one network, under the contract's default name; it answers to any other name too."""
-    return BaseModels(models=[BaseModelEntry(name=BASE_MODEL)])
+    """List the base models: the network, under the contract's default name; any other name means it too."""
+    return BaseModels(models=[BaseModelEntry(name=name) for name in base_model_names()])
 
 
 @router.get("/v2/finetuned_models")
@@ -184,7 +169,7 @@ def finetuned_models(engine: EngineOfApp) -> FinetunedModels:
 
 @router.get("/v2/finetuned_models/{finetuned_model_id}")
 def finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfApp) -> FinetunedModel:
-    """Tell what is known of a fine-tuned model."""
+    """Return how a fine-tuned model was made."""
     model = engine.store.model(finetuned_model_id)
     if model is None:
         raise UnknownModelError(finetuned_model_id)
@@ -200,7 +185,7 @@ def delete_finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfAp
 
 @router.get("/model_params")
 def model_params(model: str, freq: str, engine: EngineOfApp) -> ModelParametersOutput:
-    """Tell how many steps of history a model reads, and how many it forecasts at once."""
+    """Return how many steps of history a model reads, and how many it forecasts at once."""
     return ModelParametersOutput(detail=engine.model_parameters(model, freq))
 
 
@@ -210,80 +195,13 @@ def validate_api_key() -> dict[str, str]:
     return {"detail": "API key is valid."}
 
 
-def _answer_refusal(_request: Request, error: RequestValidationError) -> JSONResponse:
-    """Answer 422 with the place and the reason, never with the series."""
-    detail = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()]
-    return JSONResponse({"detail": detail}, 422)
-
-
-def _answer_unknown_model(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"Finetuned model not found: {error}"}, 404)
-
-
-def _answer_taken_id(request: Request, error: Exception) -> JSONResponse:
-    # Not 409: the official client takes that for a passing fault and sends the training again.
-    message = f"There is a model {error} already: delete it, or choose another id."
-    return _answer_refusal(request, _refused(("body", "output_model_id"), message, "model_exists"))
-
-
-def _answer_in_training(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"The model {error} is being trained: look it up in a while."}, 409)
-
-
-def _answer_busy(_request: Request, _error: Exception) -> JSONResponse:
-    detail = "The local engine trains as many models as it can, and as many wait: try again in a while."
-    return JSONResponse({"detail": detail}, 429, headers={"Retry-After": str(RETRY_AFTER)})
-
-
-def _answer_damaged(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": f"{error} Delete it, and fine-tune again."}, 410)
-
-
-def _answer_storage(_request: Request, error: Exception) -> JSONResponse:
-    # Not 500 or 503: clients take those for passing faults and train again what could not be kept.
-    return JSONResponse({"detail": str(error)}, 507)
-
-
-def _answer_stopped(_request: Request, _error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": "The local engine is being stopped, and nothing was kept."}, 503)
-
-
-def _answer_unknown_frequency(request: Request, error: Exception) -> JSONResponse:
-    place = "query" if request.method == "GET" else "body"
-    return _answer_refusal(request, _refused((place, "freq"), str(error), "unknown_freq"))
-
-
-def _answer_too_long(request: Request, error: Exception) -> JSONResponse:
-    return _answer_refusal(request, _refused(("body",), str(error), "too_long_answer"))
-
-
-def _answer_failure(_request: Request, error: Exception) -> JSONResponse:
-    detail = f"The local engine failed: {type(error).__name__}: {error}"
-    return JSONResponse({"detail": detail}, 500, headers={"Connection": "close"})  # as it will be
-
-
-_HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
-    RequestValidationError: _answer_refusal,
-    UnknownModelError: _answer_unknown_model,
-    ModelIdTakenError: _answer_taken_id,
-    ModelInTrainingError: _answer_in_training,
-    BusyError: _answer_busy,
-    DamagedModelError: _answer_damaged,
-    StorageError: _answer_storage,
-    StoppedError: _answer_stopped,
-    UnknownFrequencyError: _answer_unknown_frequency,
-    TooLongAnswerError: _answer_too_long,
-    Exception: _answer_failure,
-}
-
-
 def create_app(engine: Engine, api_key: str) -> FastAPI:
-    """Make the application that serves an engine to those who have the key.
+    """Build the application that serves an engine to those who have the key.
 
     Parameters
     ----------
     engine : Engine
-        What answers.
+        The engine to serve.
     api_key : str
         The bearer token that every request must carry.
 
@@ -292,11 +210,11 @@ def create_app(engine: Engine, api_key: str) -> FastAPI:
     FastAPI
         An ASGI application; its OpenAPI description is at ``/openapi.json``.
     """
-    # No page of documentation: it would load its scripts from elsewhere.
+    # No page of documentation: it would load scripts from other sites.
     app = FastAPI(title="nixtla_accessor local engine", docs_url=None, redoc_url=None)
     app.state.engine = engine
     app.state.api_key = api_key
     app.include_router(router)
-    for kind, handler in _HANDLERS.items():
+    for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)
     return app

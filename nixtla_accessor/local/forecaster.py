@@ -1,0 +1,121 @@
+"""The protocol between the engine and a forecaster: a pretrained model that can be fine-tuned on a panel.
+
+`local.network.forecaster` implements it; `local.service` uses forecasters through this protocol only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nixtla_accessor.local.arrays import Floats
+from nixtla_accessor.seasons import Season
+
+Tensors = Mapping[str, NDArray[Any]]
+"""A fine-tuned model, in the form of the forecaster that tuned it; opaque to the engine."""
+
+
+class Forecaster(Protocol):
+    """A pretrained model, safe to call from many threads.
+
+    In all methods `series` are the values of each series, oldest first, at least one each; NaN is a missing value. All
+    have the same season. None instead of tensors means the pretrained model.
+
+    Results depend on the arguments alone. An exception that `progress` raises ends the call and reaches the caller;
+    this is how the engine stops running work.
+    """
+
+    @property
+    def horizon(self) -> int:
+        """Steps that it forecasts at once; longer horizons are forecast in stretches."""
+        ...
+
+    def input_size(self, season: Season) -> int:
+        """Return how many values of history it reads at most."""
+        ...
+
+    def tune(
+        self,
+        series: Sequence[Floats],
+        season: Season,
+        *,
+        steps: int,
+        depth: int,
+        loss: str,
+        seed: int,
+        base: Tensors | None,
+        progress: Callable[[int], None],
+    ) -> Tensors:
+        """Fine-tune a model.
+
+        Parameters
+        ----------
+        series : sequence of ndarray, each of shape (points,)
+        season : Season
+        steps : int
+            Optimiser steps.
+        depth : int
+            1 to 5: how much of the model is trained, 5 all of it.
+        loss : str
+            One of `contract.FINETUNE_LOSSES`.
+        seed : int
+        base : mapping of str to ndarray, optional
+            The model to start from.
+        progress : callable
+            Called with the number of steps done, after each.
+
+        Returns
+        -------
+        mapping of str to ndarray
+            The tuned model.
+        """
+        ...
+
+    def forecast(
+        self,
+        tensors: Tensors | None,
+        series: Sequence[Floats],
+        season: Season,
+        horizon: int,
+        quantiles: Sequence[float],
+        *,
+        progress: Callable[[int], None],
+    ) -> NDArray[np.float64]:
+        """Forecast quantiles of the next steps of each series.
+
+        Parameters
+        ----------
+        tensors : mapping of str to ndarray, optional
+            The model.
+        series : sequence of ndarray, each of shape (points,)
+        season : Season
+        horizon : int
+            Steps ahead.
+        quantiles : sequence of float
+            Levels of the quantiles, strictly between 0 and 1.
+        progress : callable
+            Called repeatedly while the work goes on, from any thread, with a number of series that are done.
+
+        Returns
+        -------
+        ndarray of float64, shape (quantiles, series, horizon)
+            In the units of the series, finite; a higher level has no lower value.
+        """
+        ...
+
+    def dump(self, tensors: Tensors) -> bytes:
+        """Return a model as bytes, for the store."""
+        ...
+
+    def load(self, data: bytes) -> Tensors:
+        """Return a model from its bytes.
+
+        Raises
+        ------
+        ValueError
+            The bytes are not a model of this version of the forecaster.
+        """
+        ...

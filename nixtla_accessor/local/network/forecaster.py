@@ -1,0 +1,86 @@
+"""The network as a forecaster of the engine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nixtla_accessor.local.arrays import Floats
+from nixtla_accessor.local.forecaster import Tensors
+from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.features import input_size
+from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.quantiles import interpolate_quantile
+from nixtla_accessor.local.network.tuning import tune
+from nixtla_accessor.local.network.weights import Weights, dump_weights, load_weights, pretrained_weights
+from nixtla_accessor.seasons import Season
+
+_SERIES_OF_A_THREAD = 2 * NETWORK.batch  # forecast before their quantiles are interpolated
+
+
+class NetworkForecaster:
+    """The network in the box; a `Forecaster`."""
+
+    horizon = NETWORK.horizon
+
+    def input_size(self, season: Season) -> int:
+        """Return how many values of history the network reads at most."""
+        return input_size(season)
+
+    def tune(
+        self,
+        series: Sequence[Floats],
+        season: Season,
+        *,
+        steps: int,
+        depth: int,
+        loss: str,
+        seed: int,
+        base: Tensors | None,
+        progress: Callable[[int], None],
+    ) -> Tensors:
+        """Fine-tune the network; see `tuning.tune`."""
+        tuned = tune(_weights(base), series, season, steps=steps, depth=depth, loss=loss, seed=seed, progress=progress)
+        return tuned.weights
+
+    def forecast(
+        self,
+        tensors: Tensors | None,
+        series: Sequence[Floats],
+        season: Season,
+        horizon: int,
+        quantiles: Sequence[float],
+        *,
+        progress: Callable[[int], None],
+    ) -> NDArray[np.float64]:
+        """Forecast on all cores, and interpolate the quantiles that are asked for; see `forecasting.forecast`."""
+        weights = _weights(tensors)
+        result = np.empty((len(quantiles), len(series), horizon))
+
+        def forecast_some(start: int) -> None:
+            some = slice(start, start + _SERIES_OF_A_THREAD)
+            at_network_levels = forecast(weights, series[some], season, horizon, progress=progress)
+            for nth, level in enumerate(quantiles):
+                result[nth, some] = interpolate_quantile(at_network_levels, level)
+
+        starts = range(0, len(series), _SERIES_OF_A_THREAD)
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy releases the interpreter's lock while it computes
+            for _ in threads.map(forecast_some, starts):
+                pass
+        return result
+
+    def dump(self, tensors: Tensors) -> bytes:
+        """Return weights as a safetensors file, in float32."""
+        return dump_weights(dict(tensors))
+
+    def load(self, data: bytes) -> Tensors:
+        """Read weights from a safetensors file."""
+        return load_weights(data)
+
+
+def _weights(tensors: Tensors | None) -> Weights:
+    return pretrained_weights() if tensors is None else dict(tensors)

@@ -1,0 +1,130 @@
+"""Training and validation examples: windows of a panel's history, and the values that came after them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from nixtla_accessor.local.arrays import Integers, Mask
+from nixtla_accessor.local.network.config import NETWORK, TUNING
+from nixtla_accessor.local.network.features import Features, align_right, extract_features
+from nixtla_accessor.local.network.losses import Targets
+from nixtla_accessor.local.network.preparation import PreparedSeries
+from nixtla_accessor.seasons import Season
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowPositions:
+    """Where windows lie in a panel.
+
+    Attributes
+    ----------
+    series, origin, end : ndarray of int, shape (windows,)
+        The series, the position of the first target in it, and the position after the last.
+    """
+
+    series: Integers
+    origin: Integers
+    end: Integers
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def rows(self, chosen: Integers | Mask) -> WindowPositions:
+        """Return some of the positions."""
+        return WindowPositions(self.series[chosen], self.origin[chosen], self.end[chosen])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """The features of windows, and what came after them."""
+
+    features: Features
+    targets: Targets
+
+
+def split_panel(
+    panel: Sequence[PreparedSeries], season: Season, rng: np.random.Generator, *, max_training_windows: int
+) -> tuple[WindowPositions, WindowPositions]:
+    """Choose training windows, and validation windows from the ends of the series; their targets do not overlap.
+
+    Parameters
+    ----------
+    panel : sequence of PreparedSeries
+    season : Season
+    rng : numpy.random.Generator
+    max_training_windows : int
+
+    Returns
+    -------
+    training, validation : WindowPositions
+        Either can be empty, if the series are short or their values missing.
+    """
+    lengths = np.array([len(each.values) for each in panel])
+    usual_horizon = min(NETWORK.horizon, max(6, 2 * season.length if season.length < 12 else season.length))
+    horizon = np.minimum(usual_horizon, np.maximum(lengths // 5, 1))
+    # the windows of a sub-daily series cover all days of the week
+    week = -(-season.second // usual_horizon) if season.second == 7 * season.length else 0
+    per_series = int(np.clip(np.ceil(48 / len(panel)), max(3, week), TUNING.max_validation_windows_per_series))
+    counts = np.where(lengths < TUNING.min_validation_points, 0, np.clip(lengths // (5 * horizon), 1, per_series))
+    validation = _last_positions(lengths, counts, horizon)
+    if len(validation) > TUNING.max_validation_windows:
+        validation = validation.rows(rng.choice(len(validation), TUNING.max_validation_windows, replace=False))
+    training = _training_positions(lengths - counts * horizon, season, usual_horizon, rng, max_training_windows)
+    return _with_targets(panel, training), _with_targets(panel, validation)
+
+
+def build_examples(panel: Sequence[PreparedSeries], season: Season, positions: WindowPositions) -> Examples:
+    """Build the examples at these positions; targets that are missing or beyond the end have no importance."""
+
+    def build_batch(start: int) -> Features:
+        some = positions.rows(np.arange(start, min(start + NETWORK.batch, len(positions))))
+        histories = [panel[i].values[:origin] for i, origin in zip(some.series, some.origin, strict=True)]
+        return extract_features(*align_right(histories, season), season)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy releases the interpreter's lock while it computes
+        features = Features.concatenate([*threads.map(build_batch, range(0, len(positions), NETWORK.batch))])
+    values = np.zeros((len(positions), NETWORK.horizon))
+    importance = np.zeros((len(positions), NETWORK.horizon), np.float32)
+    for row, (i, origin, end) in enumerate(zip(positions.series, positions.origin, positions.end, strict=True)):
+        stop = min(origin + NETWORK.horizon, end)
+        values[row, : stop - origin] = panel[i].values[origin:stop]
+        importance[row, : stop - origin] = panel[i].observed[origin:stop]
+    z = np.clip((values - features.location) / features.scale, -NETWORK.z_limit, NETWORK.z_limit).astype(np.float32)
+    offset = (features.location / features.scale).astype(np.float32)
+    return Examples(features, Targets(z, importance, features.unit, offset))
+
+
+def _last_positions(lengths: Integers, counts: Integers, horizon: Integers) -> WindowPositions:
+    """Place so many windows, one before the other, at the end of each series."""
+    series = np.repeat(np.arange(len(lengths)), counts)
+    nth = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)  # 0 is the last of its series
+    end = lengths[series] - nth * horizon[series]
+    return WindowPositions(series, end - horizon[series], end)
+
+
+def _training_positions(
+    lengths: Integers, season: Season, usual_horizon: int, rng: np.random.Generator, max_windows: int
+) -> WindowPositions:
+    """Draw windows of series of these lengths, half of them near the end; the longer a series, the more windows."""
+    first = np.minimum(np.maximum(np.minimum(2 * season.length, lengths // 2), TUNING.min_history), lengths - 1)
+    room = np.where(lengths > TUNING.min_history, lengths - first, 0)
+    if not room.any():
+        return WindowPositions(*np.zeros((3, 0), int))
+    weight = np.sqrt(room)
+    series = rng.choice(len(lengths), min(max_windows, int(room.sum())), p=weight / weight.sum())
+    anywhere = rng.integers(first[series], lengths[series])
+    late = lengths[series] - 1 - rng.integers(0, max(2, 2 * usual_horizon), len(series))
+    origin = np.where(rng.random(len(series)) < 0.5, anywhere, np.maximum(first[series], late))
+    return WindowPositions(series, origin, lengths[series])
+
+
+def _with_targets(panel: Sequence[PreparedSeries], positions: WindowPositions) -> WindowPositions:
+    """Keep the windows that have a target."""
+    stops = np.minimum(positions.origin + NETWORK.horizon, positions.end)
+    ranges = zip(positions.series, positions.origin, stops, strict=True)
+    return positions.rows(np.array([panel[i].observed[origin:stop].any() for i, origin, stop in ranges], bool))

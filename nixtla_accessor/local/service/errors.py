@@ -1,0 +1,63 @@
+"""The errors of the engine; `error_responses` has the HTTP status of each."""
+
+from __future__ import annotations
+
+
+class ModelIdError(Exception):
+    """The id of a fine-tuned model cannot be used."""
+
+    def __str__(self) -> str:
+        return repr(self.args[0])
+
+
+class UnknownModelError(ModelIdError):
+    """No fine-tuned model has this id."""
+
+
+class ModelIdTakenError(ModelIdError):
+    """A fine-tuned model has this id already."""
+
+
+class ModelInTrainingError(ModelIdError):
+    """A model of this id is being trained."""
+
+
+class BusyError(Exception):
+    """The engine is training as many models as it can, and its queue is full."""
+
+
+class StoppedError(Exception):
+    """The engine was stopped before the work was done."""
+
+
+class UnknownFrequencyError(Exception):
+    """The engine does not know the name of the frequency."""
+
+
+class AnswerTooLongError(Exception):
+    """The answer would have too many numbers.
+
+    Parameters
+    ----------
+    n_numbers, max_numbers : int
+        How many it would have, and how many it may have.
+    """
+
+    def __str__(self) -> str:
+        n_numbers, max_numbers = self.args
+        return (
+            f"expected an answer of at most {max_numbers:,} numbers, found {n_numbers:,}: "
+            "ask for fewer series, steps, windows or levels at a time"
+        )
+
+
+class DamagedModelError(Exception):
+    """The saved tensors of a model cannot be used."""
+
+
+class StorageError(Exception):
+    """The file of models cannot be read or written now."""
+
+
+class DamagedFileError(StorageError):
+    """SQLite cannot make sense of the file of models."""

@@ -1,0 +1,70 @@
+"""Training and validation windows: apart from each other, within their series, with targets."""
+
+from itertools import pairwise
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.preparation import prepare_series
+from nixtla_accessor.local.network.training_windows import build_examples, split_panel
+from nixtla_accessor.seasons import Season
+
+SEASONS = st.sampled_from([Season(1, 0), Season(4, 0), Season(7, 364), Season(12, 0), Season(24, 168), Season(52, 0)])
+LENGTHS = st.lists(st.integers(1, 400), min_size=1, max_size=8)
+
+
+def panel_of(lengths, missing, seed):
+    """Series whose values are their positions, each distinct in the panel, some of them missing."""
+    rng = np.random.default_rng(seed)
+    whole = [1000.0 * i + np.arange(n) for i, n in enumerate(lengths)]
+    return [np.where(rng.random(len(values)) < missing, np.nan, values) for values in whole]
+
+
+@settings(max_examples=80, deadline=None)
+@given(LENGTHS, SEASONS, st.sampled_from([0.0, 0.3, 0.9]), st.integers(0, 5))
+def test_training_ends_before_validation_begins(lengths, season, missing, seed):
+    panel = [prepare_series(values, season) for values in panel_of(lengths, missing, seed)]
+    training, validation = split_panel(panel, season, np.random.default_rng(seed), max_training_windows=200)
+    for positions in (training, validation):
+        for i, origin, end in zip(positions.series, positions.origin, positions.end, strict=True):
+            assert 1 <= origin < end <= len(panel[i].values)
+            assert panel[i].observed[origin : min(end, origin + NETWORK.horizon)].any()
+    for i in set(validation.series):
+        first = validation.origin[validation.series == i].min()
+        assert (training.end[training.series == i] <= first).all()
+        windows = sorted(
+            zip(*(part[validation.series == i] for part in (validation.origin, validation.end)), strict=True)
+        )
+        assert all(end <= following for (_, end), (following, _) in pairwise(windows))
+    assert len(training) <= 200
+    assert len(validation) <= 512
+
+
+@settings(max_examples=30, deadline=None)
+@given(LENGTHS, SEASONS, st.sampled_from([0.0, 0.3]), st.integers(0, 5))
+def test_targets_are_what_was_observed_after_the_origin(lengths, season, missing, seed):
+    panel = [prepare_series(values, season) for values in panel_of(lengths, missing, seed)]
+    positions, _ = split_panel(panel, season, np.random.default_rng(seed), max_training_windows=300)
+    if not len(positions):
+        return
+    examples = build_examples(panel, season, positions)
+    assert len(examples.features) == len(positions)
+    for row, (i, origin, end) in enumerate(zip(positions.series, positions.origin, positions.end, strict=True)):
+        following = range(origin, min(end, origin + NETWORK.horizon))
+        observed = panel[i].observed[following]
+        np.testing.assert_array_equal(examples.targets.importance[row, : len(following)], observed)
+        assert not examples.targets.importance[row, len(following) :].any()
+        z = examples.targets.values[row, : len(following)]
+        inside = np.abs(z) < 59
+        back = examples.features.location[row] + examples.features.scale[row] * z
+        np.testing.assert_allclose(back[inside], panel[i].values[following][inside], atol=1e-4)
+
+
+def test_sub_daily_validation_windows_cover_a_week_if_the_series_are_long_enough():
+    season = Season(24, 168)
+    panel = [prepare_series(np.arange(24.0 * 60), season) for _ in range(40)]
+    _, validation = split_panel(panel, season, np.random.default_rng(0), max_training_windows=10)
+    assert (np.bincount(validation.series) == 7).all()
+    assert set(validation.origin // 24 % 7) == set(range(7))

@@ -1,0 +1,143 @@
+"""The engine over a forecaster that is not the network: a seasonal naive one, whose tuned state is a bias."""
+
+import ast
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nixtla_accessor.local.service
+from nixtla_accessor.api.schema import AnomalyDetectionInput, CrossValidationInput, FinetuneInput, ForecastInput, Series
+from nixtla_accessor.local.forecaster import Forecaster
+from nixtla_accessor.local.service.engine import Engine
+from nixtla_accessor.local.service.errors import DamagedModelError, StoppedError, UnknownModelError
+from nixtla_accessor.local.service.forecasters import base_model_names, choose_forecaster
+from nixtla_accessor.local.service.store import ModelStore
+
+Y = np.array([1.0, 2, 3, 4, 5, 6, 7, 11, 12, 13, 14, 15, 16, 17, 10, 20, 30])
+SIZES = np.array([14, 3])
+WEEK_AGO = [[11, 12, 13], [30, 30, 30]]  # the second series is shorter than a week: its last value
+
+
+class SeasonalNaive:
+    """Repeats the last season; fine-tuning adds the number of steps to it, each time."""
+
+    horizon = 5
+
+    def input_size(self, season):
+        return season.length
+
+    def tune(self, series, season, *, steps, depth, loss, seed, base, progress):
+        for step in range(steps):
+            progress(step + 1)
+        return {"bias": np.array(steps + (0 if base is None else base["bias"]))}
+
+    def forecast(self, tensors, series, season, horizon, quantiles, *, progress):
+        progress(0)
+        bias = 0 if tensors is None else tensors["bias"]
+        ends = [values[-season.length :] if len(values) >= season.length else values[-1:] for values in series]
+        medians = np.array([np.resize(end, horizon) for end in ends]) + bias
+        return medians + 10 * (np.array(quantiles)[:, None, None] - 0.5)
+
+    def dump(self, tensors):
+        return json.dumps({"bias": int(tensors["bias"])}).encode()
+
+    def load(self, data):
+        return {"bias": np.array(json.loads(data)["bias"])}
+
+
+@pytest.fixture
+def engine(tmp_path):
+    asked = []
+
+    def choose(model):
+        asked.append(model)
+        return SeasonalNaive()
+
+    engine = Engine(ModelStore(tmp_path / "models.sqlite"), choose)
+    engine.asked = asked
+    return engine
+
+
+def request(kind, **fields):
+    return kind(series=Series(y=Y, sizes=SIZES), freq="D", **fields)
+
+
+def test_the_network_is_a_forecaster_and_every_name_means_it():
+    network: Forecaster = choose_forecaster("timegpt-1")
+    assert base_model_names() == ["timegpt-1"]
+    assert choose_forecaster("timegpt-1-long-horizon") is choose_forecaster("any other") is network
+
+
+def test_forecasts_and_their_intervals_are_the_forecasters(engine):
+    answer = engine.forecast(request(ForecastInput, h=3, level=[80], model="naive"))
+    assert engine.asked == ["naive"]
+    assert np.reshape(answer.mean, (2, 3)).tolist() == WEEK_AGO
+    assert np.allclose(answer.intervals["lo-80"], np.ravel(WEEK_AGO) - 4)
+    assert np.allclose(answer.intervals["hi-80"], np.ravel(WEEK_AGO) + 4)
+
+
+def test_a_tuned_model_is_saved_loaded_and_tuned_further_by_its_forecaster(engine):
+    engine.finetune(request(FinetuneInput, finetune_steps=7, output_model_id="one", model="naive"))
+    engine.finetune(request(FinetuneInput, finetune_steps=20, finetuned_model_id="one", output_model_id="two"))
+    for model_id, bias in (("one", 7), ("two", 27)):
+        answer = engine.forecast(request(ForecastInput, h=3, finetuned_model_id=model_id))
+        assert np.reshape(answer.mean, (2, 3)).tolist() == (np.array(WEEK_AGO) + bias).tolist()
+    assert engine.store.model("one").base_model_id == "None"
+    assert engine.store.model("two").base_model_id == "one"
+    with pytest.raises(UnknownModelError):
+        engine.forecast(request(ForecastInput, h=3, finetuned_model_id="three"))
+
+
+def test_a_forecast_can_tune_first_and_keeps_nothing(engine):
+    answer = engine.forecast(request(ForecastInput, h=3, finetune_steps=5))
+    assert np.reshape(answer.mean, (2, 3)).tolist() == (np.array(WEEK_AGO) + 5).tolist()
+    assert engine.store.models() == []
+
+
+def test_the_past_is_forecast_too(engine):
+    answer = engine.cross_validation(request(CrossValidationInput, h=2, n_windows=2, finetune_steps=3))
+    assert answer.sizes == [4, 2]  # the second series has one value before its only window
+    assert answer.mean == [7, 8, 9, 10, 13, 13]
+    anomalies = engine.detect_anomalies(request(AnomalyDetectionInput, level=80))
+    # windows as long as the forecaster's horizon, after two seasons or half of a shorter series
+    assert anomalies.sizes == [7, 2]
+    assert anomalies.mean == [1, 2, 3, 4, 5, 6, 7, 10, 10]
+    assert anomalies.anomaly == [True] * 9
+
+
+def test_the_limits_are_the_forecasters(engine):
+    parameters = engine.model_parameters("naive", "D")
+    assert (parameters.input_size, parameters.horizon) == (7, 5)
+
+
+def test_a_stopped_engine_ends_what_is_at_work_and_saves_nothing(engine):
+    engine.stop()
+    with pytest.raises(StoppedError):
+        engine.finetune(request(FinetuneInput, finetune_steps=7, output_model_id="one"))
+    with pytest.raises(StoppedError):
+        engine.forecast(request(ForecastInput, h=3))
+    assert engine.store.models() == []
+
+
+def test_a_model_that_its_forecaster_cannot_read_is_damaged(engine, monkeypatch):
+    engine.finetune(request(FinetuneInput, finetune_steps=7, output_model_id="one"))
+
+    def refuse(forecaster, data):
+        raise ValueError("another version")
+
+    monkeypatch.setattr(SeasonalNaive, "load", refuse)
+    with pytest.raises(DamagedModelError, match="'one' does not fit this version"):
+        engine.forecast(request(ForecastInput, h=3, finetuned_model_id="one"))
+
+
+def test_only_the_choice_of_forecasters_knows_the_network():
+    knowing = set()
+    for path in Path(nixtla_accessor.local.service.__file__).parent.glob("*.py"):
+        modules = [
+            node.module for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)
+        ]
+        if any(module.startswith("nixtla_accessor.local.network") for module in modules):
+            knowing.add(path.name)
+    assert knowing == {"forecasters.py"}

@@ -1,0 +1,137 @@
+"""No space left, and damaged files: a clear error for the one call, while everything else works."""
+
+import contextlib
+import re
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+
+import nixtla_accessor
+from nixtla_accessor.errors import ServerError
+
+PAGE = 4096  # bytes of SQLite's file
+
+
+class LimitedFiles:
+    """The engine's process cannot let files grow, as with a quota."""
+
+    def __init__(self, serving):
+        self._serving = serving
+
+    def fill(self):
+        self._serving.limit_files((self._serving.home / "models.sqlite").stat().st_size)
+
+    def free(self):
+        self._serving.limit_files(None)
+
+
+class FullDisk:
+    """A small file system, filled up with another file."""
+
+    def __init__(self, serving):
+        self._filling = serving.home / "filling"
+
+    def fill(self):
+        with contextlib.suppress(OSError), self._filling.open("wb", buffering=0) as file:
+            while file.write(bytes(2**16)):
+                pass
+
+    def free(self):
+        self._filling.unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    home = tmp_path / "small"
+    home.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or subprocess.run([mount, "-t", "tmpfs", "-o", "size=16m", "tmpfs", home], check=False).returncode:
+        pytest.skip("no file system can be mounted here")
+    yield home
+    subprocess.run(["umount", home], check=True)
+
+
+@pytest.fixture(params=[LimitedFiles, FullDisk])
+def engine_and_disk(request, serve):
+    home = {"home": request.getfixturevalue("small_disk")} if request.param is FullDisk else {}
+    with serve(**home) as serving:
+        yield serving, request.param(serving)
+
+
+def test_no_space_is_an_error_for_new_models_only(engine_and_disk):
+    serving, disk = engine_and_disk
+    assert serving.finetune("before").status_code == 200
+    expected = serving.forecast("before").json()
+    disk.fill()
+    for _ in range(2):
+        answer = serving.finetune("too-much")
+        assert answer.status_code == 507
+        assert re.search(r"models\.sqlite.*(disk I/O error|full).*Make room", answer.json()["detail"])
+        assert serving.forecast("before").json() == expected
+        assert serving.forecast("too-much").status_code == 404
+        assert serving.model_ids() == {"before"}
+    disk.free()
+    assert serving.finetune("too-much").status_code == 200
+    assert serving.forecast("before").json() == expected
+    assert serving.model_ids() == {"before", "too-much"}
+
+
+def test_a_client_does_not_train_again_what_could_not_be_saved(serve):
+    with serve() as serving:
+        LimitedFiles(serving).fill()
+        with nixtla_accessor.connect(api_key=serving.key, base_url=serving.url, progress=False) as client:
+            series = serving.series()
+            with pytest.raises(ServerError, match="Make room") as raised:
+                client.finetune(series["y"], series["sizes"], "D", output_model_id="mine")
+    assert raised.value.status_code == 507
+    assert "Tried" not in str(raised.value)
+
+
+def damage(path, data, *, at=0):
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(data)
+
+
+def test_a_damaged_model_is_refused_and_the_others_work(serve, tmp_path):
+    with serve() as serving:
+        for name in ("one", "two"):
+            assert serving.finetune(name).status_code == 200
+        expected = serving.forecast("two").json()
+    path = tmp_path / "home" / "models.sqlite"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        (tensors,) = database.execute("SELECT tensors FROM models WHERE id = 'one'").fetchone()
+    damage(path, b"damage", at=path.read_bytes().index(tensors[1_000_000:1_000_100]))
+    with serve() as serving:
+        answer = serving.forecast("one")
+        assert answer.status_code == 410
+        assert "'one' is damaged" in answer.json()["detail"]
+        assert serving.forecast("two").json() == expected
+        assert serving.delete("one").status_code == 204
+        assert serving.finetune("one").status_code == 200
+        assert serving.forecast("one").status_code == 200
+
+
+@pytest.mark.parametrize("places", [[0], range(1, 40)], ids=["its beginning", "its pages"])
+def test_a_damaged_file_is_a_clear_error_when_at_work_and_at_the_start(serve, tmp_path, places):
+    path = tmp_path / "home" / "models.sqlite"
+    with serve() as serving:
+        assert serving.finetune("lost").status_code == 200
+        for place in places:
+            damage(path, b"\xff" * PAGE, at=place * PAGE)
+        for answer in (
+            serving.call("GET", "/v2/finetuned_models"),
+            serving.finetune("another"),
+            serving.forecast("lost"),
+        ):
+            assert answer.status_code == 507
+            assert re.search(r"models\.sqlite.* is damaged \(.*move it away", answer.json()["detail"])
+        assert serving.forecast().status_code == 200
+    with pytest.raises(RuntimeError, match=r"^error: The file .*models\.sqlite.* is damaged .*move it away.*\n$"):
+        serve()
+    path.rename(tmp_path / "moved-away")
+    with serve() as serving:
+        assert serving.model_ids() == set()
+        assert serving.finetune("lost").status_code == 200
