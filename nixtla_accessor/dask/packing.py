@@ -37,6 +37,7 @@ def pack_dask_frame(
     InvalidFrameError
         The frame cannot be packed.
     """
+    columns = columns.with_frequency(frequency)
     layout = _read(frame, columns, frequency, allow_missing=allow_missing)
     if frequency is None:
         frequency = find_frequency_across_partitions(layout).or_warn()

@@ -23,7 +23,6 @@ from nixtla_accessor.panel.diagnosis import (
     how_to_mend_off_grid,
 )
 from nixtla_accessor.panel.doubles import hint_at_series
-from nixtla_accessor.panel.frame_code import INTERPOLATED, TRIMMED
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, rows_without_id, single_series
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
@@ -92,6 +91,7 @@ def audit_frame(
     if freq is None:
         return tabulate(find_problems(frame, columns, find_frequency, h))
     given = InferredFrequency(parse_frequency(freq))
+    columns = columns.with_frequency(given.frequency)
     return tabulate(find_problems(frame, columns, lambda _: given, h))
 
 
@@ -195,8 +195,7 @@ def _missing_times(rows: ReadableRows) -> Iterator[Problem]:
 
 
 def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
-    filled = rows.columns.frame.call("fill_gaps", INTERPOLATED, TRIMMED)
-    remedy = f"Fill the values in, {filled}, or send them with allow_missing=True."
+    remedy = f"Fill the values in, {rows.columns.frame.fill_missing()}, or send them with allow_missing=True."
     yield from problems_by_series(rows, rows.columns.target, "missing target", np.flatnonzero(np.isnan(y)), remedy)
     remedy = "Replace the values; models cannot learn from them."
     yield from problems_by_series(rows, rows.columns.target, "infinite target", np.flatnonzero(np.isinf(y)), remedy)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from nixtla_accessor.errors import InvalidFrameError, MissingValueError, NonFiniteValueError
-from nixtla_accessor.panel.frame_code import INTERPOLATED, TRIMMED, NamedColumn
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
 
 
@@ -36,8 +36,6 @@ class FaultyRows:
         The rows of the frame, or of the part.
     first : tuple of (int, str)
         The first faulty rows: position, from 0, and how a message names the row.
-    freq : str, default ""
-        The argument that names the frequency in a call, where the caller gave it.
     """
 
     fault: Fault
@@ -45,7 +43,6 @@ class FaultyRows:
     count: int
     n_rows: int
     first: tuple[tuple[int, str], ...]
-    freq: str = ""
 
     def to_error(self) -> InvalidFrameError:
         """Return the error that the frame is refused with."""
@@ -73,7 +70,7 @@ class FaultyRows:
             case Fault.MISSING_TARGET:
                 return MissingValueError(
                     f"The target {self.column!r} is missing {affected}: {'; '.join(names)}{more}. "
-                    f"Fill them in with {self.column.frame.call('fill_gaps', self.freq, INTERPOLATED, TRIMMED)}, which "
+                    f"Fill them in with {self.column.frame.fill_missing()}, which "
                     "leaves out the rows before a series' first value and after its last, or send them as missing with "
                     "allow_missing=True, which newer servers accept."
                 )
@@ -98,4 +95,4 @@ def combine_faults(parts: Sequence[tuple[int, FaultyRows | None]]) -> FaultyRows
             count += faulty.count
             first += [(start + row, name) for row, name in faulty.first]
         start += n_rows
-    return FaultyRows(worst.fault, worst.column, count, start, tuple(first[:SHOWN]), worst.freq)
+    return FaultyRows(worst.fault, worst.column, count, start, tuple(first[:SHOWN]))

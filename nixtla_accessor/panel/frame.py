@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -11,7 +10,6 @@ import pandas as pd
 from nixtla_accessor.errors import InvalidFrameError
 from nixtla_accessor.panel.arrays import Integers
 from nixtla_accessor.panel.faults import Fault, FaultyRows
-from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.ids import group_rows, single_series
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.names import get_column
@@ -20,9 +18,7 @@ from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, read_times
 
 
-def read_panel(
-    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None = None, *, allow_missing: bool = False
-) -> Panel:
+def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = False) -> Panel:
     """Read the three columns of a frame into validated arrays; the frame stays as it is.
 
     Parameters
@@ -31,8 +27,6 @@ def read_panel(
         A long frame.
     columns : Columns
         Its columns, from `nixtla_accessor.panel.names.resolve_columns`.
-    frequency : Frequency, optional
-        The frequency that the caller gave, for messages.
     allow_missing : bool, default False
         Whether the target may have missing values, which become NaN. Integers then become float64; those that
         float64 cannot hold exactly are refused.
@@ -49,7 +43,7 @@ def read_panel(
         A column holds values that are not ids, times or numbers.
     """
     panel = read_arrays(frame, columns)
-    faulty = find_faults(panel, frequency, allow_missing=allow_missing)
+    faulty = find_faults(panel, allow_missing=allow_missing)
     if faulty is not None and faulty.fault == Fault.MISSING_TARGET:
         refuse_void_series(panel)
     if faulty is not None:
@@ -88,12 +82,9 @@ def refuse_missing_times(panel: Panel) -> None:
         raise faulty.to_error()
 
 
-def find_faults(panel: Panel, frequency: Frequency | None = None, *, allow_missing: bool = False) -> FaultyRows | None:
+def find_faults(panel: Panel, *, allow_missing: bool = False) -> FaultyRows | None:
     """Find the rows without a time; if there are none, those with a target that cannot be used."""
-    faulty = _find_missing_times(panel) or _find_unusable_targets(panel, allow_missing=allow_missing)
-    if faulty is None or frequency is None:
-        return faulty
-    return replace(faulty, freq=f"freq={spell_frequency(frequency)}")
+    return _find_missing_times(panel) or _find_unusable_targets(panel, allow_missing=allow_missing)
 
 
 def refuse_void_series(panel: Panel) -> None:

@@ -32,11 +32,14 @@ class FrameCode:
         The library that holds it.
     arguments : str, default ""
         The arguments that name the columns in a call of the accessor; empty where they have their default names.
+    freq : str, default ""
+        The argument that names the frequency, where the caller gave it.
     """
 
     flat: str = "df"
     library: Library = "pd"
     arguments: str = ""
+    freq: str = ""
 
     def call(self, method: str, *arguments: str) -> str:
         """Return a call of the accessor on the frame as it is.
@@ -47,6 +50,10 @@ class FrameCode:
         "df.timegpt.fill_gaps(freq='D', id_col='store')"
         """
         return f"df.timegpt.{method}({', '.join(filter(None, (*arguments, self.arguments)))})"
+
+    def fill_missing(self) -> str:
+        """Return the call that fills missing values, and leaves out the rows before the first and after the last."""
+        return self.call("fill_gaps", self.freq, INTERPOLATED, TRIMMED)
 
     def keep_first(self, keys: Sequence[Hashable]) -> str:
         """Return the line that keeps the first of the rows that have the same keys."""

@@ -49,8 +49,9 @@ class DateLayout:
         return self.code.replace("{}", column)
 
 
+_FIRST_MONTHS = "({}.astype('int64') // 10 * 100 + {}.astype('int64') % 10 * 3 - 2)"  # of quarters
 LAYOUTS = (
-    DateLayout("YYYYQ", 5, "{pd}.to_datetime(({} // 10 * 100 + {} % 10 * 3 - 2).astype(str), format='%Y%m')"),
+    DateLayout("YYYYQ", 5, f"{{pd}}.to_datetime({_FIRST_MONTHS}.astype(str), format='%Y%m')"),
     DateLayout("YYYYMM", 6, "{pd}.to_datetime({}.astype(str), format='%Y%m')"),
     DateLayout("YYYYWW", 6, "{pd}.to_datetime({}.astype(str) + '1', format='%G%V%u')"),
     DateLayout("YYYYWW", 6, "{pd}.to_datetime({}.astype(str) + '1', format='%Y%W%w')"),

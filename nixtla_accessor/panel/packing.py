@@ -152,7 +152,7 @@ def pack_frame(
     [3.0, 1.0, 2.0]
     """
     given = None if freq is None else parse_frequency(freq)
-    panel = read_panel(frame, columns, given, allow_missing=allow_missing)
+    panel = read_panel(frame, columns.with_frequency(given), allow_missing=allow_missing)
     try:
         packed = pack_panel(panel, given or infer_frequency(panel))
     except DuplicateTimestampError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import pandas as pd
 from nixtla_accessor.errors import MissingValueError
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks
 from nixtla_accessor.panel.frame_code import FrameCode, NamedColumn
+from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.ids import Grouping
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.times import TimeForm
@@ -44,6 +45,12 @@ class Columns:
     def keys(self) -> list[Hashable]:
         """The columns that identify a row: those of ids, where there is one, and of times."""
         return [self.time] if self.id is None else [self.id, self.time]
+
+    def with_frequency(self, frequency: Frequency | None) -> Columns:
+        """Return the columns with the frequency that the caller gave, for calls in messages."""
+        if frequency is None:
+            return self
+        return replace(self, frame=replace(self.frame, freq=f"freq={spell_frequency(frequency)}"))
 
     def column(self, name: Hashable) -> NamedColumn:
         """Return one of the columns with the code that reaches it."""

