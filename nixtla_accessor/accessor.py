@@ -240,7 +240,8 @@ class TimeGPTAccessor:
         finetuned_model_id : str, optional
             A fine-tuned model to continue from. None starts from the base model, even if the frame has a record.
         overwrite : bool, default False
-            Replace a model that has the ``output_model_id`` already, rather than refuse.
+            Replace a model that has the ``output_model_id`` already, rather than refuse. It is deleted before the new
+            one is trained.
         max_request : int or str, optional
             Send a frame that makes a larger request in several requests, one after the other: bytes of JSON (`pack`
             counts them as ``nbytes``), or text such as ``"200MiB"``. None refuses what is larger than the service

@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import time
 import weakref
 
 import numpy as np
@@ -113,6 +114,20 @@ def test_a_forecast_that_takes_too_long_is_not_retried(service, client):
     with pytest.raises(errors.TransportError, match=r"gave no answer within 0\.2 s"):
         client.forecast(Y, SIZES, "h", 3, timeout=0.2)
     assert len(service.posts) == 1
+
+
+def test_a_forecast_does_not_drip_past_its_deadline(service, client):
+    def fault(connection, request):
+        connection.read_body(request)
+        connection.socket.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not service.stopped.wait(0.005):
+            connection.socket.sendall(b"y")
+
+    service.forecast_faults = [fault]
+    began = time.monotonic()
+    with pytest.raises(errors.TransportError, match=r"gave no answer within 0\.3 s"):
+        client.forecast(Y, SIZES, "h", 3, timeout=0.3)
+    assert time.monotonic() - began < 2
 
 
 def test_the_request_of_a_forecast(service, client):

@@ -76,7 +76,7 @@ SCRIPT = textwrap.dedent("""
     import sys
     import numpy as np
     from nixtla_accessor.api.client import Client
-    with Client(sys.argv[1], sys.argv[2]) as client:
+    with Client(api_key=sys.argv[1], base_url=sys.argv[2]) as client:
         client.finetune(np.arange(9.0), [9], "D", finetune_steps=int(sys.argv[3]))
     print("tqdm" in sys.modules, file=sys.stdout)
 """)
