@@ -357,16 +357,22 @@ CASES = {
         lambda: jittered(frame(60, "h"), "s").assign(ds=lambda df: df["ds"].dt.tz_localize("Asia/Tokyo")),
         orders=("sorted",),
     ),
-    "opening hours": Case(lambda: frame(500, "h").query("8 <= ds.dt.hour < 18"), orders=("sorted", "shuffled")),
+    "opening hours": Case(
+        lambda: frame(500, "h")[lambda df: df["ds"].dt.hour.between(8, 17)], orders=("sorted", "shuffled")
+    ),
     "opening hours of one series": Case(
-        lambda: frame(500, "h", "a").query("8 <= ds.dt.hour < 18").drop(columns="unique_id"),
+        lambda: frame(500, "h", "a")[lambda df: df["ds"].dt.hour.between(8, 17)].drop(columns="unique_id"),
         layouts=("columns", "time in index", "dask"),
     ),
-    "a season": Case(lambda: frame(1500).query("5 <= ds.dt.month <= 9"), orders=("sorted",)),
-    "open on Saturdays": Case(lambda: frame(60).query("ds.dt.dayofweek < 6"), orders=("sorted",)),
-    "open on three days": Case(lambda: frame(60).query("ds.dt.dayofweek in [0, 2, 4]"), orders=("sorted",)),
-    "a holiday": Case(lambda: frame(60, "B").query("ds != '2024-04-01'"), orders=("sorted",)),
-    "days of months": Case(lambda: frame(400).query("ds.dt.day in [1, 11, 21]"), orders=("sorted", "by time")),
+    "a season": Case(lambda: frame(1500)[lambda df: df["ds"].dt.month.between(5, 9)], orders=("sorted",)),
+    "open on Saturdays": Case(lambda: frame(60)[lambda df: df["ds"].dt.day_of_week < 6], orders=("sorted",)),
+    "open on three days": Case(
+        lambda: frame(60)[lambda df: df["ds"].dt.day_of_week.isin([0, 2, 4])], orders=("sorted",)
+    ),
+    "a holiday": Case(lambda: frame(60, "B")[lambda df: df["ds"] != "2024-04-01"], orders=("sorted",)),
+    "days of months": Case(
+        lambda: frame(400)[lambda df: df["ds"].dt.day.isin([1, 11, 21])], orders=("sorted", "by time")
+    ),
     "steps that are on no grid": Case(
         lambda: (
             frame(60)

@@ -12,8 +12,9 @@ from dask.dataframe.utils import meta_nonempty
 from nixtla_accessor.dask.carrying import carry_attached_record
 from nixtla_accessor.dask.packing import infer_dask_frequency
 from nixtla_accessor.dask.partitions import bring_series_together, partition_named
+from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.gaps import fill_gaps, nullable
+from nixtla_accessor.panel.gaps import fill_columns, fill_gaps, nullable
 from nixtla_accessor.panel.names import get_column, index_names
 from nixtla_accessor.panel.panel import Columns
 
@@ -84,7 +85,7 @@ def fill_partition(
         return schema.copy()
     number = 0 if partition_info is None else int(partition_info["number"])
     with partition_named(part, columns, f"partition {number} of {n_partitions}"):
-        filled = fill_gaps(part, freq=frequency, method=method, trim=trim, **_names(columns))
+        filled = fill_columns(plain_frame(part), columns, frequency, method, trim=trim)
     return filled.astype(
         {name: _castable(dtype) for name, dtype in schema.dtypes.items() if filled[name].dtype != dtype}
     )

@@ -195,8 +195,18 @@ def _missing_times(rows: ReadableRows) -> Iterator[Problem]:
 
 
 def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
-    remedy = f"Fill the values in, {rows.columns.frame.fill_missing()}, or send them with allow_missing=True."
-    yield from problems_by_series(rows, rows.columns.target, "missing target", np.flatnonzero(np.isnan(y)), remedy)
+    columns, grouping, missing = rows.columns, rows.grouping, np.isnan(y)
+    codes = grouping.row_codes()
+    has_values = np.bincount(codes[~missing], minlength=len(grouping.sizes)) > 0
+    if columns.id is not None and not has_values.all():
+        void = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
+        kept = columns.frame.keep_series_with_values(columns.id, columns.target, void)
+        nowhere = np.flatnonzero(~has_values[codes])
+        remedy = f"This series has nothing but missing values; leave it out: {kept}."
+        yield from problems_by_series(rows, columns.target, "missing target", nowhere, remedy)
+        missing &= has_values[codes]
+    remedy = f"Fill the values in, {columns.frame.fill_missing()}, or send them with allow_missing=True."
+    yield from problems_by_series(rows, columns.target, "missing target", np.flatnonzero(missing), remedy)
     remedy = "Replace the values; models cannot learn from them."
     yield from problems_by_series(rows, rows.columns.target, "infinite target", np.flatnonzero(np.isinf(y)), remedy)
 

@@ -68,9 +68,9 @@ class FrameCode:
         return f"{self.flat}.groupby({list(keys)!r}{observed})[{target!r}].sum().reset_index()"
 
     def keep_series_with_values(self, id_col: Hashable, target: Hashable, void: Sequence[Hashable]) -> str:
-        """Return the line that leaves out the series without a value; for Dask, by the ids that are ``void``."""
+        """Return the line that leaves out the series without a value; in Dask, by their ids, which are ``void``."""
         if self.library == "dd":
-            return f"df[~df[{id_col!r}].isin({list(void)!r})]"
+            return f"{self.flat}.loc[lambda rows: ~rows[{id_col!r}].isin({list(void)!r})]"
         n_values = f"rows.groupby({id_col!r}, observed=True)[{target!r}].transform('count')"
         return f"{self.flat}.loc[lambda rows: {n_values} > 0]"
 
@@ -80,11 +80,11 @@ class FrameCode:
         The stamps stay beside the numbers.
         """
         keys = [key for key in (id_col, time_col) if key is not None]
-        numbers = "range(len(rows))" if id_col is None else f"rows.groupby({id_col!r}, observed=True).cumcount()"
-        ordered = f"{self.flat}.sort_values({keys!r})"
-        return (
-            f"df = {ordered}.assign({STEP_COLUMN}=lambda rows: {numbers}), with time_col={STEP_COLUMN!r}, with freq=1"
-        )
+        numbers = f"rows.groupby({id_col!r}, observed=True).cumcount()"
+        if id_col is None:
+            numbers = f"rows[{time_col!r}].notnull().cumsum()"
+        line = f"df = {self.flat}.sort_values({keys!r}).assign({STEP_COLUMN}=lambda rows: {numbers})"
+        return f"{line}, with time_col={STEP_COLUMN!r}, with freq=1"
 
     def keep_recent(self, id_col: Hashable | None, time_col: Hashable, n: int) -> str:
         """Return the line that keeps the last rows of each series."""
@@ -112,7 +112,7 @@ class FrameCode:
         >>> FrameCode("df.reset_index()").assign("ds", "pd.to_datetime({df}['ds'])")
         "df = df.reset_index().assign(ds=lambda rows: pd.to_datetime(rows['ds']))"
         """
-        if self.flat == "df":
+        if self.flat == "df" and self.library == "pd":
             return f"df[{name!r}] = {expression.replace('{df}', 'df')}"
         values = expression.replace("{df}", "rows")
         if not isinstance(name, str):  # which no keyword can be

@@ -20,7 +20,7 @@ from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_freq
 from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.names import index_names, resolve_columns
-from nixtla_accessor.panel.panel import Panel, name_series
+from nixtla_accessor.panel.panel import Columns, Panel, name_series
 from nixtla_accessor.panel.times import as_column
 
 Dtype: TypeAlias = np.dtype[Any] | ExtensionDtype
@@ -87,12 +87,32 @@ def fill_gaps(
         raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
     frame = plain_frame(frame)
     columns = resolve_columns(frame, id_col, time_col, target_col)
+    return fill_columns(frame, columns, None if freq is None else parse_frequency(freq), method, trim=trim)
+
+
+def fill_columns(
+    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None, method: str | float | None, *, trim: bool
+) -> pd.DataFrame:
+    """Fill the gaps of a frame whose columns are found, as `fill_gaps` does.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A long frame; it is not changed.
+    columns : Columns
+        Its columns.
+    frequency : Frequency, optional
+        The frequency of the filled series; inferred by default.
+    method, trim
+        As in `fill_gaps`.
+    """
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)
     if trim or isinstance(method, str):
         refuse_void_series(panel)
-    frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
-    found = diagnose(panel, frequency, allow_coarser=freq is not None)
+    is_given = frequency is not None
+    frequency = frequency or infer_frequency(panel)
+    found = diagnose(panel, frequency, allow_coarser=is_given)
     if found.mixed_frequencies or len(found.duplicates) or len(found.off_grid):
         raise explain_irregularity(panel, frequency)
 

@@ -140,7 +140,7 @@ def refuse_series_without_values(columns: Columns, ids: pd.Index[Any], sizes: In
         return
     names = ", ".join(name_id(columns, ids, series) for series in void[:SHOWN]) + and_more(len(void))
     found = f"The target {columns.target!r} is missing in {(sizes - n_values).sum()} of {sizes.sum()} rows"
-    if columns.id is None or len(void) == len(sizes):
+    if columns.id is None or (len(void) == len(sizes) and columns.frame.library == "pd"):  # of Dask, this is a part
         raise MissingValueError(f"{found}, which are all. Name the column that holds the values.")
     kept = columns.frame.keep_series_with_values(columns.id, columns.target, ids.take(void).tolist())
     raise MissingValueError(f"{found}; without a single value: {names}. Leave these series out: {kept}.")
