@@ -159,6 +159,7 @@ class TimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         method: str | float | None = None,
+        trim: bool = False,
     ) -> pd.DataFrame:
         """Return a new frame with one row for each stamp that is missing between a series' first and last.
 
@@ -169,18 +170,26 @@ class TimeGPTAccessor:
         method : {"ffill", "interpolate"} or number, optional
             How missing targets are filled: with the value before, along a straight line, or with a constant. None
             leaves them missing.
+        trim : bool
+            Whether to leave out the rows before the first value of a series and after its last.
 
         Returns
         -------
         DataFrame
-            Sorted by id and time, with the frame's record. The frame itself does not change.
+            Sorted by id and time, with the frame's record. Columns that are constant within a series are so in its new
+            rows, others are missing there. The frame itself does not change.
 
         Raises
         ------
         InvalidArgumentError
             If there is no such method or frequency.
         InvalidFrameError
-            If the frame has other problems than gaps; `audit` lists them.
+            If the frame has other problems than gaps; `audit` lists them. Also if a series has no value at all.
+
+        Warns
+        -----
+        ValuesLeftMissingWarning
+            If the method leaves values missing at the start or the end of a series.
 
         Examples
         --------
@@ -191,7 +200,7 @@ class TimeGPTAccessor:
         """
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
         names = {"id_col": chosen.id_col, "time_col": chosen.time_col, "target_col": chosen.target_col}
-        return fill_gaps(self._frame, freq=freq, method=method, **names)
+        return fill_gaps(self._frame, freq=freq, method=method, trim=trim, **names)
 
     def finetune(
         self,

@@ -38,7 +38,8 @@ UserWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
     ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
-    └── ShortSeriesWarning              series that are too short are left out
+    ├── ShortSeriesWarning              series that are too short are left out
+    └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
 
 KeyboardInterrupt
 └── FinetuneInterrupted                 Ctrl-C during a finetune call; says whether the model may still be trained
@@ -91,6 +92,7 @@ __all__ = [
     "UnprocessableError",
     "UnsupportedDtypeError",
     "UnsupportedEncodingError",
+    "ValuesLeftMissingWarning",
 ]
 
 
@@ -360,6 +362,10 @@ class OtherSeriesWarning(TimeGPTWarning):
 
 class ShortSeriesWarning(TimeGPTWarning):
     """Series are left out, because they are too short for what is asked."""
+
+
+class ValuesLeftMissingWarning(TimeGPTWarning):
+    """Filling gaps left values missing, at the start or the end of series."""
 
 
 def warn_caller(message: str, category: type[TimeGPTWarning]) -> None:

@@ -56,6 +56,21 @@ def clock_change(to, freq="h"):
     return df.assign(ds=local)
 
 
+def in_utc(df, zone):
+    return df.assign(ds=df["ds"].dt.tz_localize(zone).dt.tz_convert("UTC"))
+
+
+def jittered(df, unit):
+    """Move each stamp by a part of some seconds, or of most of a day."""
+    spread = {"s": 2_000, "h": 72_000_000}[unit]
+    shifts = np.random.default_rng(0).integers(0, spread, len(df))
+    return df.assign(ds=df["ds"] + pd.to_timedelta(shifts, unit="ms"))
+
+
+def as_integers(stamps, layout):
+    return stamps.dt.strftime(layout).astype("int64")
+
+
 def by_store_and_item():
     parts = [frame(names=("x", "y")).assign(store=store) for store in ("north", "south")]
     return pd.concat(parts, ignore_index=True).rename(columns={"unique_id": "item"})
@@ -328,7 +343,95 @@ CASES = {
         lambda: frame(freq=OPEN_DAYS).drop([3, 50]), arguments={"freq": OPEN_DAYS}, defined={"offset": OPEN_DAYS}
     ),
     "clocks go forward": Case(lambda: clock_change("summer"), orders=("sorted", "by time")),
-    "clocks go back": Case(lambda: clock_change("winter"), orders=("sorted",), layouts=PANDAS),
+    "clocks go back": Case(lambda: clock_change("winter"), layouts=PANDAS),
+    "local midnights in UTC": Case(
+        lambda: in_utc(frame(200), "Europe/Berlin"), layouts=ANYWHERE, orders=("sorted", "shuffled")
+    ),
+    "local midnights in UTC, without a zone": Case(
+        lambda: in_utc(frame(200), "America/New_York").assign(ds=lambda df: df["ds"].dt.tz_localize(None)),
+        orders=("sorted",),
+    ),
+    "seconds off the hour": Case(lambda: jittered(frame(60, "h"), "s")),
+    "times of day off the day": Case(lambda: jittered(frame(), "h")),
+    "hours of a zone, seconds off": Case(
+        lambda: jittered(frame(60, "h"), "s").assign(ds=lambda df: df["ds"].dt.tz_localize("Asia/Tokyo")),
+        orders=("sorted",),
+    ),
+    "opening hours": Case(
+        lambda: frame(500, "h")[lambda df: df["ds"].dt.hour.between(8, 17)], orders=("sorted", "shuffled")
+    ),
+    "opening hours of one series": Case(
+        lambda: frame(500, "h", "a")[lambda df: df["ds"].dt.hour.between(8, 17)].drop(columns="unique_id"),
+        layouts=("columns", "time in index", "dask"),
+    ),
+    "a season": Case(lambda: frame(1500)[lambda df: df["ds"].dt.month.between(5, 9)], orders=("sorted",)),
+    "open on Saturdays": Case(lambda: frame(60)[lambda df: df["ds"].dt.day_of_week < 6], orders=("sorted",)),
+    "open on three days": Case(
+        lambda: frame(60)[lambda df: df["ds"].dt.day_of_week.isin([0, 2, 4])], orders=("sorted",)
+    ),
+    "a holiday": Case(lambda: frame(60, "B")[lambda df: df["ds"] != "2024-04-01"], orders=("sorted",)),
+    "days of months": Case(
+        lambda: frame(400)[lambda df: df["ds"].dt.day.isin([1, 11, 21])], orders=("sorted", "by time")
+    ),
+    "steps that are on no grid": Case(
+        lambda: (
+            frame(60)
+            .assign(ds=[*(pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(60) * 17_003, "s"))] * 2)
+            .assign(ds=lambda df: df["ds"] + pd.to_timedelta(np.arange(120) % 7 * 311, "s"))
+        ),
+        orders=("sorted",),
+    ),
+    "stamps at random": Case(
+        lambda: frame().assign(ds=[*pd.to_datetime(np.cumsum(np.arange(40) ** 3 * 7919 + 13), unit="s")] * 2),
+        orders=("sorted",),
+    ),
+    # numbers as times
+    "months as integers": Case(lambda: frame(24, "MS").assign(ds=lambda df: as_integers(df["ds"], "%Y%m"))),
+    "days as integers": Case(lambda: frame().assign(ds=lambda df: as_integers(df["ds"], "%Y%m%d")), orders=("sorted",)),
+    "weeks as integers": Case(
+        lambda: frame(freq="W-MON").assign(ds=lambda df: as_integers(df["ds"], "%G%V")), orders=("sorted",)
+    ),
+    "quarters as integers": Case(
+        lambda: frame(freq="QS").assign(ds=lambda df: df["ds"].dt.year * 10 + df["ds"].dt.quarter), orders=("sorted",)
+    ),
+    "days as floats": Case(
+        lambda: frame().assign(ds=lambda df: as_integers(df["ds"], "%Y%m%d").astype("float64")), orders=("sorted",)
+    ),
+    "days of years as text": Case(lambda: text_times("%Y%j"), orders=("sorted",)),
+    "tenths of seconds as floats": Case(lambda: frame().assign(ds=[*np.arange(40) * 0.1] * 2)),
+    "seconds as floats": Case(
+        lambda: frame().assign(ds=[*1.7e9 + np.arange(40) * 60 + np.arange(40) % 7 * 0.37] * 2), orders=("sorted",)
+    ),
+    "durations as times": Case(lambda: frame().assign(ds=[*pd.timedelta_range("0s", periods=40, freq="500ms")] * 2)),
+    "durations as objects": Case(
+        lambda: frame().assign(ds=objects(pd.timedelta_range("0h", periods=40, freq="h").tolist() * 2)),
+        layouts=PANDAS,
+        orders=("sorted",),
+    ),
+    # values at the ends
+    "values missing at the ends": Case(
+        lambda: frame().assign(y=lambda df: df["y"].mask(df.index.isin([0, 1, 39, 40, 79])))
+    ),
+    "values missing, a frequency given": Case(
+        lambda: frame(freq=OPEN_DAYS).assign(y=lambda df: df["y"].mask(df.index.isin([0, 7]))),
+        arguments={"freq": OPEN_DAYS},
+        defined={"offset": OPEN_DAYS},
+        orders=("sorted",),
+    ),
+    "a series without a value": Case(
+        lambda: frame().assign(y=lambda df: df["y"].mask(df["unique_id"] == "b")), orders=("sorted",)
+    ),
+    "a series without a value, where they may be missing": Case(
+        lambda: frame().assign(y=lambda df: df["y"].mask(df["unique_id"] == "b")),
+        arguments={"allow_missing": True},
+        orders=("sorted",),
+    ),
+    "values that filling leaves missing": Case(
+        lambda: frame().assign(y=lambda df: df["y"].mask(df.index.isin([0, 79]))),
+        lambda df, **arguments: df.timegpt.fill_gaps(method="ffill", **arguments),
+        layouts=PANDAS,
+        orders=("sorted",),
+    ),
     "two stamps of each series": Case(lambda: frame(2)),
     "two integers of each series": Case(lambda: frame(2).assign(ds=[0, 1] * 2)),
     # frequencies

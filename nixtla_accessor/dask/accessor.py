@@ -168,6 +168,7 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         method: str | float | None = None,
+        trim: bool = False,
     ) -> dd.DataFrame:
         """Plan a frame with one row for each stamp that is missing between a series' first and last.
 
@@ -175,7 +176,7 @@ class DaskTimeGPTAccessor:
         ----------
         freq, id_col, time_col, target_col
             As in `pack`; with freq None, the stamps are read at once, to infer it.
-        method : {"ffill", "interpolate"} or number, optional
+        method, trim
             As in `nixtla_accessor.TimeGPTAccessor.fill_gaps`.
 
         Returns
@@ -206,7 +207,8 @@ class DaskTimeGPTAccessor:
         (1707, 1708)
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd").with_recorded_columns(self._frame._meta)
-        return fill_dask_gaps(self._frame, chosen.resolve_columns(self._frame._meta), chosen.parse_freq(), method)
+        columns = chosen.resolve_columns(self._frame._meta)
+        return fill_dask_gaps(self._frame, columns, chosen.parse_freq(), method, trim=trim)
 
     def finetune(
         self,

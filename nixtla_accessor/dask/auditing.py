@@ -61,6 +61,7 @@ def audit_dask_frame(frame: dd.DataFrame, columns: Columns, frequency: Frequency
     """List every problem of a frame, as `nixtla_accessor.panel.audit.audit_frame` does for the computed one."""
     check_horizon(h)
     given = None if frequency is None else InferredFrequency(frequency)
+    columns = columns.with_frequency(frequency)
     whole, stamps = frame, FrameStamps(given)
     if _has_keys(frame._meta, columns):
         whole = bring_series_together(frame, columns)

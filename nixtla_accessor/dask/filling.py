@@ -12,14 +12,15 @@ from dask.dataframe.utils import meta_nonempty
 from nixtla_accessor.dask.carrying import carry_attached_record
 from nixtla_accessor.dask.packing import infer_dask_frequency
 from nixtla_accessor.dask.partitions import bring_series_together, partition_named
+from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.gaps import fill_gaps
+from nixtla_accessor.panel.gaps import fill_columns, fill_gaps, nullable
 from nixtla_accessor.panel.names import get_column, index_names
 from nixtla_accessor.panel.panel import Columns
 
 
 def fill_dask_gaps(
-    frame: dd.DataFrame, columns: Columns, frequency: Frequency | None, method: str | float | None
+    frame: dd.DataFrame, columns: Columns, frequency: Frequency | None, method: str | float | None, *, trim: bool
 ) -> dd.DataFrame:
     """Plan a frame without gaps; the stamps are read now where the frequency is not given.
 
@@ -38,6 +39,7 @@ def fill_dask_gaps(
         columns,
         frequency,
         method,
+        trim,
         meta,
         together.npartitions,
         meta=meta,
@@ -53,6 +55,7 @@ def fill_partition(
     columns: Columns,
     frequency: Frequency,
     method: str | float | None,
+    trim: bool,  # noqa: FBT001 - Dask passes it by place
     schema: pd.DataFrame,
     n_partitions: int,
     partition_info: Mapping[str, Any] | None = None,
@@ -69,6 +72,8 @@ def fill_partition(
         The frequency of all series.
     method : str or number, optional
         How missing targets are filled.
+    trim : bool
+        Whether to leave out the rows before the first value of a series and after its last.
     schema : DataFrame
         A filled frame without rows, with the columns and dtypes of those that have some.
     n_partitions : int
@@ -80,7 +85,7 @@ def fill_partition(
         return schema.copy()
     number = 0 if partition_info is None else int(partition_info["number"])
     with partition_named(part, columns, f"partition {number} of {n_partitions}"):
-        filled = fill_gaps(part, freq=frequency, method=method, **_names(columns))
+        filled = fill_columns(plain_frame(part), columns, frequency, method, trim=trim)
     return filled.astype(
         {name: _castable(dtype) for name, dtype in schema.dtypes.items() if filled[name].dtype != dtype}
     )
@@ -103,6 +108,8 @@ def _filled_schema(schema: pd.DataFrame, columns: Columns, method: str | float |
     rows = rows.iloc[[0, 0]].reset_index(drop=True)
     rows[columns.time] = [0, 2]  # integer time, for any frequency has gaps alike
     filled = fill_gaps(rows, freq=1, method=method, **_names(columns)).head(0)
+    for name in filled.columns.difference([columns.id, columns.time, columns.target], sort=False):
+        filled[name] = nullable(filled[name])  # in some partitions it may be missing in new rows
     times = get_column(schema, columns.time, "time")
     filled[columns.time] = pd.Series(times.array, dtype=times.dtype)
     filled.attrs = schema.attrs

@@ -95,7 +95,8 @@ def alias_of_offset(offset: pd.offsets.BaseOffset) -> tuple[Alias, pd.offsets.Ba
         raise _business_hours(repr(offset))
     if shift := getattr(offset, "offset", None):
         raise InvalidArgumentError(
-            f"freq must be a frequency without a shift; freq={offset!r} is shifted by {shift}. Leave out offset=…"
+            f"freq must be a frequency without a shift; freq={offset!r} is shifted by {shift}. Leave out its argument "
+            "offset."
         )
     for kind, family in CUSTOM_KINDS.items():
         if isinstance(offset, kind):

@@ -15,9 +15,14 @@ from nixtla_accessor.errors import (
     InvalidFrameError,
 )
 from nixtla_accessor.panel.arrays import Integers, Values
-from nixtla_accessor.panel.diagnosis import Diagnosis, diagnose, how_to_fill, how_to_unify
+from nixtla_accessor.panel.diagnosis import (
+    Diagnosis,
+    diagnose,
+    how_to_mend_duplicates,
+    how_to_mend_gaps,
+    how_to_mend_off_grid,
+)
 from nixtla_accessor.panel.doubles import hint_at_series
-from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, rows_without_id, single_series
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
@@ -86,6 +91,7 @@ def audit_frame(
     if freq is None:
         return tabulate(find_problems(frame, columns, find_frequency, h))
     given = InferredFrequency(parse_frequency(freq))
+    columns = columns.with_frequency(given.frequency)
     return tabulate(find_problems(frame, columns, lambda _: given, h))
 
 
@@ -121,7 +127,9 @@ def find_problems(
         yield Problem(None, None, "empty frame", None, 0, "Add rows: the frame must have at least one.")
         return
     time, target = columns.column(columns.time), columns.column(columns.target)
-    times = yield from _try(columns.time, lambda: read_times(get_column(frame, columns.time, "time"), time))
+    times = yield from _try(
+        columns.time, lambda: read_times(get_column(frame, columns.time, "time"), time, frame.index)
+    )
     y = yield from _try(columns.target, lambda: read_target(get_column(frame, columns.target, "target"), target))
     named, grouping = yield from _read_ids(frame, columns)
     timed = frequency = None
@@ -187,9 +195,18 @@ def _missing_times(rows: ReadableRows) -> Iterator[Problem]:
 
 
 def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
-    filled = rows.columns.frame.call("fill_gaps", INTERPOLATED)
-    remedy = f"Fill the values in, {filled}, or send them with allow_missing=True."
-    yield from problems_by_series(rows, rows.columns.target, "missing target", np.flatnonzero(np.isnan(y)), remedy)
+    columns, grouping, missing = rows.columns, rows.grouping, np.isnan(y)
+    codes = grouping.row_codes()
+    has_values = np.bincount(codes[~missing], minlength=len(grouping.sizes)) > 0
+    if columns.id is not None and not has_values.all():
+        void = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
+        kept = columns.frame.keep_series_with_values(columns.id, columns.target, void)
+        nowhere = np.flatnonzero(~has_values[codes])
+        remedy = f"This series has nothing but missing values; leave it out: {kept}."
+        yield from problems_by_series(rows, columns.target, "missing target", nowhere, remedy)
+        missing &= has_values[codes]
+    remedy = f"Fill the values in, {columns.frame.fill_missing()}, or send them with allow_missing=True."
+    yield from problems_by_series(rows, columns.target, "missing target", np.flatnonzero(missing), remedy)
     remedy = "Replace the values; models cannot learn from them."
     yield from problems_by_series(rows, rows.columns.target, "infinite target", np.flatnonzero(np.isinf(y)), remedy)
 
@@ -219,11 +236,12 @@ def _irregularities(
         yield Problem(None, time, "ambiguous frequency", None, len(stamps.ticks), inferred.ambiguity, refused=False)
     frequency = inferred.frequency
     rows = ReadableRows(stamps.columns, grouping, (stamps.ticks, stamps.form))
-    remedy = how_to_unify(stamps)
+    remedy = ""
     if len(found.duplicates):
-        remedy = " ".join(filter(None, (remedy, hint_at_series(frame, stamps.columns))))
+        unified = how_to_mend_duplicates(stamps, frequency, found)
+        remedy = " ".join(filter(None, (unified, hint_at_series(frame, stamps.columns))))
     yield from problems_by_series(rows, time, "duplicate stamp", found.duplicates, remedy)
-    remedy = f"Move the stamps onto the frequency {frequency.name!r}, drop them, or give another freq."
+    remedy = how_to_mend_off_grid(stamps, frequency, found.off_grid) if len(found.off_grid) else ""
     yield from problems_by_series(rows, time, "off-grid stamp", found.off_grid, remedy)
     yield from _gaps(stamps, frequency, found)
     codes = grouping.row_codes()
@@ -235,9 +253,10 @@ def _irregularities(
 
 def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> Iterator[Problem]:
     """Report gaps by their first missing stamp."""
+    if not len(found.gaps):
+        return
     ticks = stamps.ticks.copy()
-    if len(found.gaps):
-        ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
+    ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
     rows = ReadableRows(stamps.columns, stamps.grouping, (ticks, stamps.form))
-    remedy = f"Fill the gaps: {how_to_fill(stamps, frequency)}."
+    remedy = how_to_mend_gaps(stamps, frequency, found)
     yield from problems_by_series(rows, stamps.columns.time, "gap", found.gaps, remedy, found.missing)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from nixtla_accessor.errors import InvalidFrameError, MissingValueError, NonFiniteValueError
-from nixtla_accessor.panel.frame_code import INTERPOLATED, NamedColumn
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
 
 
@@ -70,8 +70,9 @@ class FaultyRows:
             case Fault.MISSING_TARGET:
                 return MissingValueError(
                     f"The target {self.column!r} is missing {affected}: {'; '.join(names)}{more}. "
-                    f"Fill the values in, for instance with {self.column.frame.call('fill_gaps', INTERPOLATED)}, "
-                    "or send them as missing with allow_missing=True, which newer servers accept."
+                    f"Fill them in with {self.column.frame.fill_missing()}, which "
+                    "leaves out the rows before a series' first value and after its last, or send them as missing with "
+                    "allow_missing=True, which newer servers accept."
                 )
 
 

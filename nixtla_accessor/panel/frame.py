@@ -13,7 +13,7 @@ from nixtla_accessor.panel.faults import Fault, FaultyRows
 from nixtla_accessor.panel.ids import group_rows, single_series
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.names import get_column
-from nixtla_accessor.panel.panel import Columns, Panel, name_rows, name_series
+from nixtla_accessor.panel.panel import Columns, Panel, name_rows, name_series, refuse_series_without_values
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, read_times
 
@@ -44,6 +44,8 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
     """
     panel = read_arrays(frame, columns)
     faulty = find_faults(panel, allow_missing=allow_missing)
+    if faulty is not None and faulty.fault == Fault.MISSING_TARGET:
+        refuse_void_series(panel)
     if faulty is not None:
         raise faulty.to_error()
     return panel
@@ -63,7 +65,7 @@ def read_arrays(frame: pd.DataFrame, columns: Columns) -> Panel:
     """
     if not len(frame):
         raise InvalidFrameError("The frame must have at least one row; it is empty.")
-    ticks, form = read_times(get_column(frame, columns.time, "time"), columns.column(columns.time))
+    ticks, form = read_times(get_column(frame, columns.time, "time"), columns.column(columns.time), frame.index)
     target = get_column(frame, columns.target, "target")
     y = read_target(target, columns.column(columns.target))
     if columns.id is None:
@@ -83,6 +85,19 @@ def refuse_missing_times(panel: Panel) -> None:
 def find_faults(panel: Panel, *, allow_missing: bool = False) -> FaultyRows | None:
     """Find the rows without a time; if there are none, those with a target that cannot be used."""
     return _find_missing_times(panel) or _find_unusable_targets(panel, allow_missing=allow_missing)
+
+
+def refuse_void_series(panel: Panel) -> None:
+    """Refuse a panel with series that have nothing but missing values, by name.
+
+    Raises
+    ------
+    MissingValueError
+        There are some.
+    """
+    grouping = panel.grouping
+    n_values = np.bincount(grouping.row_codes()[~np.isnan(panel.y)], minlength=len(grouping.sizes))
+    refuse_series_without_values(panel.columns, grouping.ids, grouping.sizes, n_values)
 
 
 def _find_missing_times(panel: Panel) -> FaultyRows | None:

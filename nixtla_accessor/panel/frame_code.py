@@ -16,6 +16,8 @@ Library: TypeAlias = Literal["pd", "dd"]
 """The library that holds a frame, as code calls it: pandas or Dask."""
 
 INTERPOLATED = "method='interpolate'"
+TRIMMED = "trim=True"
+STEP_COLUMN = "step"  # the name that messages give to a column of integer time
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,14 @@ class FrameCode:
         The library that holds it.
     arguments : str, default ""
         The arguments that name the columns in a call of the accessor; empty where they have their default names.
+    freq : str, default ""
+        The argument that names the frequency, where the caller gave it.
     """
 
     flat: str = "df"
     library: Library = "pd"
     arguments: str = ""
+    freq: str = ""
 
     def call(self, method: str, *arguments: str) -> str:
         """Return a call of the accessor on the frame as it is.
@@ -45,6 +50,10 @@ class FrameCode:
         "df.timegpt.fill_gaps(freq='D', id_col='store')"
         """
         return f"df.timegpt.{method}({', '.join(filter(None, (*arguments, self.arguments)))})"
+
+    def fill_missing(self) -> str:
+        """Return the call that fills missing values, and leaves out the rows before the first and after the last."""
+        return self.call("fill_gaps", self.freq, INTERPOLATED, TRIMMED)
 
     def keep_first(self, keys: Sequence[Hashable]) -> str:
         """Return the line that keeps the first of the rows that have the same keys."""
@@ -57,6 +66,25 @@ class FrameCode:
         """
         observed = ", observed=True" if keys_are_categories else ""
         return f"{self.flat}.groupby({list(keys)!r}{observed})[{target!r}].sum().reset_index()"
+
+    def keep_series_with_values(self, id_col: Hashable, target: Hashable, void: Sequence[Hashable]) -> str:
+        """Return the line that leaves out the series without a value; in Dask, by their ids, which are ``void``."""
+        if self.library == "dd":
+            return f"{self.flat}.loc[lambda rows: ~rows[{id_col!r}].isin({list(void)!r})]"
+        n_values = f"rows.groupby({id_col!r}, observed=True)[{target!r}].transform('count')"
+        return f"{self.flat}.loc[lambda rows: {n_values} > 0]"
+
+    def number_rows(self, id_col: Hashable | None, time_col: Hashable) -> str:
+        """Return the line that numbers the rows of each series in `STEP_COLUMN`, and the arguments that use it.
+
+        The stamps stay beside the numbers.
+        """
+        keys = [key for key in (id_col, time_col) if key is not None]
+        numbers = f"rows.groupby({id_col!r}, observed=True).cumcount()"
+        if id_col is None:
+            numbers = f"rows[{time_col!r}].notnull().cumsum()"
+        line = f"df = {self.flat}.sort_values({keys!r}).assign({STEP_COLUMN}=lambda rows: {numbers})"
+        return f"{line}, with time_col={STEP_COLUMN!r}, with freq=1"
 
     def keep_recent(self, id_col: Hashable | None, time_col: Hashable, n: int) -> str:
         """Return the line that keeps the last rows of each series."""
@@ -84,7 +112,7 @@ class FrameCode:
         >>> FrameCode("df.reset_index()").assign("ds", "pd.to_datetime({df}['ds'])")
         "df = df.reset_index().assign(ds=lambda rows: pd.to_datetime(rows['ds']))"
         """
-        if self.flat == "df":
+        if self.flat == "df" and self.library == "pd":
             return f"df[{name!r}] = {expression.replace('{df}', 'df')}"
         values = expression.replace("{df}", "rows")
         if not isinstance(name, str):  # which no keyword can be

@@ -242,6 +242,17 @@ def parse_frequency(freq: FrequencyLike) -> Frequency:
     )
 
 
+def spell_frequency(frequency: Frequency) -> str:
+    """Return a frequency as it is typed after ``freq=``; ``offset`` where only the offset itself tells its days.
+
+    Examples
+    --------
+    >>> spell_frequency(parse_frequency("h"))
+    "'h'"
+    """
+    return repr(frequency.name) if frequency.offset is None else "offset"
+
+
 def _refuse_overflow(last: int, form: TimeForm) -> None:
     if last > form.last_tick:
         times = f"times in {form.unit!r}" if form.unit else f"times of dtype {form.dtype}"

@@ -18,7 +18,7 @@ from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
 from nixtla_accessor.panel.messages import SHOWN
-from nixtla_accessor.panel.panel import Columns, Panel, name_id
+from nixtla_accessor.panel.panel import Columns, Panel, name_id, refuse_series_without_values
 from nixtla_accessor.panel.times import TimeForm, as_column
 
 TooShort: TypeAlias = Literal["raise", "drop"]
@@ -151,13 +151,17 @@ def pack_frame(
     >>> pack_frame(frame, Columns(None, "ds", "y"), "D").y.tolist()
     [3.0, 1.0, 2.0]
     """
-    panel = read_panel(frame, columns, allow_missing=allow_missing)
+    given = None if freq is None else parse_frequency(freq)
+    panel = read_panel(frame, columns.with_frequency(given), allow_missing=allow_missing)
     try:
-        return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))
+        packed = pack_panel(panel, given or infer_frequency(panel))
     except DuplicateTimestampError as error:
         if hint := hint_at_series(frame, columns):
             error.add_context(hint)
         raise
+    if allow_missing:
+        require_values(packed)
+    return packed
 
 
 def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
@@ -197,6 +201,19 @@ def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
     return PackedSeries(
         y, grouping.sizes, grouping.ids, start_ticks, panel.columns, frequency, panel.form, panel.target_dtype
     )
+
+
+def require_values(packed: PackedSeries) -> None:
+    """Refuse series that have nothing but missing values, by name.
+
+    Raises
+    ------
+    MissingValueError
+        There are some.
+    """
+    if packed.y.dtype.kind == "f":
+        n_values = np.add.reduceat(~np.isnan(packed.y), offsets(packed.sizes), dtype=np.int64)
+        refuse_series_without_values(packed.columns, packed.ids, packed.sizes, n_values)
 
 
 def keep_last(packed: PackedSeries, n: int) -> PackedSeries:

@@ -137,7 +137,7 @@ def _conversion(values: Column) -> str | None:
         return None
     if getattr(dtype, "kind", "") == "m":
         return "{}.dt.total_seconds()"
-    is_text = pd.api.types.is_string_dtype(values) or dtype == np.dtype(object)
+    is_text = pd.api.types.infer_dtype(values, skipna=True) == "string"
     try:
         pd.to_numeric(pd.Series(values)) if is_text else values.astype("float64")
     except (TypeError, ValueError, NotImplementedError):
