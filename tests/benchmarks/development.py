@@ -2,6 +2,10 @@
 
 Each real set is cut at several points of its past, and each cut is a panel: its last steps are the test set, and
 nothing after them is used. Of the public data sets in statsmodels, these are the time series.
+
+The panels are split in two: what is chosen is chosen on the choosing panels, and reported on the reporting ones, which
+no choice made since the split has seen. All of them were seen by the choices before it, those of the first two
+trainings. Sets of the same measurements are on the same side. Of a file's panels, every second series is on each side.
 """
 
 from __future__ import annotations
@@ -30,6 +34,21 @@ from nixtla_accessor.datasets import load_unemployment, load_weather
 from nixtla_accessor.seasons import season_of
 
 Series = Sequence[NDArray[np.float64]]
+# Chosen before any figure of the third training was known, so that each side has most frequencies.
+REPORTING = frozenset(
+    {
+        "weather",
+        "inflation",
+        "danish money",
+        "grunfeld",
+        "sunspots",
+        "co2, weekly",
+        "co2, monthly",
+        "equipment",
+        "half-hourly",
+        "walks",
+    }
+)
 MIN_TRAIN = 8  # steps before the test set, and at least as many as it has
 
 
@@ -64,6 +83,19 @@ def development_panels(path: Path | None = None, frequencies: dict[str, str] | N
     if path is not None:
         seasons = {group: season_of(freq) for group, freq in (frequencies or {}).items()}
         yield from read_panels(path, seasons)
+
+
+def split_panels(path: Path | None = None, frequencies: dict[str, str] | None = None) -> dict[str, list[Panel]]:
+    """Return the panels of each side, 'choosing' and 'reporting'; see `development_panels` for the arguments."""
+    sides: dict[str, list[Panel]] = {"choosing": [], "reporting": []}
+    from_file = set(frequencies or {})
+    for panel in development_panels(path, frequencies):
+        if panel.name in from_file:
+            for first, side in enumerate(sides):
+                sides[side].append(Panel(panel.name, panel.season, panel.train[first::2], panel.test[first::2]))
+        else:
+            sides["reporting" if panel.name in REPORTING else "choosing"].append(panel)
+    return sides
 
 
 def _cuts(name: str, freq: str, series: Series, horizon: int, cuts: Sequence[int]) -> Iterator[Panel]:
