@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +30,10 @@ NOT_IMPLIED = (("D", 30), ("D", 10), ("h", 36), ("ME", 5), ("YE", 11), ("B", 21)
 HOUR, DAY = season_of("h"), season_of("D")
 
 
-def median(quantiles: Values) -> Values:
+def median(quantiles: NDArray[np.floating]) -> Values:
     """Return the median of each series and step."""
-    return quantiles[..., NETWORK.median]
+    result: Values = quantiles[..., NETWORK.median].astype(np.float64)
+    return result
 
 
 def far_ahead(weights: Weights) -> Iterator[Row]:
@@ -95,7 +96,7 @@ def zeros(weights: Weights) -> Iterator[Row]:
     levels = np.array(NETWORK.quantile_levels)
     own = np.quantile(train, levels, axis=1).T[:, None]
 
-    def loss(forecasts: Values) -> float:
+    def loss(forecasts: NDArray[np.floating]) -> float:
         error = test[:, :, None] - forecasts
         return float(np.maximum(levels * error, (levels - 1) * error).mean())
 
@@ -160,7 +161,7 @@ def speed(weights: Weights) -> Iterator[Row]:
     """Probe the seconds that calls take, the best of three."""
     rng = np.random.default_rng(16)
     series = list(rng.normal(size=(1000, 200)).cumsum(1))
-    calls = {
+    calls: dict[str, tuple[Callable[[], object], str]] = {
         "1,000 series of 200, h = 24": (lambda: forecast(weights, series, DAY, 24), "0.15"),
         "1,000 series of 200, h = 720": (lambda: forecast(weights, series, DAY, 720), "0.5"),
         "tuning 100 x 200, 50 steps, depth 5": (
