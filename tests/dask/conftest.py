@@ -66,6 +66,8 @@ def panel():
 
 
 ASSIGNMENT = re.compile(r"df = df\.assign\((\w+)=lambda rows: (.+)\)\.$")  # how code for Dask replaces a column
+SELECTION = re.compile(r"~rows\['unique_id'\]\.isin\(\[.*\]\)\]\.$")  # and keeps the series that have values
+OF_PANDAS = "rows.groupby('unique_id', observed=True)['y'].transform('count') > 0]."
 
 
 def as_item(found):
@@ -82,7 +84,7 @@ def outcome():
             packed = frame.timegpt.pack(**arguments)
         except errors.TimeGPTError as error:
             message = str(error).replace(" 00:00:00", "")  # which pandas leaves out where all stamps are days
-            return type(error), ASSIGNMENT.sub(as_item, message)
+            return type(error), SELECTION.sub(OF_PANDAS, ASSIGNMENT.sub(as_item, message))
         return {
             "y": (packed.y.dtype, packed.y.tobytes()),
             "sizes": (packed.sizes.dtype, packed.sizes.tolist()),
