@@ -170,7 +170,7 @@ class TimeGPTAccessor:
         method : {"ffill", "interpolate"} or number, optional
             How missing targets are filled: with the value before, along a straight line, or with a constant. None
             leaves them missing.
-        trim : bool
+        trim : bool, default False
             Whether to leave out the rows before the first value of a series and after its last.
 
         Returns

@@ -70,7 +70,7 @@ def audit_frame(
         - ``count``: the rows with the problem, for a gap the missing stamps, for "started late" and "ended early" the
           steps;
         - ``refused``: whether the frame cannot be packed with this problem;
-        - ``remedy``: what to do.
+        - ``remedy``: what to do; for gaps, duplicates and off-grid stamps by the series that has most of them.
 
         Its ``attrs["summary"]`` has the number of rows of each kind.
 
@@ -199,8 +199,8 @@ def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
     codes = grouping.row_codes()
     has_values = np.bincount(codes[~missing], minlength=len(grouping.sizes)) > 0
     if columns.id is not None and not has_values.all():
-        void = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
-        kept = columns.frame.keep_series_with_values(columns.id, columns.target, void)
+        without_values = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
+        kept = columns.frame.keep_series_with_values(columns.id, columns.target, without_values)
         nowhere = np.flatnonzero(~has_values[codes])
         remedy = f"This series has nothing but missing values; leave it out: {kept}."
         yield from problems_by_series(rows, columns.target, "missing target", nowhere, remedy)

@@ -228,9 +228,9 @@ def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosi
     columns = stamps.columns
     are_categories = isinstance(stamps.grouping.ids.dtype, pd.CategoricalDtype)
     total = columns.frame.add_up(columns.keys, columns.target, keys_are_categories=are_categories)
-    remedy = f"eep one row of each, {columns.frame.keep_first(columns.keys)}, or sum them, {total}."
+    remedy = f"keep one row of each, {columns.frame.keep_first(columns.keys)}, or sum them, {total}."
     change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, columns)
-    return f"{change} Otherwise k{remedy}" if change else f"K{remedy}"
+    return f"{change} Otherwise {remedy}" if change else f"{remedy[0].upper()}{remedy[1:]}"
 
 
 def how_to_fill(stamps: Stamps, frequency: Frequency) -> str:

@@ -139,14 +139,16 @@ def refuse_series_without_values(
     MissingValueError
         There are some.
     """
-    void = np.flatnonzero(n_values == 0)
-    if not len(void):
+    without_values = np.flatnonzero(n_values == 0)
+    if not len(without_values):
         return
-    names = ", ".join(name_id(columns, ids, series) for series in void[:SHOWN]) + and_more(len(void))
+    names = ", ".join(name_id(columns, ids, series) for series in without_values[:SHOWN]) + and_more(
+        len(without_values)
+    )
     found = f"The target {columns.target!r} is missing in {(sizes - n_values).sum()} of {sizes.sum()} rows"
-    if columns.id is None or (len(void) == len(sizes) and not is_part):
+    if columns.id is None or (len(without_values) == len(sizes) and not is_part):
         raise MissingValueError(f"{found}, which are all. Name the column that holds the values.")
-    kept = columns.frame.keep_series_with_values(columns.id, columns.target, ids.take(void).tolist())
+    kept = columns.frame.keep_series_with_values(columns.id, columns.target, ids.take(without_values).tolist())
     raise MissingValueError(f"{found}; without a single value: {names}. Leave these series out: {kept}.")
 
 
