@@ -17,7 +17,7 @@ import requests
 
 KILLS = int(os.environ.get("KILLS", "4"))
 VARIANTS = 3
-LONG_TRAINING = {"finetune_steps": 1_000_000, "finetune_depth": 5}
+LONG_TRAINING = {"finetune_steps": 100_000, "finetune_depth": 5}
 
 
 def wait_until(condition, seconds=20):
@@ -104,7 +104,9 @@ def test_it_stops_when_told_while_at_work(serve, signal_):
     threads = [
         threading.Thread(target=lambda send=send: answers.append(send().status_code))
         for send in (
-            lambda: serving.call("POST", "/v2/forecast", serving.forecast_body(h=3_000_000)),
+            lambda: serving.call(
+                "POST", "/v2/forecast", serving.forecast_body(h=100_000, series=serving.series(n_series=50))
+            ),
             lambda: serving.finetune("long", **LONG_TRAINING),
             lambda: serving.finetune("long", **LONG_TRAINING),
         )
