@@ -34,13 +34,20 @@ class ErrorMessage(BaseModel):
 class Job(BaseModel):
     """A training that waits or is at work."""
 
-    job_id: str = Field(description="The id of the model: DELETE /v2/finetuned_models/{id} cancels the training.")
+    job_id: str = Field(description="What POST /v2/async/jobs/{job_id}/cancel takes: the id of the model.")
     task: Literal["finetune"] = "finetune"
     status: Literal["pending", "running"]
     created_at: str = Field(description="When it was asked for, ISO 8601.")
     finetuned_model_id: str
     finetune_steps: int
     steps_done: int
+
+
+class CancelledJob(BaseModel):
+    """The answer of ``POST /v2/async/jobs/{job_id}/cancel``."""
+
+    job_id: str
+    status: Literal["cancelled"] = "cancelled"
 
 
 class Jobs(BaseModel):
@@ -62,10 +69,9 @@ def errors(*statuses: int) -> Responses:
 _DESCRIPTIONS = {
     400: "The body cannot be read",
     401: "No valid key",
-    404: "No such fine-tuned model",
+    404: "No such fine-tuned model, or none in training",
     405: "Another method; Allow names those that there are",
     408: "The body stopped coming",
-    409: "The training was cancelled",
     410: "The model is damaged, or of another version",
     413: "The body is too large",
     415: "The Content-Encoding is not supported",

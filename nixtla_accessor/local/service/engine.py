@@ -28,13 +28,7 @@ from nixtla_accessor.api.schema import (
 from nixtla_accessor.contract import format_base_model_id
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.forecaster import Forecaster, Tensors
-from nixtla_accessor.local.service.backtest import (
-    BacktestWindows,
-    all_windows,
-    count_all_windows,
-    count_last_windows,
-    last_windows,
-)
+from nixtla_accessor.local.service.backtest import BacktestWindows
 from nixtla_accessor.local.service.errors import (
     DamagedModelError,
     ModelIdTakenError,
@@ -46,13 +40,13 @@ from nixtla_accessor.local.service.forecasters import choose_forecaster
 from nixtla_accessor.local.service.interruption import Interruption
 from nixtla_accessor.local.service.intervals import Quantiles, interval_lists, probabilities
 from nixtla_accessor.local.service.limits import LIMITS, Limits
+from nixtla_accessor.local.service.planning import check_forecast, plan_anomaly_detection, plan_cross_validation
 from nixtla_accessor.local.service.store import ModelStore
 from nixtla_accessor.local.service.trainings import Training, Trainings
 from nixtla_accessor.seasons import Season, season_of
 
 _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
-_MIN_HISTORY = 4  # steps before the first window of the past
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,17 +196,6 @@ class Engine:
             finetuned_model_id=training.model_id,
         )
 
-    def delete(self, model_id: str) -> None:
-        """Delete a model, or cancel its training: after that, it never appears.
-
-        Raises
-        ------
-        UnknownModelError
-            If there is no such model, and none in training.
-        """
-        if not self.trainings.cancel(model_id) and not self.store.delete(model_id):
-            raise UnknownModelError(model_id)
-
     def forecast(self, request: ForecastInput, interruption: Interruption | None = None) -> ForecastOutput:
         """Forecast every series of a request.
 
@@ -239,15 +222,9 @@ class Engine:
             If the engine is stopped before the end.
         """
         progress = self._progress(interruption)
-        limits, n_series = self.limits, len(request.series.sizes)
-        limits.check_series(n_series)
-        limits.check_horizon(request.h)
-        limits.check_levels(request.level)
-        limits.check_training(request.finetune_steps)
         season = _season(request.freq)
         model = self._model(request.model, request.finetuned_model_id)
-        limits.check_answer(len(probabilities(request.level)), n_series * request.h)
-        limits.check_forecast(n_series, request.h, model.forecaster.horizon)
+        check_forecast(request, model.forecaster.horizon, self.limits)
         series = _split(request.series)
         if request.finetune_steps:
             model = replace(model, tensors=self._tune(model, series, season, request, progress))
@@ -292,7 +269,7 @@ class Engine:
         progress = self._progress(interruption)
         season = _season(request.freq)
         model = self._model(request.model, request.finetuned_model_id)
-        windows, n_rounds = self._backtest_windows(request, season, model.forecaster)
+        windows, n_rounds = plan_cross_validation(request, season, model.forecaster.horizon, self.limits)
         series = _split(request.series)
         values = len(request.series.y)
         rounds = windows.rounds() if n_rounds != 1 else [np.arange(len(windows.start))]
@@ -343,20 +320,13 @@ class Engine:
             If the engine is stopped before the end.
         """
         progress = self._progress(interruption)
-        sizes = request.series.sizes
-        self.limits.check_series(len(sizes))
-        self.limits.check_level(request.level)
         season = _season(request.freq)
         model = self._model(request.model, request.finetuned_model_id)
-        horizon, history = _whole_history(season, model.forecaster)
-        n_windows = int(count_all_windows(sizes, horizon, history).sum())
-        self._check_windows(n_windows, horizon, [request.level], model.forecaster)
-        windows = all_windows(sizes, horizon, history)
-        self.limits.check_points_to_fill(_count_points_to_fill(request.series, windows))
+        windows = plan_anomaly_detection(request, season, model.forecaster.horizon, self.limits)
         series = _split(request.series)
-        inside, positions, counts = windows.known_steps(sizes)
+        inside, positions, counts = windows.known_steps(request.series.sizes)
         histories = _histories(series, windows)
-        quantiles = self._quantiles(model, histories, season, horizon, [request.level], progress)[:, inside]
+        quantiles = self._quantiles(model, histories, season, windows.horizon, [request.level], progress)[:, inside]
         actual = np.asarray(request.series.y, np.float64)[positions]
         _, lowest, highest = quantiles
         return AnomalyDetectionOutput(
@@ -397,38 +367,6 @@ class Engine:
         except ValueError as error:
             message = f"The saved model {model_id!r} does not fit this version of the engine."
             raise DamagedModelError(message) from error
-
-    def _backtest_windows(
-        self, request: CrossValidationInput, season: Season, forecaster: Forecaster
-    ) -> tuple[BacktestWindows, int]:
-        """Place the windows of a cross-validation, and count the rounds of fine-tuning, once all is within limits."""
-        limits, sizes = self.limits, request.series.sizes
-        step = request.h if request.step_size is None else request.step_size
-        limits.check_series(len(sizes))
-        limits.check_levels(request.level)
-        if request.full_history:
-            horizon, history = _whole_history(season, forecaster)
-            counts = count_all_windows(sizes, horizon, history)
-        else:
-            limits.check_horizon(request.h)
-            limits.check_backtest(request.n_windows, step)
-            horizon = request.h
-            counts = count_last_windows(sizes, horizon, request.n_windows, step)
-        n_rounds = int(counts.max()) if request.finetune_steps and request.refit else min(1, int(counts.max()))
-        limits.check_training(request.finetune_steps, n_rounds)
-        self._check_windows(int(counts.sum()), horizon, request.level, forecaster)
-        if request.full_history:
-            windows = all_windows(sizes, horizon, history)
-        else:
-            windows = last_windows(sizes, horizon, request.n_windows, step)
-        limits.check_points_to_fill(_count_points_to_fill(request.series, windows))
-        return windows, n_rounds
-
-    def _check_windows(
-        self, n_windows: int, horizon: int, levels: Sequence[float] | None, forecaster: Forecaster
-    ) -> None:
-        self.limits.check_answer(len(probabilities(levels)), n_windows * horizon)
-        self.limits.check_forecast(n_windows, horizon, forecaster.horizon)
 
     def _tune(
         self,
@@ -495,21 +433,6 @@ def _season(freq: str) -> Season:
 def _split(series: Series) -> list[Floats]:
     """Split the packed values into one array for each series."""
     return np.split(np.asarray(series.y, dtype=np.float64), np.cumsum(series.sizes)[:-1])
-
-
-def _whole_history(season: Season, forecaster: Forecaster) -> tuple[int, int]:
-    """Return the length of windows over the whole history, and of the history before the first.
-
-    The windows are a season long, or as long as the forecaster's horizon if that is shorter; two seasons come before.
-    """
-    return min(season.length, forecaster.horizon), max(2 * season.length, _MIN_HISTORY)
-
-
-def _count_points_to_fill(series: Series, windows: BacktestWindows) -> int:
-    """Count the points before the windows of series with missing values: these are filled for each window."""
-    offsets = np.cumsum(series.sizes) - series.sizes
-    has_gaps = np.add.reduceat(np.isnan(series.y), offsets) > 0
-    return int(windows.start[has_gaps[windows.series]].sum())
 
 
 def _histories(series: list[Floats], windows: BacktestWindows) -> list[Floats]:

@@ -23,6 +23,7 @@ from nixtla_accessor.local.service.errors import (
     TrainingCancelledError,
     UnknownFrequencyError,
     UnknownModelError,
+    UnknownTrainingError,
 )
 
 RETRY_AFTER = 5  # seconds, when the engine is busy
@@ -50,6 +51,11 @@ async def _respond_refused(_request: Request, error: RequestValidationError) -> 
 
 async def _respond_unknown_model(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"Finetuned model not found: {error}"}, 404)
+
+
+async def _respond_unknown_training(_request: Request, error: Exception) -> JSONResponse:
+    detail = f"No training of a model {error} to cancel: it has ended, or was not begun."
+    return JSONResponse({"detail": detail}, 404)
 
 
 async def _respond_taken_id(request: Request, error: Exception) -> JSONResponse:
@@ -122,6 +128,7 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     405: _respond_wrong_method,
     RequestValidationError: _respond_refused,
     UnknownModelError: _respond_unknown_model,
+    UnknownTrainingError: _respond_unknown_training,
     ModelIdTakenError: _respond_taken_id,
     ModelInTrainingError: _respond_in_training,
     BusyError: _respond_busy,

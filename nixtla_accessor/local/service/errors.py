@@ -30,6 +30,10 @@ class StoppedError(Exception):
     """The engine was stopped before the work was done."""
 
 
+class UnknownTrainingError(ModelIdError):
+    """No model of this id is in training."""
+
+
 class TrainingCancelledError(ModelIdError):
     """The training of this model was cancelled."""
 

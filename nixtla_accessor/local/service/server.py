@@ -37,6 +37,7 @@ from nixtla_accessor.local.service.documentation import (
     FINETUNE_EXAMPLE,
     FINETUNE_SUMMARY,
     WRONG_VALUE,
+    CancelledJob,
     Job,
     Jobs,
     errors,
@@ -276,13 +277,10 @@ async def finetuned_model(
 
 
 @router.delete("/v2/finetuned_models/{finetuned_model_id}", status_code=204, responses=errors(404, 507))
-async def delete_finetuned_model(
-    request: Request, finetuned_model_id: ModelIdInPath, engine: EngineOfApp, workers: WorkersOfApp
-) -> None:
-    """Delete a fine-tuned model. If it is in training, cancel that: then it never appears."""
-    arrivals: Arrivals = request.app.state.arrivals
-    await arrivals.wait()
-    await workers.changes.run(partial(engine.delete, finetuned_model_id))
+async def delete_finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfApp, workers: WorkersOfApp) -> None:
+    """Delete a fine-tuned model."""
+    if not await workers.changes.run(partial(engine.store.delete, finetuned_model_id)):
+        raise UnknownModelError(finetuned_model_id)
 
 
 @router.get("/v2/async/jobs", responses=errors())
@@ -301,6 +299,20 @@ async def jobs(engine: EngineOfApp) -> Jobs:
             for training in engine.trainings.current()
         ]
     )
+
+
+@router.post("/v2/async/jobs/{job_id}/cancel", status_code=202, responses=errors(404))
+async def cancel_job(
+    request: Request, job_id: Annotated[str, Path(title="Job Id", pattern=MODEL_ID_PATTERN)], engine: EngineOfApp
+) -> CancelledJob:
+    """Cancel a training: it ends at its next step, and its model never appears. Its own request is answered with 409.
+
+    A request for it that has arrived before, and is still being read, is waited for.
+    """
+    arrivals: Arrivals = request.app.state.arrivals
+    await arrivals.wait()
+    engine.trainings.cancel(job_id)
+    return CancelledJob(job_id=job_id)
 
 
 @router.get("/model_params", responses=errors())

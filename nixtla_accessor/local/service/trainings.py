@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime
 
-from nixtla_accessor.local.service.errors import ModelInTrainingError, TrainingCancelledError
+from nixtla_accessor.local.service.errors import (
+    ModelInTrainingError,
+    TrainingCancelledError,
+    UnknownTrainingError,
+)
 from nixtla_accessor.local.service.interruption import Interruption
-
-_SAVING_TIMEOUT = 30.0  # seconds; saving waits for other writers at most so long
 
 
 class Training:
@@ -33,7 +35,6 @@ class Training:
         self.created_at = datetime.now(UTC)
         self.interruption = Interruption()
         self.is_saving = False
-        self.ended = threading.Event()
 
     def report(self, steps_done: int) -> None:
         """Note how many steps are done, and end the training if it is to end."""
@@ -62,7 +63,7 @@ class Trainings:
         return training
 
     def begin_saving(self, training: Training) -> None:
-        """Note that the model is about to be saved: from now on it is deleted rather than cancelled.
+        """Note that the model is about to be saved: from now on its training cannot be cancelled.
 
         Raises
         ------
@@ -77,28 +78,21 @@ class Trainings:
         with self._lock:
             if self._by_id.get(training.model_id) is training:
                 del self._by_id[training.model_id]
-        training.ended.set()
 
-    def cancel(self, model_id: str) -> bool:
+    def cancel(self, model_id: str) -> None:
         """End the training of a model, and let its id go at once; the model will never be saved.
 
-        A model that is being saved is not cancelled: this waits until it is saved, so that it can be deleted.
-
-        Returns
-        -------
-        bool
-            Whether a training was cancelled.
+        Raises
+        ------
+        UnknownTrainingError
+            If there is none, or if its model is being saved already.
         """
         with self._lock:
             training = self._by_id.get(model_id)
-            if training is None:
-                return False
-            if not training.is_saving:
-                del self._by_id[model_id]
-                training.interruption.interrupt(TrainingCancelledError(model_id))
-                return True
-        training.ended.wait(_SAVING_TIMEOUT)
-        return False
+            if training is None or training.is_saving:
+                raise UnknownTrainingError(model_id)
+            del self._by_id[model_id]
+            training.interruption.interrupt(TrainingCancelledError(model_id))
 
     def current(self) -> list[Training]:
         """Return the trainings, the newest first."""
