@@ -53,7 +53,6 @@ class Connection(H11Protocol):
         self.app_state = {**self.app_state, "connection": self}
         self._made_at = self.loop.time()
         self._has_key = False
-        self._unsent = 0
         self._closing: asyncio.TimerHandle | None = None
 
     def accept_key(self) -> None:
@@ -66,8 +65,9 @@ class Connection(H11Protocol):
         """Begin to wait for the key; if there are too many connections, close one that does nothing."""
         super().connection_made(transport)
         self._closing = self.loop.call_later(self.limits.seconds_without_key, transport.abort)
-        if len(self.connections) > self.limits.connections:
-            self._most_idle().transport.abort()
+        opened = [each for each in self.connections if isinstance(each, Connection) and not each.transport.is_closing()]
+        if len(opened) > self.limits.connections:
+            self._most_idle(opened).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
@@ -75,24 +75,27 @@ class Connection(H11Protocol):
         if self._closing is not None:
             self._closing.cancel()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Close the connection, also if the client does not read its answer."""
+    def on_response_complete(self) -> None:
+        """Begin to wait for the client to read its answer."""
+        super().on_response_complete()
+        self._await_reading(self.transport.get_write_buffer_size())
+
+    def _await_reading(self, unsent: int) -> None:
+        if unsent:
+            self.loop.call_later(self.limits.seconds_without_data, self._check_reading, unsent)
+
+    def _check_reading(self, unsent_before: int) -> None:
+        """Close the connection if the client has read nothing for a while."""
         unsent = self.transport.get_write_buffer_size()
-        if unsent == 0:
-            super().timeout_keep_alive_handler()
-        elif unsent == self._unsent:
+        if unsent >= unsent_before:
             self.transport.abort()
         else:
-            self._unsent = unsent
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.limits.seconds_without_data, self.timeout_keep_alive_handler
-            )
+            self._await_reading(unsent)
 
-    def _most_idle(self) -> Connection:
-        """Return the oldest connection without a key, or with nothing to do; this one if there is none."""
-        others = [other for other in self.connections if isinstance(other, Connection) and other is not self]
-        idle = [other for other in others if not other._has_key or other._is_idle]
-        return min(idle, key=lambda other: (other._has_key, other._made_at), default=self)
+    def _most_idle(self, opened: list[Connection]) -> Connection:
+        """Return the oldest connection without a key, or else with nothing to do; this one if there is none."""
+        idle = [each for each in opened if each is not self and (each._is_idle or not each._has_key)]
+        return min(idle, key=lambda each: (each._has_key, each._made_at), default=self)
 
     @property
     def _is_idle(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.routing import Match
@@ -109,12 +109,11 @@ async def _respond_gone(_request: Request, _error: Exception) -> JSONResponse:
 
 async def _respond_wrong_method(request: Request, _error: HTTPException) -> JSONResponse:
     """Return a 405 with the methods of all routes at this path; the framework names those of the first alone."""
-    app: FastAPI = request.app
     methods: set[str] = set()
-    for route in app.routes:
+    for route in request.app.state.routes:
         match, _ = route.matches(request.scope)
         if match is not Match.NONE:
-            methods |= getattr(route, "methods", None) or set()
+            methods |= route.methods
     return JSONResponse({"detail": "Method Not Allowed"}, 405, headers={"Allow": ", ".join(sorted(methods))})
 
 

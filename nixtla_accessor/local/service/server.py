@@ -352,6 +352,7 @@ def create_app(engine: Engine, api_key: str) -> FastAPI:
     app.state.workers = WorkerPools(engine.limits)
     app.state.bodies = BodyReader(engine.limits, app.state.workers.bodies)
     app.state.arrivals = Arrivals()
+    app.state.routes = [*app.routes, *router.routes]
     app.include_router(router)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

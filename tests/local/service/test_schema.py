@@ -3,10 +3,7 @@
 `CASES=10000 SEED=7 python -m pytest tests/local/service/test_schema.py` tries more and others.
 """
 
-import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -40,7 +37,7 @@ def test_every_status_is_described_with_its_body(description):
             if method == "post" and path != "/v2/async/jobs/{job_id}/cancel":
                 assert {"400", "404", "408", "410", "413", "415", "429", "503", "507"} < set(responses)
             for status, response in responses.items():
-                if status.startswith("4") or status.startswith("5"):
+                if status.startswith(("4", "5")):
                     name = "HTTPValidationError" if status == "422" else "ErrorMessage"
                     schema = response["content"]["application/json"]["schema"]
                     assert schema == {"$ref": f"#/components/schemas/{name}"}, (path, status)

@@ -202,7 +202,7 @@ class TestConnections:
     def test_a_flood_at_the_limit_of_descriptors_fills_no_log(self, serve):
         with serve() as serving, contextlib.ExitStack() as held:
             resource.prlimit(serving.process.pid, resource.RLIMIT_NOFILE, (60, 60))
-            for _ in range(300):
+            for _ in range(150):
                 held.enter_context(socket.create_connection(("127.0.0.1", serving.port)))
             time.sleep(2)
             held.close()
@@ -229,7 +229,8 @@ class TestConnections:
 
     def test_an_answer_that_nobody_reads_is_dropped(self, serve):
         with serve(limits={"seconds_without_data": 0.3}) as serving:
-            body = json.dumps(serving.forecast_body(h=100_000, level=[80, 90])).encode()
+            fields = {"h": 2_000, "level": [80, 90], "series": serving.series(n_series=200)}
+            body = json.dumps(serving.forecast_body(**fields)).encode()
             with serving.sending(body, path="/v2/forecast") as connection:
                 connection.settimeout(60)
                 received = connection.recv(1)
@@ -245,8 +246,8 @@ class TestConnections:
 def test_long_answers_and_large_bodies_keep_nobody_waiting(serve):
     values = np.round(np.random.default_rng(0).normal(20, 5, 2_000_000), 6).tolist()
     with serve() as serving, ThreadPoolExecutor(3) as pool:
-        large = serving.forecast_body(h=1, series={"y": values, "sizes": [200] * 10_000})
-        long = serving.forecast_body(h=2_000, series=serving.series(n_series=500))
+        large = serving.forecast_body(h=1, series={"y": values, "sizes": [20_000] * 100})
+        long = serving.forecast_body(h=100, series=serving.series(n_series=2_000), level=[50, 60, 70, 80, 90])
         slow = [pool.submit(serving.call, "POST", "/v2/forecast", body) for body in (large, long, large)]
         while not all(each.done() for each in slow):
             check_quick_answers(serving, times=1)
