@@ -12,7 +12,7 @@ import pandas as pd
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.gaps import fill_gaps
-from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import PandasSource, pack_source
@@ -115,20 +115,25 @@ class TimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
+        h: int | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for, in one pass; nothing is sent.
+        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
 
         Parameters
         ----------
         freq, id_col, time_col, target_col
             As in `pack`.
+        h : int, optional
+            A horizon, to list the series that are too short for a window of it.
 
         Returns
         -------
         DataFrame
             One row for each problem, empty when all is well: ``series`` (its id), ``column``, ``kind`` (such as "gap"),
-            ``first`` (the first stamp concerned), ``count``, ``refused`` (False for what is merely unused, such as
-            further columns) and ``remedy``.
+            ``first`` (the first stamp concerned), ``count``, ``refused`` and ``remedy``. Not refused are columns that
+            are not used, and series that are all zero, constant or too short, that started late or ended early (by
+            more than a season and more than a tenth of the span of all series). Its ``attrs["summary"]`` counts the
+            rows by kind.
 
         Raises
         ------
@@ -143,8 +148,8 @@ class TimeGPTAccessor:
         0  Agriculture  gap      1
         """
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
-        names = {"id_col": chosen.id_col, "time_col": chosen.time_col, "target_col": chosen.target_col}
-        return audit_frame(self._frame, freq=freq, **names)
+        columns = (chosen.id_col, chosen.time_col, chosen.target_col)
+        return audit_frame(self._frame, freq, *columns, h=h)
 
     def fill_gaps(
         self,
@@ -154,6 +159,7 @@ class TimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         method: str | float | None = None,
+        trim: bool = False,
     ) -> pd.DataFrame:
         """Return a new frame with one row for each stamp that is missing between a series' first and last.
 
@@ -164,18 +170,26 @@ class TimeGPTAccessor:
         method : {"ffill", "interpolate"} or number, optional
             How missing targets are filled: with the value before, along a straight line, or with a constant. None
             leaves them missing.
+        trim : bool
+            Whether to leave out the rows before the first value of a series and after its last.
 
         Returns
         -------
         DataFrame
-            Sorted by id and time, with the frame's record. The frame itself does not change.
+            Sorted by id and time, with the frame's record. Columns that are constant within a series are so in its new
+            rows, others are missing there. The frame itself does not change.
 
         Raises
         ------
         InvalidArgumentError
             If there is no such method or frequency.
         InvalidFrameError
-            If the frame has other problems than gaps; `audit` lists them.
+            If the frame has other problems than gaps; `audit` lists them. Also if a series has no value at all.
+
+        Warns
+        -----
+        ValuesLeftMissingWarning
+            If the method leaves values missing at the start or the end of a series.
 
         Examples
         --------
@@ -186,7 +200,7 @@ class TimeGPTAccessor:
         """
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
         names = {"id_col": chosen.id_col, "time_col": chosen.time_col, "target_col": chosen.target_col}
-        return fill_gaps(self._frame, freq=freq, method=method, **names)
+        return fill_gaps(self._frame, freq=freq, method=method, trim=trim, **names)
 
     def finetune(
         self,
@@ -226,7 +240,8 @@ class TimeGPTAccessor:
         finetuned_model_id : str, optional
             A fine-tuned model to continue from. None starts from the base model, even if the frame has a record.
         overwrite : bool, default False
-            Replace a model that has the ``output_model_id`` already, rather than refuse.
+            Replace a model that has the ``output_model_id`` already, rather than refuse. It is deleted before the new
+            one is trained.
         max_request : int or str, optional
             Send a frame that makes a larger request in several requests, one after the other: bytes of JSON (`pack`
             counts them as ``nbytes``), or text such as ``"200MiB"``. None refuses what is larger than the service
@@ -431,6 +446,7 @@ class TimeGPTAccessor:
         n_windows: int = 1,
         step_size: int | None = None,
         level: Sequence[float] | None = None,
+        too_short: TooShort = "raise",
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
@@ -449,6 +465,8 @@ class TimeGPTAccessor:
             How many windows of each series; the last one ends with its series.
         step_size : int, optional
             Steps from one window to the next. None means ``h``, so that windows do not overlap.
+        too_short : {"raise", "drop"}, default "raise"
+            Whether to refuse the frame for series that are too short for the windows, or to leave these out.
 
         Returns
         -------
@@ -467,6 +485,8 @@ class TimeGPTAccessor:
         -----
         DataLeakageWarning
             If the model was tuned on rows of the windows. `compare` holds them out.
+        ShortSeriesWarning
+            If series are left out; it names them.
         OtherSeriesWarning
             As in `forecast`.
 
@@ -488,7 +508,7 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, step_size, level)
+        windows = operations.Windows(h, n_windows, step_size, level, too_short)
         return operations.cross_validation(PandasSource(self._frame), chosen, choice, sending, windows)
 
     def detect_anomalies(
@@ -561,6 +581,7 @@ class TimeGPTAccessor:
         finetune_loss: str = "default",
         finetune_depth: int = 1,
         level: Sequence[float] | None = None,
+        too_short: TooShort = "raise",
         by_series: bool = False,
         keep: bool = False,
         allow_missing: bool = False,
@@ -583,6 +604,8 @@ class TimeGPTAccessor:
             How to tune, as in `finetune`.
         level : list of float, optional
             Levels of prediction intervals whose coverage is measured, in percent.
+        too_short : {"raise", "drop"}, default "raise"
+            Whether to refuse the frame for series that are too short for the windows, or to leave these out.
         by_series : bool, default False
             Show each series, rather than the mean over them.
         keep : bool, default False
@@ -618,7 +641,7 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, level=level)
+        windows = operations.Windows(h, n_windows, None, level, too_short)
         return operations.compare(
             PandasSource(self._frame), chosen, tuning, sending, windows, by_series=by_series, keep=keep
         )
@@ -630,7 +653,7 @@ class TimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
-        ids: Sequence[Hashable] | None = None,
+        ids: Hashable | Sequence[Hashable] | None = None,
         max_series: int = 6,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Axes | npt.NDArray[np.object_]:
@@ -642,8 +665,8 @@ class TimeGPTAccessor:
             Forecasts of the same series, as `forecast` returns them. A frame of forecasts can also be drawn alone.
         id_col, time_col, target_col : hashable, optional
             The columns, see the class; the target may be missing where there are forecasts.
-        ids : sequence, optional
-            The series to draw. None draws the first ones.
+        ids : hashable or sequence, optional
+            The series to draw, or the id of one. None draws the first ones.
         max_series : int, default 6
             How many series to draw if ids is None.
         ax : matplotlib Axes or sequence of Axes, optional
@@ -652,14 +675,14 @@ class TimeGPTAccessor:
         Returns
         -------
         matplotlib Axes, or ndarray of Axes of shape (n_series,)
-            One for each series that was drawn.
+            One for each series that was drawn; an empty array where there is none.
 
         Raises
         ------
         ConfigurationError
             If matplotlib is not installed (extra ``plot``).
-        InvalidArgumentError, MissingColumnError
-            If a series or a column is missing.
+        InvalidArgumentError, InvalidFrameError
+            If a series or a column is missing, or the columns cannot be read.
 
         Examples
         --------

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import interval_key
-from nixtla_accessor.panel.packing import PackedSeries, drop_last, require_length
+from nixtla_accessor.panel.packing import PackedSeries, TooShort, drop_last, long_enough
 from nixtla_accessor.panel.scores import mase_scale, score, score_frame, seasonal_naive
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 
@@ -23,17 +23,18 @@ MIN_TRAINING_VALUES = 2  # of each series: one change, which is the unit of MASE
 Forecasts = Mapping[str, npt.NDArray[np.float64]]
 
 
-def refuse_too_short(packed: PackedSeries, horizon: int, n_windows: int) -> None:
-    """Refuse series that are too short for a comparison.
+def comparable(packed: PackedSeries, horizon: int, n_windows: int, too_short: TooShort) -> PackedSeries:
+    """Return the series that are long enough for a comparison.
 
     Raises
     ------
     InvalidFrameError
-        If nothing to train on is left of a series.
+        If nothing to train on is left of a series that is not to be left out, or of all.
     """
-    held_out = horizon * n_windows
-    purpose = f"A comparison that holds out {n_windows} × {horizon} steps"
-    require_length(packed, held_out + MIN_TRAINING_VALUES, purpose)
+    least = horizon * n_windows + MIN_TRAINING_VALUES
+    all_short = bool((packed.sizes < least).all())
+    purpose = f"Comparisons that hold out {n_windows} × {horizon} steps"
+    return long_enough(packed, least, purpose, "raise" if all_short else too_short)
 
 
 def compare_forecasts(
@@ -62,12 +63,12 @@ def compare_forecasts(
         As `score_frame` makes it, with the verdict in ``attrs["comparison"]``.
     """
     horizon, n_windows, levels = windows.h, windows.n_windows, windows.level or ()
-    held_out = horizon * n_windows
-    shape = (len(packed.sizes), held_out)
+    n_held_out = horizon * n_windows
+    shape = (len(packed.sizes), n_held_out)
     ends = np.cumsum(packed.sizes)[:, None]
-    actual = np.asarray(packed.y[ends - held_out + np.arange(held_out)], dtype=np.float64)
+    actual = np.asarray(packed.y[ends - n_held_out + np.arange(n_held_out)], dtype=np.float64)
     season_length = packed.frequency.season_length
-    units = mase_scale(drop_last(packed, held_out), season_length)
+    units = mase_scale(drop_last(packed, n_held_out), season_length)
     naive = seasonal_naive(packed, horizon, n_windows, season_length)
     scores = {SEASONAL_NAIVE: score(actual, naive, units, {})}
     for name, columns in forecasts.items():

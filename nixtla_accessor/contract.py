@@ -115,7 +115,7 @@ def refused_positions(detail: object) -> Iterator[int]:
     """Yield the positions in ``series.y`` that the detail of a 422 names; ``detail`` may have any shape."""
     for problem in detail if isinstance(detail, list) else ():
         match problem:
-            case {"loc": ["body", "series", "y", int(position), *_]} if position >= 0:
+            case {"loc": ["body", "series", "y", int(position), *_]} if type(position) is int and position >= 0:
                 yield position
 
 
@@ -139,7 +139,9 @@ def shift_refused_positions(detail: object, offsets: Mapping[str, int]) -> objec
 
 def _shifted(problem: object, offsets: Mapping[str, int]) -> Any:  # noqa: ANN401 - any JSON
     match problem:
-        case {"loc": ["body", "series", str(array), int(position), *rest], **others} if array in offsets:
+        case {"loc": ["body", "series", str(array), int(position), *rest], **others} if (
+            array in offsets and type(position) is int
+        ):
             return {**others, "loc": ["body", "series", array, position + offsets[array], *rest]}
         case _:
             return problem

@@ -37,7 +37,9 @@ UserWarning
 └── TimeGPTWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
-    └── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    ├── ShortSeriesWarning              series that are too short are left out
+    └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
 
 KeyboardInterrupt
 └── FinetuneInterrupted                 Ctrl-C during a finetune call; says whether the model may still be trained
@@ -83,12 +85,14 @@ __all__ = [
     "RequestTimeoutError",
     "ResponseError",
     "ServerError",
+    "ShortSeriesWarning",
     "TimeGPTError",
     "TimeGPTWarning",
     "TransportError",
     "UnprocessableError",
     "UnsupportedDtypeError",
     "UnsupportedEncodingError",
+    "ValuesLeftMissingWarning",
 ]
 
 
@@ -354,6 +358,14 @@ class DataLeakageWarning(TimeGPTWarning):
 
 class OtherSeriesWarning(TimeGPTWarning):
     """A fine-tuned model is asked about series that other ids tell apart than those that it was tuned on."""
+
+
+class ShortSeriesWarning(TimeGPTWarning):
+    """Series are left out, because they are too short for what is asked."""
+
+
+class ValuesLeftMissingWarning(TimeGPTWarning):
+    """Filling gaps left values missing, at the start or the end of series."""
 
 
 def warn_caller(message: str, category: type[TimeGPTWarning]) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,16 +33,20 @@ from nixtla_accessor.comparison import (
     FINE_TUNED,
     ZERO_SHOT,
     Forecasts,
+    comparable,
     compare_forecasts,
-    refuse_too_short,
 )
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
 from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError, warn_caller
-from nixtla_accessor.panel.frame import get_column
+from nixtla_accessor.packed_calls import ask, train
+from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
-from nixtla_accessor.panel.packing import PackedSeries, drop_last
+from nixtla_accessor.panel.misnamed import taken_name
+from nixtla_accessor.panel.names import get_column
+from nixtla_accessor.panel.packing import PackedSeries, TooShort, drop_last
 from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.scores import MODEL_LEVEL
 from nixtla_accessor.panel.tidy import forecast_columns
 from nixtla_accessor.queries import (
     AnomalyQuery,
@@ -50,10 +55,8 @@ from nixtla_accessor.queries import (
     Query,
     last_stamp,
     refuse_other_frequency,
-    series_of,
 )
 from nixtla_accessor.record import Record, parse_record, read_record
-from nixtla_accessor.refusals import refused_rows_named
 from nixtla_accessor.selection import Selection
 from nixtla_accessor.source import Source, pack_source
 
@@ -102,12 +105,24 @@ class ModelChoice:
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The last windows of each series, which are forecast from the values before them."""
+    """The last windows of each series, which are forecast from the values before them.
+
+    Series that are too short for them are refused, or left out (``too_short="drop"``).
+    """
 
     h: int
     n_windows: int
     step_size: int | None = None
     level: Sequence[float] | None = None
+    too_short: TooShort = "raise"
+
+    def __post_init__(self) -> None:
+        if self.too_short not in {"raise", "drop"}:
+            raise InvalidArgumentError(f"too_short must be 'raise' or 'drop'; got {self.too_short!r}.")
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the arguments of a cross-validation's options."""
+        return {"h": self.h, "n_windows": self.n_windows, "step_size": self.step_size, "level": self.level}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +151,7 @@ def finetune(
     )
     client = sending.client or default_client()
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
-    with refused_rows_named(packed):
-        result = client.train(options, series_of(packed), packed.frequency.api_name, timeout=sending.timeout)
+    result = train(client, options, packed, timeout=sending.timeout)
     record = _record_of_training(options, packed, result, client.origin)
     _remember(record)
     return source.attach(record)
@@ -174,15 +188,17 @@ def forecast(
 ) -> FrameT:
     """Forecast every series; see `TimeGPTAccessor.forecast`."""
     options = check_forecast_options(h=h, level=level, quantiles=quantiles, **_named(choice))
-    return _ask(ForecastQuery, options, source, selection, choice, sending)
+    return _query(ForecastQuery, options, source, selection, choice, sending)
 
 
 def cross_validation(
     source: Source[FrameT], selection: Selection, choice: ModelChoice, sending: Sending, windows: Windows
 ) -> FrameT:
     """Forecast windows at the end of every series; see `TimeGPTAccessor.cross_validation`."""
-    options = check_cross_validation_options(**asdict(windows), **_named(choice))
-    return _ask(CrossValidationQuery, options, source, selection, choice, sending)
+    options = check_cross_validation_options(**windows.as_options(), **_named(choice))
+    return _query(
+        partial(CrossValidationQuery, too_short=windows.too_short), options, source, selection, choice, sending
+    )
 
 
 def detect_anomalies(
@@ -190,7 +206,7 @@ def detect_anomalies(
 ) -> FrameT:
     """Find the values outside the interval of their forecast; see `TimeGPTAccessor.detect_anomalies`."""
     options = check_anomaly_options(level=level, **_named(choice))
-    return _ask(AnomalyQuery, options, source, selection, choice, sending)
+    return _query(AnomalyQuery, options, source, selection, choice, sending)
 
 
 def compare(
@@ -205,24 +221,24 @@ def compare(
 ) -> pd.DataFrame:
     """Fine-tune on all but the last windows, and compare forecasts of them; see `TimeGPTAccessor.compare`."""
     options = check_finetune_options(**asdict(tuning))
-    held_out = check_cross_validation_options(**asdict(windows), model=tuning.model)
+    test_windows = check_cross_validation_options(**windows.as_options(), model=tuning.model)
     client = sending.client or default_client()
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
-    refuse_too_short(packed, held_out.h, held_out.n_windows)
-    training = drop_last(packed, held_out.h * held_out.n_windows)
-    with refused_rows_named(training):
-        tuned = client.train(options, series_of(training), training.frequency.api_name)
-    model_id = tuned.finetuned_model_id
+    if by_series and packed.columns.id == MODEL_LEVEL:
+        raise taken_name(source.schema, MODEL_LEVEL, "id", packed.columns.frame)
+    packed = comparable(packed, test_windows.h, test_windows.n_windows, windows.too_short)
+    training = drop_last(packed, test_windows.h * test_windows.n_windows)
+    model_id = train(client, options, training).finetuned_model_id
     try:
         forecasts = {
-            ZERO_SHOT: _forecast_windows(packed, held_out, client),
-            FINE_TUNED: _forecast_windows(packed, replace(held_out, finetuned_model_id=model_id), client),
+            ZERO_SHOT: _forecast_windows(packed, test_windows, client),
+            FINE_TUNED: _forecast_windows(packed, replace(test_windows, finetuned_model_id=model_id), client),
         }
     finally:
         if not keep:
             with suppress(TimeGPTError):  # the comparison matters more than a model left behind
                 client.delete_finetuned_model(model_id)
-    table = compare_forecasts(packed, forecasts, held_out, by_series=by_series)
+    table = compare_forecasts(packed, forecasts, test_windows, by_series=by_series)
     if keep:
         table.attrs["comparison"]["finetuned_model_id"] = model_id
     print(table.attrs["comparison"]["verdict"])  # noqa: T201 - the answer to the question
@@ -231,8 +247,7 @@ def compare(
 
 def _forecast_windows(packed: PackedSeries, windows: CrossValidationOptions, client: Client) -> Forecasts:
     """Return the forecasts of the last windows of each series, by column."""
-    with refused_rows_named(packed):
-        result = client.ask(windows, series_of(packed), packed.frequency.api_name)
+    result = ask(client, windows, packed)
     return forecast_columns(result.mean, result.intervals, windows.level, None)
 
 
@@ -263,7 +278,7 @@ def _named(choice: ModelChoice) -> dict[str, str | None]:
     return {"model": model, "finetuned_model_id": choice.finetuned_model_id}
 
 
-def _ask(
+def _query(
     make_query: Callable[[Columns, Frequency | None, bool, bool, Record | None, OptionsT], Query],
     options: OptionsT,
     source: Source[FrameT],
@@ -271,24 +286,29 @@ def _ask(
     choice: ModelChoice,
     sending: Sending,
 ) -> FrameT:
-    """Settle which model, columns and frequency a question is about, and ask it."""
+    """Settle which model, columns and frequency a question is about, and answer it.
+
+    The query packs the series itself, since on Dask each partition is packed and asked about on its own.
+    """
     client = sending.client or default_client()
-    record = _model_to_ask(source, choice, client)
-    columns = selection.with_recorded_columns(source.schema).resolve_columns(source.schema)
+    selection = selection.with_recorded_columns(source.schema)
+    record = _model_to_ask(source, choice, client, selection.default_columns(source.schema).frame)
+    columns = selection.resolve_columns(source.schema)
     given = selection.parse_freq()
     recorded = _recorded_frequency(record, source.schema, columns) if given is None else None
     frequency = source.settle_frequency(columns, given or recorded, allow_missing=sending.allow_missing)
     if frequency is not None:
-        refuse_other_frequency(record, frequency)
+        refuse_other_frequency(record, frequency, columns)
     if record is not None:
         _warn_about_other_series(record, source.schema, columns)
         base_model = record.model if choice.model is None else choice.model
         options = replace(options, model=base_model, finetuned_model_id=record.finetuned_model_id)
     query = make_query(columns, frequency, recorded is not None, sending.allow_missing, record, options)
+    query.refuse_taken_names(source.schema)
     return source.answer(query, client)
 
 
-def _model_to_ask(source: Source[FrameT], choice: ModelChoice, client: Client) -> Record | None:
+def _model_to_ask(source: Source[FrameT], choice: ModelChoice, client: Client, code: FrameCode) -> Record | None:
     """Return the record of the fine-tuned model to ask; None for the base model.
 
     Raises
@@ -311,18 +331,18 @@ def _model_to_ask(source: Source[FrameT], choice: ModelChoice, client: Client) -
     if choice.model is not None or choice.zero_shot:
         return None
     if record is None:
-        by_id = f", or df.timegpt.use_model({_last_tuned!r}) for the last one that this process tuned"
+        by_id = f", or {code.call('use_model', repr(_last_tuned))} for the last one that this process tuned"
         raise NoModelError(
             "The frame has no fine-tuned model attached; concat, merge and some other steps of pandas drop it. Attach "
             f"it again with df.timegpt.use_model(previous_frame), where the previous frame still has it"
             f"{by_id if _last_tuned else ''}; "
-            "fine-tune one with df.timegpt.finetune(); or ask the base model with zero_shot=True, which is the same "
+            f"fine-tune one with {code.call('finetune')}; or ask the base model with zero_shot=True, which is the same "
             f"as model={DEFAULT_MODEL!r}."
         )
     if record.origin != client.origin:
         raise NoModelError(
             f"The frame's model {record.finetuned_model_id!r} is kept at {record.origin}, and the client is connected "
-            f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: df.timegpt.finetune()."
+            f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: {code.call('finetune')}."
         )
     return record
 
@@ -382,7 +402,7 @@ def _warn_about_other_series(record: Record, schema: pd.DataFrame, columns: Colu
         named = f"this frame, without that column, is read as one series; it has {', '.join(map(repr, texts[:SHOWN]))}"
     warn_caller(
         f"The model {record.finetuned_model_id!r} was tuned on series identified by {record.id_col!r}; {named}. If "
-        "these are other series, fine-tune a model to them with df.timegpt.finetune().",
+        f"these are other series, fine-tune a model to them with {columns.frame.call('finetune')}.",
         OtherSeriesWarning,
     )
 

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.types import is_list_like
 
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
-from nixtla_accessor.panel.frame import get_column
+from nixtla_accessor.panel.arrays import Ticks
+from nixtla_accessor.panel.arrow import plain_frame
+from nixtla_accessor.panel.ids import group_rows, rows_without_id, single_series
 from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.tidy import MODEL_COLUMN, interval_columns
+from nixtla_accessor.panel.target import read_target
+from nixtla_accessor.panel.tidy import (
+    ANOMALY_COLUMN,
+    CUTOFF_COLUMN,
+    MODEL_COLUMN,
+    interval_columns,
+    quantile_columns,
+)
+from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +42,7 @@ def plot_series(
     columns: Columns,
     forecast: pd.DataFrame | None = None,
     *,
-    ids: Sequence[Hashable] | None = None,
+    ids: Hashable | Sequence[Hashable] | None = None,
     max_series: int = MAX_SERIES,
     ax: Axes | Sequence[Axes] | None = None,
 ) -> npt.NDArray[np.object_]:
@@ -44,8 +56,8 @@ def plot_series(
         Its columns; the target of a frame of forecasts alone is ``TimeGPT``.
     forecast : DataFrame, optional
         Forecasts of the same series, in a separate frame.
-    ids : sequence, optional
-        The series to draw, in this order; by default the first ``max_series``.
+    ids : hashable or sequence, optional
+        The series to draw, in this order, or one of them; by default the first ``max_series``.
     max_series : int, default 6
         The number of series to draw without ``ids``.
     ax : Axes or sequence of Axes, optional
@@ -54,18 +66,23 @@ def plot_series(
     Returns
     -------
     ndarray of Axes, shape (n_series,)
-        The axes drawn on.
+        The axes drawn on; empty where there is no series to draw.
 
     Raises
     ------
     ConfigurationError
         Matplotlib is not installed.
     InvalidArgumentError
-        The frame does not have a series of ``ids``, or there are fewer axes than series.
+        The frame does not have a series of ``ids``, there are fewer axes than series, or ``max_series`` is no number.
+    InvalidFrameError
+        The ids, times or values cannot be read.
     """
+    _check_max_series(max_series)
     known = _split(frame, columns)
     ahead = {} if forecast is None else _split(forecast, columns)
     chosen = _choose(list({**known, **ahead}), ids, max_series)
+    if not chosen:
+        return np.empty(0, dtype=object)
     axes = _new_axes(len(chosen)) if ax is None else np.atleast_1d(np.asarray(ax, dtype=object)).ravel()
     if len(axes) < len(chosen):
         raise InvalidArgumentError(
@@ -96,13 +113,22 @@ def draw_until_forecast(axes: Axes, actual: pd.Series[Any], start: Any, steps: i
 
 
 def draw_forecast(axes: Axes, forecast: pd.DataFrame) -> None:
-    """Draw ``TimeGPT`` and its intervals, the widest first, indexed by time."""
-    widest_first = reversed(interval_columns(forecast).items())
-    for nth, (level, (lower, upper)) in enumerate(widest_first, start=1):
+    """Draw ``TimeGPT``, its intervals and its quantiles, indexed by time.
+
+    Intervals are bands, the widest first, and so are pairs of quantiles such as 10% and 90%; other quantiles are lines.
+    """
+    quantiles = quantile_columns(forecast)
+    bands = {f"{level:.12g}% interval": columns for level, columns in reversed(interval_columns(forecast).items())}
+    for low, column in quantiles.items():
+        if low < 50 and 100 - low in quantiles:
+            bands[f"{low:.12g}% to {100 - low:.12g}% quantile"] = (column, quantiles[100 - low])
+    for nth, (label, (lower, upper)) in enumerate(bands.items(), start=1):
         shade = _FORECAST_TINTS[min(nth, len(_FORECAST_TINTS)) - 1]
-        axes.fill_between(
-            forecast.index, forecast[lower], forecast[upper], color=shade, linewidth=0, label=f"{level:.12g}% interval"
-        )
+        axes.fill_between(forecast.index, forecast[lower], forecast[upper], color=shade, linewidth=0, label=label)
+    for percent, column in quantiles.items():
+        if percent != 50 and 100 - percent not in quantiles:
+            label = f"{percent:.12g}% quantile"
+            axes.plot(forecast.index, forecast[column], color=_FORECAST, linewidth=0.9, linestyle="--", label=label)
     axes.plot(forecast.index, forecast[MODEL_COLUMN], color=_FORECAST, linewidth=1.7, label="forecast")
 
 
@@ -137,51 +163,69 @@ def _draw(axes: Axes, known: pd.DataFrame | None, ahead: pd.DataFrame | None, co
             continue
         for window in _windows(frame):
             draw_forecast(axes, window.set_index(columns.time))
-        if "anomaly" in frame and columns.target in frame:
-            odd = frame[frame["anomaly"]]
+        if ANOMALY_COLUMN in frame and columns.target in frame:
+            odd = frame[frame[ANOMALY_COLUMN].astype(bool)]
             axes.scatter(odd[columns.time], odd[columns.target], color=_ANOMALY, s=18, zorder=3, label="anomaly")
     style(axes, title)
 
 
 def _windows(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield the windows of a cross-validation one by one, so that no line connects them."""
-    if "cutoff" in frame:
-        yield from (window for _, window in frame.groupby("cutoff", observed=True))
+    if CUTOFF_COLUMN in frame:
+        yield from (window for _, window in frame.groupby(CUTOFF_COLUMN, observed=True))
     else:
         yield frame
 
 
 def _split(frame: pd.DataFrame, columns: Columns) -> dict[Hashable, pd.DataFrame]:
-    """Split a frame into its series, sorted by id and time, with times that matplotlib can plot."""
-    times = _plottable(get_column(frame, columns.time, "time"))
-    ids = np.zeros(len(frame)) if columns.id is None else get_column(frame, columns.id, "id")
-    order = pd.DataFrame({"id": np.asarray(ids, dtype=object), "time": times}).sort_values(["id", "time"])
-    tidy = frame.iloc[order.index].reset_index(drop=True)
-    tidy[columns.time] = order["time"].to_numpy()
-    groups = tidy.groupby(order["id"].to_numpy(), sort=True)
-    return {None if columns.id is None else name: part for name, part in groups}
+    """Split a frame into its series, sorted by id and time, with times and values that matplotlib can plot.
+
+    Ids, times and values are read as they are for packing; rows without an id or a time are left out.
+    """
+    frame = plain_frame(frame)
+    if not len(frame):
+        return {}
+    ticks, form = read_times(get_column(frame, columns.time, "time"), columns.column(columns.time))
+    ids = None if columns.id is None else get_column(frame, columns.id, "id")
+    rows = np.flatnonzero(ticks != MISSING_TICK)
+    if ids is not None:
+        rows = np.setdiff1d(rows, rows_without_id(ids))
+    if not len(rows):
+        return {}
+    grouping = single_series(len(rows)) if ids is None else group_rows(ids.take(rows), columns.column(columns.id))
+    codes = grouping.row_codes()
+    order = np.lexsort((ticks[rows], codes))
+    rows = rows[order]
+    drawn = frame.iloc[rows].reset_index(drop=True)
+    drawn[columns.time] = _plottable(ticks[rows], form)
+    if columns.target in drawn:
+        values = get_column(frame, columns.target, "target")
+        drawn[columns.target] = read_target(values, columns.column(columns.target))[rows]
+    names: list[Hashable] = [None] if ids is None else list(grouping.ids)
+    parts: Iterable[tuple[Any, pd.DataFrame]] = drawn.groupby(codes[order])
+    return {names[code]: part for code, part in parts}
 
 
-def _plottable(times: pd.Series[Any] | pd.Index) -> npt.NDArray[Any]:
+def _plottable(ticks: Ticks, form: TimeForm) -> npt.NDArray[Any]:
     """Return times as numbers, or as datetimes in local time."""
-    index = pd.Index(times)
-    if isinstance(index, pd.PeriodIndex):
-        return np.asarray(index.to_timestamp())
-    if pd.api.types.is_integer_dtype(index.dtype):
-        return np.asarray(index, np.int64)
-    stamps = pd.DatetimeIndex(index)
-    return np.asarray(stamps if stamps.tz is None else stamps.tz_localize(None))
+    return ticks if form.is_integer else form.to_local(ticks).view(f"M8[{form.unit}]")
 
 
-def _choose(names: list[Hashable], ids: Sequence[Hashable] | None, max_series: int) -> list[Hashable]:
+def _check_max_series(max_series: object) -> None:
+    if not isinstance(max_series, int | np.integer) or isinstance(max_series, bool) or max_series < 0:
+        raise InvalidArgumentError(f"max_series must be a number of series, 0 or more; got {max_series!r}.")
+
+
+def _choose(names: list[Hashable], ids: Hashable | Sequence[Hashable] | None, max_series: int) -> list[Hashable]:
     """Return the series to draw."""
     if ids is None:
         return names[:max_series]
-    chosen: list[Hashable] = [ids] if isinstance(ids, str) else list(ids)
+    is_one = not is_list_like(ids) or (isinstance(ids, tuple) and ids in names)
+    chosen: list[Hashable] = [ids] if is_one else list(cast("Iterable[Hashable]", ids))
     missing = [name for name in chosen if name not in names]
     if missing:
         raise InvalidArgumentError(
-            f"ids must be series of the frame, which has {_listed(names)}; not found: {_listed(missing)}."
+            f"ids must be series of the frame, which has {_listed(names) or 'none'}; not found: {_listed(missing)}."
         )
     return chosen
 

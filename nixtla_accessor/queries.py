@@ -17,19 +17,25 @@ import pandas as pd
 
 from nixtla_accessor.contract import SIDES, interval_key
 from nixtla_accessor.errors import DataLeakageWarning, FrequencyError, InvalidArgumentError, NoModelError, warn_caller
-from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import count
-from nixtla_accessor.panel.packing import PackedSeries, keep_last, pack_frame, require_length
+from nixtla_accessor.panel.misnamed import taken_name
+from nixtla_accessor.panel.names import get_column
+from nixtla_accessor.panel.packing import PackedSeries, TooShort, keep_last, long_enough, pack_frame
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.tidy import anomaly_frame, cross_validation_frame, forecast_columns, forecast_frame
+from nixtla_accessor.panel.tidy import (
+    ANOMALY_COLUMN,
+    CUTOFF_COLUMN,
+    anomaly_frame,
+    cross_validation_frame,
+    forecast_columns,
+    forecast_frame,
+)
 from nixtla_accessor.record import Record, attach_record
-from nixtla_accessor.refusals import refused_rows_named
 
 if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.api.requests import AnomalyOptions, CrossValidationOptions, ForecastOptions
-    from nixtla_accessor.api.schema import Series
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +74,28 @@ class Query(ABC):
         ConfigurationError, TransportError, ApiError, ResponseError
             If there is no answer.
         """
-        packed = self._pack(frame)
-        refuse_other_frequency(self.record, packed.frequency)
-        answer = self._ask(packed, client)
+        packed = self._choose(self._pack(frame))
+        refuse_other_frequency(self.record, packed.frequency, self.columns)
+        answer = self._request(packed, client) if len(packed.sizes) else self.empty_answer(frame)
         if self.record is not None:
             attach_record(answer, self.record.for_frame(packed.columns, packed.freq))
         return answer
+
+    def refuse_taken_names(self, schema: pd.DataFrame) -> None:
+        """Refuse a frame of which a column has the name of one that the answer adds.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If its ids, times or, where the answer has them too, values are called ``TimeGPT``, ``cutoff`` or the like.
+        """
+        columns = self.columns
+        roles = {"id": columns.id, "time": columns.time}
+        if self._answer_has_target:
+            roles["target"] = columns.target
+        for role, name in roles.items():
+            if name in self._added_names:
+                raise taken_name(schema, name, role, columns.frame)
 
     def empty_answer(self, schema: pd.DataFrame) -> pd.DataFrame:
         """Return an answer without rows, with the columns and dtypes of one that has some.
@@ -102,13 +124,27 @@ class Query(ABC):
                 error.add_context(
                     f"The frequency {self.record.freq!r} comes from the frame's record: the model "
                     f"{self.record.finetuned_model_id!r} was tuned at it. For a frame at another frequency, fine-tune "
-                    "a model with df.timegpt.finetune(), or ask the base model with zero_shot=True."
+                    f"a model with {self.columns.frame.call('finetune')}, or ask the base model with zero_shot=True."
                 )
             raise
 
+    def _choose(self, packed: PackedSeries) -> PackedSeries:
+        """Return the series that are asked about: all, unless a question leaves some out."""
+        return packed
+
     @abstractmethod
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
         """Ask the service about packed series."""
+
+    @property
+    @abstractmethod
+    def _added_names(self) -> list[str]:
+        """The columns of an answer that are not the frame's."""
+
+    @property
+    @abstractmethod
+    def _answer_has_target(self) -> bool:
+        """Whether an answer has the frame's values."""
 
     @abstractmethod
     def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:
@@ -121,20 +157,29 @@ class ForecastQuery(Query):
 
     options: ForecastOptions
 
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        from nixtla_accessor.packed_calls import ask
+
         options = self.options
         model_reads = client.model_parameters(options.model, packed.frequency.api_name)
         steps = model_reads.input_size
         if options.level is not None:  # the hosted service derives its intervals from windows further back
             steps = 3 * steps + max(model_reads.horizon, options.h)
         recent = keep_last(packed, steps)
-        with refused_rows_named(recent):
-            result = client.ask(options, series_of(recent), recent.frequency.api_name)
+        result = ask(client, options, recent)
         columns = forecast_columns(result.mean, result.intervals, self._shown_levels, options.quantiles)
         return forecast_frame(packed, options.h, columns)
 
     def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:  # noqa: ARG002
         return _empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles)
+
+    @property
+    def _added_names(self) -> list[str]:
+        return list(_empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles))
+
+    @property
+    def _answer_has_target(self) -> bool:
+        return False
 
     @property
     def _shown_levels(self) -> Sequence[float] | None:
@@ -144,24 +189,48 @@ class ForecastQuery(Query):
 
 @dataclass(frozen=True, slots=True)
 class CrossValidationQuery(Query):
-    """Forecasts of windows at the end of every series."""
+    """Forecasts of windows at the end of every series.
+
+    Attributes
+    ----------
+    too_short : {"raise", "drop"}
+        Whether a frame with series that are too short for the windows is refused, or they are left out.
+    """
 
     options: CrossValidationOptions
+    too_short: TooShort = "raise"
 
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+    @property
+    def _covered(self) -> int:
+        """How many steps at the end of each series the windows cover."""
+        return self.options.h + (self.options.n_windows - 1) * self.options.step_size
+
+    def _choose(self, packed: PackedSeries) -> PackedSeries:
         options = self.options
-        covered = options.h + (options.n_windows - 1) * options.step_size
-        require_length(packed, covered + 1, f"{count(options.n_windows, 'window')} of {count(options.h, 'step')}")
+        purpose = f"{count(options.n_windows, 'window')} of {count(options.h, 'step')}"
+        return long_enough(packed, self._covered + 1, purpose, self.too_short)
+
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        from nixtla_accessor.packed_calls import ask
+
+        options = self.options
         if self.record is not None:
-            _warn_about_leakage(self.record, packed, covered)
-        with refused_rows_named(packed):
-            result = client.ask(options, series_of(packed), packed.frequency.api_name)
+            _warn_about_leakage(self.record, packed, self._covered, options)
+        result = ask(client, options, packed)
         columns = forecast_columns(result.mean, result.intervals, options.level, None)
         return cross_validation_frame(packed, options.h, result.positions, columns)
 
     def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:
         forecasts = _empty_forecasts(self.options.level, self.options.level, None)
-        return {"cutoff": times, self.columns.target: target, **forecasts}
+        return {CUTOFF_COLUMN: times, self.columns.target: target, **forecasts}
+
+    @property
+    def _added_names(self) -> list[str]:
+        return [CUTOFF_COLUMN, *_empty_forecasts(self.options.level, self.options.level, None)]
+
+    @property
+    def _answer_has_target(self) -> bool:
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,15 +239,24 @@ class AnomalyQuery(Query):
 
     options: AnomalyOptions
 
-    def _ask(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
-        with refused_rows_named(packed):
-            result = client.ask(self.options, series_of(packed), packed.frequency.api_name)
+    def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
+        from nixtla_accessor.packed_calls import ask
+
+        result = ask(client, self.options, packed)
         columns = forecast_columns(result.mean, result.intervals, [self.options.level], None)
-        return anomaly_frame(packed, result.sizes, {**columns, "anomaly": result.anomaly})
+        return anomaly_frame(packed, result.sizes, {**columns, ANOMALY_COLUMN: result.anomaly})
 
     def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:  # noqa: ARG002
         forecasts = _empty_forecasts([self.options.level], [self.options.level], None)
-        return {self.columns.target: target, **forecasts, "anomaly": pd.Series([], dtype=bool)}
+        return {self.columns.target: target, **forecasts, ANOMALY_COLUMN: pd.Series([], dtype=bool)}
+
+    @property
+    def _added_names(self) -> list[str]:
+        return [*_empty_forecasts([self.options.level], [self.options.level], None), ANOMALY_COLUMN]
+
+    @property
+    def _answer_has_target(self) -> bool:
+        return True
 
 
 def last_stamp(packed: PackedSeries) -> str | int:
@@ -191,7 +269,7 @@ def last_stamp(packed: PackedSeries) -> str | int:
     )
 
 
-def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int) -> None:
+def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int, options: CrossValidationOptions) -> None:
     """Warn where a model was tuned on some of the last steps of a series, which it is to forecast.
 
     Parameters
@@ -202,6 +280,8 @@ def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int) -> N
         The series.
     covered : int
         How many steps at the end of each series are forecast.
+    options : CrossValidationOptions
+        The windows.
     """
     seen = record.last_stamp
     if seen is None or isinstance(seen, int) != packed.form.is_integer:
@@ -210,22 +290,17 @@ def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int) -> N
     first_forecast = packed.frequency.advance(packed.start_ticks, packed.sizes - covered, packed.form)
     if not (first_forecast <= seen_tick).any():
         return
+    n_windows = f"n_windows={options.n_windows}" if options.n_windows > 1 else ""
+    held_out = packed.columns.frame.call("compare", str(options.h), n_windows)
     warn_caller(
         f"The model {record.finetuned_model_id!r} was tuned on rows up to {seen}, some of which are forecast here: the "
-        "errors look smaller than those of new data. Use df.timegpt.compare(h), which holds the windows out, or tune "
-        "on rows before the windows.",
+        f"errors look smaller than those of new data. Use {held_out}, which holds the windows out, or tune on rows "
+        "before the windows.",
         DataLeakageWarning,
     )
 
 
-def series_of(packed: PackedSeries) -> Series:
-    """Return packed series as the request has them; they are checked already."""
-    from nixtla_accessor.api.schema import Series
-
-    return Series.model_construct(y=packed.y, sizes=packed.sizes)
-
-
-def refuse_other_frequency(record: Record | None, frequency: Frequency) -> None:
+def refuse_other_frequency(record: Record | None, frequency: Frequency, columns: Columns) -> None:
     """Refuse to ask a fine-tuned model about series of another frequency.
 
     Raises
@@ -238,7 +313,7 @@ def refuse_other_frequency(record: Record | None, frequency: Frequency) -> None:
     if str(record.freq) != str(frequency.name) and _api_name(record.freq) != frequency.api_name:
         raise NoModelError(
             f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is "
-            f"at {frequency.name!r}. Fine-tune a model to this frame: df.timegpt.finetune()."
+            f"at {frequency.name!r}. Fine-tune a model to this frame: {columns.frame.call('finetune')}."
         )
 
 

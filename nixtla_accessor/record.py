@@ -47,7 +47,7 @@ class Record:
     created_at : str
         When the model was made, ISO 8601 in UTC.
     origin : str
-        Scheme and host of the service that keeps the model; ``local`` for the embedded engine.
+        Scheme and host of the service that keeps the model; ``local`` for the local engine.
     version : int
         The version of this list of fields.
     """

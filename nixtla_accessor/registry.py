@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nixtla_accessor.api.client import default_client
+from nixtla_accessor.api.redaction import printable
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.contract import parse_base_model_id
 
@@ -33,7 +34,10 @@ def finetuned_models() -> pd.DataFrame:
     >>> list(models.columns)[:3]
     ['id', 'created_at', 'age']
     """
-    rows = [model.model_dump() for model in default_client().finetuned_models()]
+    rows = [
+        {name: printable(value) if isinstance(value, str) else value for name, value in model}
+        for model in default_client().finetuned_models()
+    ]
     models = pd.DataFrame(rows, columns=list(FinetunedModel.model_fields))
     created_at = pd.to_datetime(models["created_at"], utc=True, format="ISO8601", errors="coerce")
     has_base_model_id = models["base_model_id"].map(parse_base_model_id).notna()

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pandas as pd
+from pandas.api.types import is_hashable
 
-from nixtla_accessor.panel.frame import TARGET_COLUMN, TIME_COLUMN, resolve_columns
+from nixtla_accessor.panel.frame_code import Library
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
-from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.names import default_columns, resolve_columns
+from nixtla_accessor.panel.panel import TARGET_COLUMN, TIME_COLUMN, Columns
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 from nixtla_accessor.record import Record, read_record
 
@@ -27,12 +29,15 @@ class Selection:
         The frequency of the stamps; an int is the step of integer time.
     id_col, time_col, target_col : hashable, optional
         The columns or index levels with the series' ids, the stamps and the values.
+    library : {"pd", "dd"}
+        The library that holds the frame, for code in messages.
     """
 
     freq: Freq | None = None
     id_col: Hashable | None = None
     time_col: Hashable | None = None
     target_col: Hashable | None = None
+    library: Library = "pd"
 
     def with_recorded_columns(self, frame: pd.DataFrame, record: Record | None = None) -> Selection:
         """Return the selection with the columns of a record, by default the frame's, where the caller named none.
@@ -59,7 +64,7 @@ class Selection:
     def with_forecasts_as_target(self, frame: pd.DataFrame) -> Selection:
         """Return the selection with the forecasts as the target where the frame has forecasts but no target."""
         target_col = TARGET_COLUMN if self.target_col is None else self.target_col
-        has_forecasts_only = target_col not in frame and MODEL_COLUMN in frame
+        has_forecasts_only = is_hashable(target_col) and target_col not in frame and MODEL_COLUMN in frame
         return replace(self, target_col=MODEL_COLUMN) if has_forecasts_only else self
 
     def resolve_columns(self, frame: pd.DataFrame) -> Columns:
@@ -70,7 +75,17 @@ class Selection:
         InvalidArgumentError, InvalidFrameError
             If a column is missing, ambiguous or named for two roles.
         """
-        return resolve_columns(frame, self.id_col, self.time_col, self.target_col)
+        return resolve_columns(frame, self.id_col, self.time_col, self.target_col, self.library)
+
+    def default_columns(self, frame: pd.DataFrame) -> Columns:
+        """Return the three columns that are meant, whether or not the frame has them.
+
+        Raises
+        ------
+        InvalidArgumentError, MissingColumnError
+            If several columns are named for one role.
+        """
+        return default_columns(frame, self.id_col, self.time_col, self.target_col, self.library)
 
     def parse_freq(self) -> Frequency | None:
         """Return the frequency; None where it is left open.

@@ -404,7 +404,7 @@ class TestConnections:
             assert way in said.stdout
 
     def test_leaving_a_connection_puts_the_former_one_back(self, local):
-        with connect("key", "http://127.0.0.1:9") as inner:
+        with connect(api_key="key", base_url="http://127.0.0.1:9") as inner:
             assert inner.origin == "http://127.0.0.1:9"
             with pytest.raises(errors.TransportError):
                 nixtla_accessor.finetuned_models()
@@ -509,7 +509,7 @@ class TestMending:
         detail = [{"loc": ["body", "series", "y", 41], "msg": "too strange", "type": "value_error"}]
         url = refusing_service({"detail": detail})
         refused = pytest.raises(errors.UnprocessableError, match="'series 1' at 2024-01-02")
-        with nixtla_accessor.Client("key", url, progress=False) as client, refused as caught:
+        with nixtla_accessor.Client(api_key="key", base_url=url, progress=False) as client, refused as caught:
             df.timegpt.finetune(client=client)
         assert caught.value.detail == detail
         assert "too strange" in str(caught.value)

@@ -21,7 +21,7 @@ WALLS = {
     "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson"}),
     "api": (
         {"api", "errors", "contract"},
-        {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm"},
+        {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
         {"local", "api.schema", *GROUND_FLOOR},
@@ -49,14 +49,25 @@ WALLS = {
     "record": ({"panel.panel"}, {"pandas"}),
     "selection": ({"panel", "record"}, {"pandas"}),
     "source": ({"panel", "record", "selection", "queries", "api.client"}, {"pandas"}),
-    "refusals": ({"panel", "errors", "contract"}, set()),
+    "packed_calls": ({"panel", "api", "errors", "contract"}, set()),
     "queries": (
-        {"panel", "record", "refusals", "errors", "contract", "api.client", "api.requests", "api.schema"},
+        {"panel", "record", "packed_calls", "errors", "contract", "api.client", "api.requests", "api.schema"},
         {"pandas", "numpy"},
     ),
     "comparison": ({"panel", "contract", "api.requests"}, {"pandas", "numpy"}),
     "operations": (
-        {"panel", "api", "comparison", "queries", "record", "refusals", "selection", "source", "errors", "contract"},
+        {
+            "panel",
+            "api",
+            "comparison",
+            "queries",
+            "record",
+            "packed_calls",
+            "selection",
+            "source",
+            "errors",
+            "contract",
+        },
         {"pandas", "numpy"},
     ),
     "accessor": (

@@ -53,7 +53,7 @@ class TestCrossValidation:
 
     def test_it_uses_the_attached_model(self):
         df = panel().timegpt.finetune(finetune_steps=60, finetune_depth=5)
-        with pytest.warns(errors.DataLeakageWarning, match=r"rows up to 2024-02-29, .*timegpt.compare\(h\)"):
+        with pytest.warns(errors.DataLeakageWarning, match=r"rows up to 2024-02-29, .*timegpt.compare\(5\)"):
             windows = df.timegpt.cross_validation(5)
         assert windows.timegpt.model_id == df.timegpt.model_id
         with pytest.warns(errors.DataLeakageWarning):
@@ -75,6 +75,28 @@ class TestCrossValidation:
     def test_a_series_that_is_too_short_is_named(self):
         with pytest.raises(errors.InvalidFrameError, match="'s1' has 9"):
             panel((60, 9)).timegpt.cross_validation(5, n_windows=2, model="timegpt-1")
+
+    def test_series_that_are_too_short_are_left_out_by_name(self):
+        df = panel((60, 9, 45, 3))
+        expected = (
+            panel((60, 9, 45)).query("unique_id != 's1'").timegpt.cross_validation(5, n_windows=2, zero_shot=True)
+        )
+        match = (
+            "2 windows of 5 steps: 2 of 4 series have fewer than 11 values and are left out: .*'s1' has 9; .*'s3' has 3"
+        )
+        with pytest.warns(errors.ShortSeriesWarning, match=match):
+            windows = df.timegpt.cross_validation(5, n_windows=2, too_short="drop", zero_shot=True)
+        pd.testing.assert_frame_equal(windows, expected)
+
+    def test_where_all_series_are_too_short_the_answer_is_empty(self):
+        with pytest.warns(errors.ShortSeriesWarning):
+            windows = panel((4, 3)).timegpt.cross_validation(5, freq="D", level=[80], too_short="drop", zero_shot=True)
+        expected = panel().timegpt.cross_validation(5, level=[80], zero_shot=True)
+        pd.testing.assert_frame_equal(windows, expected.head(0))
+
+    def test_too_short_is_one_of_two_words(self):
+        with pytest.raises(errors.InvalidArgumentError, match="too_short must be 'raise' or 'drop'; got 'skip'"):
+            panel().timegpt.cross_validation(5, too_short="skip", zero_shot=True)
 
     @pytest.mark.parametrize("wrong", [{"n_windows": 0}, {"step_size": 0}, {"h": 0}, {"level": [100]}], ids=str)
     def test_wrong_arguments(self, wrong):
@@ -178,6 +200,15 @@ class TestCompare:
     def test_a_series_that_is_too_short_is_named(self):
         with pytest.raises(errors.InvalidFrameError, match="'s1' has 11"):
             panel((60, 11)).timegpt.compare(5, n_windows=2)
+
+    def test_series_that_are_too_short_are_left_out_by_name(self):
+        expected = panel().timegpt.compare(5, n_windows=2, by_series=True, finetune_steps=1)
+        df = pd.concat([panel(), panel((60, 60, 11)).query("unique_id == 's2'")])
+        with pytest.warns(errors.ShortSeriesWarning, match="1 of 3 series have fewer than 12 .*'s2' has 11"):
+            table = df.timegpt.compare(5, n_windows=2, too_short="drop", by_series=True, finetune_steps=1)
+        pd.testing.assert_frame_equal(table, expected)
+        with pytest.raises(errors.InvalidFrameError, match="every series must have at least 12 values"):
+            panel((4, 3)).timegpt.compare(5, freq="D", n_windows=2, too_short="drop")
 
     def test_on_failure_nothing_is_left_behind(self, local):
         before = len(local.finetuned_models())

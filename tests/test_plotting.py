@@ -136,3 +136,55 @@ def test_actual_values_during_the_forecast_are_a_line_of_their_own():
         assert labels(subplot) == ["history", "actual", "80% interval", "forecast"]
         np.testing.assert_array_equal(drawn(subplot, "history").get_ydata(), np.arange(30) + i)
         np.testing.assert_array_equal(drawn(subplot, "actual").get_ydata(), np.arange(30, 33) + i)
+
+
+@pytest.mark.parametrize("name", [7, 7.5, pd.Timestamp("2024-01-01"), ("a", "b"), True], ids=str)
+def test_one_id_of_any_type(name):
+    df = frame(1).assign(unique_id=pd.Series([name] * 30, dtype=object))
+    assert df.timegpt.plot(ids=name).get_title(loc="left") == str(name)
+
+
+@pytest.mark.parametrize("nothing", [{"ids": []}, {"max_series": 0}], ids=str)
+def test_no_series_draws_nothing(nothing):
+    from matplotlib import pyplot as plt
+
+    assert frame().timegpt.plot(**nothing).shape == (0,)
+    assert frame().head(0).timegpt.plot().shape == (0,)
+    assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("wrong", [-1, 2.5, None, True], ids=repr)
+def test_max_series_is_a_number_of_series(wrong):
+    with pytest.raises(errors.InvalidArgumentError, match="max_series must be a number of series"):
+        frame().timegpt.plot(max_series=wrong)
+
+
+def test_quantiles_are_bands_and_lines():
+    ahead = forecasts().drop(columns=["TimeGPT-lo-80", "TimeGPT-hi-80"])
+    for percent, shift in (("2.5", -3), ("10", -1), ("25", -0.5), ("50", 0), ("90", 1), ("97.5", 3)):
+        ahead[f"TimeGPT-q-{percent}"] = ahead["TimeGPT"] + shift
+    axes = frame().timegpt.plot(ahead)[0]
+    bands = ["2.5% to 97.5% quantile", "10% to 90% quantile"]
+    assert labels(axes) == ["history", *bands, "25% quantile", "forecast"]
+    spans = [band.get_paths()[0].vertices[:, 1] for band in axes.collections]
+    assert [(span.min(), span.max()) for span in spans] == [(-2, 8), (0, 6)]
+    np.testing.assert_array_equal(drawn(axes, "25% quantile").get_ydata(), np.arange(5) + 0.5)
+
+
+def test_times_are_read_as_for_packing():
+    df = frame()
+    german = df.assign(ds=df["ds"].dt.strftime("%d.%m.%Y"))
+    with pytest.raises(errors.UnsupportedDtypeError, match=r"not ISO 8601.*format='%d.%m.%Y'"):
+        german.timegpt.plot()
+    months = df.assign(ds=[*pd.period_range("2024-01", periods=30, freq="M")] * 2)
+    stamps = drawn(months.timegpt.plot()[0], "history").get_xdata()
+    np.testing.assert_array_equal(pd.DatetimeIndex(stamps).to_period("M"), months["ds"][:30])
+
+
+def test_rows_without_an_id_or_a_time_are_left_out():
+    df = frame()
+    df.loc[[2, 33], "ds"] = pd.NaT
+    df["unique_id"] = df["unique_id"].astype(object).mask(df.index == 7)
+    first, second = df.timegpt.plot()
+    np.testing.assert_array_equal(drawn(first, "history").get_ydata(), np.delete(np.arange(30), [2, 7]))
+    np.testing.assert_array_equal(drawn(second, "history").get_ydata(), np.delete(np.arange(30), 3) + 1)

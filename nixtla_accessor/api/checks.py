@@ -19,11 +19,13 @@ from nixtla_accessor.contract import (
     MIN_LEVEL,
     MODEL_ID_PATTERN,
     FinetuneLoss,
+    exact_decimal,
 )
 from nixtla_accessor.errors import InvalidArgumentError
 
 _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d{{1,15}})?)\s*(?P<unit>{'|'.join(_BYTES)})", re.ASCII | re.IGNORECASE)
+_MODEL_ID = re.compile(MODEL_ID_PATTERN)
 _SHOWN = 3
 
 Timeout = float | tuple[float, float]
@@ -55,7 +57,7 @@ def check_model_id(name: str, value: object, *, optional: bool = False) -> str |
     """Check a model's id against the contract's pattern."""
     if optional and value is None:
         return None
-    if isinstance(value, str) and re.fullmatch(MODEL_ID_PATTERN, value):
+    if isinstance(value, str) and _MODEL_ID.fullmatch(value):
         return str(value)
     raise InvalidArgumentError(
         f"{name} must be 1 to {MAX_MODEL_ID_LENGTH} letters (a to z), digits, '-' or '_'; got {reprlib.repr(value)}."
@@ -113,14 +115,41 @@ def check_loss(name: str, value: object) -> FinetuneLoss:
 
 
 def check_levels(name: str, value: object) -> tuple[int | float, ...]:
-    """Check for at least one level in percent; whole ones become ``int``, as keys of intervals are made of them."""
+    """Check for at least one level in percent, and refuse what is likely meant as a share, such as 0.8."""
+    levels = check_percentages(name, value)
+    if any(map(_is_share, levels)):
+        meant = ", ".join(_percentage_meant(level) for level in levels)
+        raise InvalidArgumentError(
+            f"{name} is in percent, from {MIN_LEVEL} to below {MAX_LEVEL}, and not a share of 1: write "
+            f"{name}=[{meant}]; got {reprlib.repr(value)}."
+        )
+    return levels
+
+
+def check_level(name: str, value: object) -> int | float:
+    """Check for one level in percent, as `check_levels` does."""
+    [level] = check_percentages(name, [value])
+    if _is_share(level):
+        raise InvalidArgumentError(
+            f"{name} is in percent, from {MIN_LEVEL} to below {MAX_LEVEL}, and not a share of 1: write "
+            f"{name}={_percentage_meant(level)}; got {reprlib.repr(value)}."
+        )
+    return level
+
+
+def check_percentages(name: str, value: object) -> tuple[int | float, ...]:
+    """Check for at least one level in percent, however small.
+
+    Levels keep twelve digits, as the keys of intervals have them; whole ones become ``int``.
+    """
     levels: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else []
-    if not levels or not all(_is_real(level) and MIN_LEVEL <= level < MAX_LEVEL for level in levels):
+    rounded = [float(exact_decimal(level)) for level in levels if _is_real(level) and math.isfinite(level)]
+    if not levels or len(rounded) < len(levels) or not all(MIN_LEVEL <= level < MAX_LEVEL for level in rounded):
         raise InvalidArgumentError(
             f"{name} must be a list of percentages from {MIN_LEVEL} to below {MAX_LEVEL}, such as [80, 90]; "
             f"got {reprlib.repr(value)}."
         )
-    return tuple(int(level) if float(level).is_integer() else float(level) for level in levels)
+    return tuple(int(level) if level.is_integer() else level for level in rounded)
 
 
 def check_quantiles(name: str, value: object) -> tuple[float, ...]:
@@ -148,3 +177,13 @@ def check_flag(name: str, value: object) -> bool:
 def _is_real(value: object) -> bool:
     """Return whether a value is a number, and not a bool."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _is_share(level: float) -> bool:
+    """Return whether a level is so small that no one wants its interval, and rather a share of 1."""
+    return 0 < level < 1
+
+
+def _percentage_meant(level: float) -> str:
+    """Return the level that was likely meant."""
+    return f"{(exact_decimal(level) * 100).normalize():f}" if _is_share(level) else f"{level:g}"

@@ -75,7 +75,7 @@ class Client:
     Parameters
     ----------
     api_key : str, optional
-        The key; ``NIXTLA_API_KEY`` by default.
+        The key; ``NIXTLA_API_KEY`` by default. An address, or ``"local"``, is refused.
     base_url : str, optional
         The service's address, or ``"local"`` for the local engine; ``NIXTLA_BASE_URL`` by default, then
         ``https://api.nixtla.io``.
@@ -90,7 +90,7 @@ class Client:
     Raises
     ------
     ConfigurationError
-        There is no key, the address cannot be used, or the local engine is not installed.
+        There is no key, it is an address, the address cannot be used, or the local engine is not installed.
     InvalidArgumentError
         An argument has a wrong type or value.
 
@@ -108,9 +108,9 @@ class Client:
 
     def __init__(
         self,
+        *,
         api_key: str | SecretStr | None = None,
         base_url: str | None = None,
-        *,
         timeout: Timeout = (10, 600),
         progress: bool | None = None,
         max_request_bytes: int | None = None,
@@ -154,7 +154,9 @@ class Client:
     ) -> FinetuneResult:
         """Fine-tune a model to the series, and save it for later use (``POST /v2/finetune``).
 
-        One call makes one model, or raises an error that says exactly what is known of it.
+        One call makes one model, or raises an error that says exactly what is known of it. A request is sent again only
+        where the first cannot be at work; otherwise the model is looked up, for as long as `timeout` allows and ten
+        seconds more.
 
         Parameters
         ----------
@@ -177,7 +179,8 @@ class Client:
         finetuned_model_id : str, optional
             The fine-tuned model to start from; the base model by default.
         overwrite : bool
-            Whether to replace an existing model of this id; it is deleted first.
+            Whether to replace an existing model of this id. It is deleted before the new one is trained, since the API
+            cannot train under an id that is taken; if the training fails, there is no model of this id.
         max_request : int or str, optional
             The largest request: bytes of JSON, or text such as ``"200MiB"`` or ``"50 MB"``. Series that make a
             larger one are sent in several, one after the other. The client's ``max_request_bytes`` holds as well. By
@@ -204,7 +207,8 @@ class Client:
         TransportError, ResponseError
             The service could not be reached, or its answer cannot be read.
         OutcomeUnknownError
-            The model may still be trained; the error has its id.
+            The model may still be trained; the error has its id. Look for it, with `finetuned_model`, before you call
+            again.
         FinetuneInterrupted
             Ctrl-C; a `KeyboardInterrupt` whose message says whether the model may still be trained, and how to attach
             it.
@@ -212,7 +216,8 @@ class Client:
         Warns
         -----
         TimeGPTWarning
-            The model is trained, and intermediate models of ``max_request`` could not be deleted.
+            The service has given the model another id than ``output_model_id``; or intermediate models of
+            ``max_request`` could not be deleted.
 
         Notes
         -----
@@ -270,7 +275,8 @@ class Client:
         h : int
             The horizon: steps into the future, above 0.
         level : list of float, optional
-            Levels of prediction intervals, in percent, from 0 to below 100.
+            Levels of prediction intervals, in percent, from 0 to below 100: ``[80]``. One between 0 and 1, such as
+            ``[0.8]``, is refused.
         model : str
             The base model; with a fine-tuned model, the one that it was trained from.
         finetuned_model_id : str, optional
@@ -358,7 +364,8 @@ class Client:
         y, sizes, freq, model, finetuned_model_id, timeout
             As of `forecast`.
         level : float
-            The level of the interval that a normal value lies in, in percent, from 0 to below 100.
+            The level of the interval that a normal value lies in, in percent, from 0 to below 100; one between 0 and 1
+            is refused.
 
         Returns
         -------
@@ -499,9 +506,9 @@ _DEFAULT: DefaultClient[Client] = DefaultClient()
 
 
 def connect(
+    *,
     api_key: str | SecretStr | None = None,
     base_url: str | None = None,
-    *,
     timeout: Timeout = (10, 600),
     progress: bool | None = None,
     max_request_bytes: int | None = None,
@@ -521,7 +528,7 @@ def connect(
     Raises
     ------
     ConfigurationError
-        There is no key, the address cannot be used, or the local engine is not installed.
+        There is no key, it is an address, the address cannot be used, or the local engine is not installed.
     InvalidArgumentError
         An argument has a wrong type or value.
 
@@ -532,7 +539,13 @@ def connect(
     'local'
     """
     api_key = conceal(api_key)
-    client = Client(api_key, base_url, timeout=timeout, progress=progress, max_request_bytes=max_request_bytes)
+    client = Client(
+        api_key=api_key,
+        base_url=base_url,
+        timeout=timeout,
+        progress=progress,
+        max_request_bytes=max_request_bytes,
+    )
     _DEFAULT.connect(client)
     return client
 

@@ -74,8 +74,8 @@ def encode(request: RequestModel, *, max_bytes: int | None = None, compress: boo
     if max_bytes is not None and len(json) > max_bytes:
         raise InvalidArgumentError(
             f"A request may have at most {format_bytes(max_bytes)} of JSON; these series make "
-            f"{format_bytes(len(json))}. Keep the recent part of each, such as df.groupby('unique_id').tail(1000), or "
-            f"fewer of them{_SPLIT if isinstance(request, FinetuneInput) else ''}. For a service that accepts more, "
+            f"{format_bytes(len(json))}. Keep the recent part of each, or fewer of "
+            f"them{_SPLIT if isinstance(request, FinetuneInput) else ''}. For a service that accepts more, "
             "raise the limit with connect(max_request_bytes=…)."
         )
     headers = {"Content-Type": "application/json"}
@@ -88,7 +88,7 @@ def encode(request: RequestModel, *, max_bytes: int | None = None, compress: boo
 
 
 def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
-    """Read an answer, with or without an envelope named ``data``.
+    """Read an answer, with or without an envelope named ``data``; text is no number, nor is true or false.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         answer = orjson.loads(content)
         if isinstance(answer, dict) and "data" in answer:
             answer = answer["data"]
-        return expected.model_validate(answer)
+        return expected.model_validate(answer, strict=True)
     except orjson.JSONDecodeError:
         reason = _describe(content)
     except ValidationError as error:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from nixtla_accessor.api.encoding import RequestModel, decode
-from nixtla_accessor.api.exchange import Failure
+from nixtla_accessor.api.exchange import Failure, FailureKind
 from nixtla_accessor.api.results import (
     AnomalyResult,
     CrossValidationResult,
@@ -22,8 +22,8 @@ from nixtla_accessor.api.results import (
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     CrossValidationInput,
+    ExistingModel,
     FinetunedModel,
-    FinetunedModelId,
     FinetunedModels,
     FinetuneInput,
     ForecastInput,
@@ -31,6 +31,7 @@ from nixtla_accessor.api.schema import (
 )
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
+ModelT = TypeVar("ModelT", FinetunedModel, ExistingModel)
 _MODELS = "/v2/finetuned_models"
 _FORECASTING_THE_PAST = "forecasting the past"
 
@@ -120,12 +121,14 @@ def finetuned_models() -> Call[FinetunedModels]:
 
 def finetuned_model(model_id: str) -> Call[FinetunedModel]:
     """Return the call that describes a fine-tuned model (``GET /v2/finetuned_models/{id}``)."""
-    return Call("GET", f"{_MODELS}/{model_id}", partial(decode, expected=FinetunedModel), model_id=model_id)
+    read = partial(_read_model, expected=FinetunedModel, model_id=model_id)
+    return Call("GET", f"{_MODELS}/{model_id}", read, model_id=model_id)
 
 
-def finetuned_model_lookup(model_id: str) -> Call[FinetunedModelId]:
+def finetuned_model_lookup(model_id: str) -> Call[ExistingModel]:
     """Return the call that finds out whether a fine-tuned model exists (``GET /v2/finetuned_models/{id}``)."""
-    return Call("GET", f"{_MODELS}/{model_id}", partial(decode, expected=FinetunedModelId), model_id=model_id)
+    read = partial(_read_model, expected=ExistingModel, model_id=model_id)
+    return Call("GET", f"{_MODELS}/{model_id}", read, model_id=model_id)
 
 
 def delete_finetuned_model(model_id: str) -> Call[None]:
@@ -142,6 +145,14 @@ def model_parameters(model: str, freq: str) -> Call[ModelParametersOutput]:
 def validate_api_key() -> Call[None]:
     """Return the call that checks the key (``GET /validate_api_key``)."""
     return Call("GET", "/validate_api_key", _ignore_body)
+
+
+def _read_model(content: bytes, expected: type[ModelT], model_id: str) -> ModelT | Failure:
+    """Read what the service says of a model; an answer about another one says nothing."""
+    model = decode(content, expected)
+    if isinstance(model, Failure) or model.id == model_id:
+        return model
+    return Failure(FailureKind.UNREADABLE, f"answered about model {model.id!r} instead of {model_id!r}")
 
 
 def _ignore_body(_content: bytes) -> None:

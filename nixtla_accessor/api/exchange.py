@@ -48,6 +48,8 @@ class FailureKind(Enum):
     """The service did not receive the complete request."""
     CUT_OFF = "cut off"
     """The request was sent; the connection ended before the complete answer arrived."""
+    INCOMPLETE = "incomplete"
+    """The service reported success; the connection ended before the complete answer arrived."""
     TIMED_OUT = "timed out"
     """The request was sent; no answer came in time, and the service may still be processing it."""
     UNREADABLE = "unreadable"

@@ -11,7 +11,8 @@ from typing import Any
 import orjson
 
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
-from nixtla_accessor.api.retry import Presence, may_still_be_processed
+from nixtla_accessor.api.redaction import printable
+from nixtla_accessor.api.retry import Presence
 from nixtla_accessor.contract import shift_refused_positions
 from nixtla_accessor.errors import (
     ApiError,
@@ -63,14 +64,19 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
         "Try later, or check the account's plan.",
     ),
 }
+_GATEWAY_TIMEOUTS = (504, 524)
 _SHOWN_PROBLEMS = 3
-_MAX_TEXT = 500  # characters
+_MAX_DEPTH = 16  # lists and objects within one another that are kept of an explanation
+_MAX_LOCATION, _MAX_REQUEST_ID, _MAX_PLACE, _MAX_TITLE = 300, 100, 40, 4000  # characters
+_MAX_PAGE = 2**16  # characters of a page in which its title is looked for
+_SHOWN_PLACES = 8
 _TEXTS = ("detail", "message", "error", "details", "msg", "title")
 _REQUEST_IDS = ("requestID", "request_id", "requestId")
-_FULL_ACCOUNT = re.compile(
-    r"(?=.*\b(fine-?tuned|saved) models?\b)(?=.*\b(limit|maximum|max|quota|too many|at most|full)\b)",
-    re.IGNORECASE | re.DOTALL,
-)
+_MODELS = re.compile(r"\b(fine-?tuned|saved) models?\b", re.IGNORECASE)
+_LIMIT = re.compile(r"\b(limit|maximum|max|quota|too many|at most|full)\b", re.IGNORECASE)
+_TITLE = re.compile(r"<(title|h1)\b", re.IGNORECASE)
+_TITLE_ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("title", "h1")}
+_TAG = re.compile(r"<[^<>]*>")
 _SPLIT = 'Send less in each request: finetune(…, max_request="50MiB"), or keep the recent part of each series.'
 _DELETE = "delete_finetuned_model(id) makes room; finetuned_models() lists the models that exist."
 
@@ -83,6 +89,7 @@ def error_of(
     model_id: str | None = None,
     new_model_id: str | None = None,
     presence: Presence | None = None,
+    at_work: bool = False,
     offsets: Mapping[str, int] | None = None,
 ) -> TimeGPTError:
     """Return the error for an outcome that is not a readable success.
@@ -101,6 +108,8 @@ def error_of(
         The fine-tuned model that the request was to make.
     presence : Presence, optional
         What is known of that model, where the service may have processed one of the attempts.
+    at_work : bool
+        Whether the service may be at work on the last attempt even now.
     offsets : mapping of str to int, optional
         The number of items of ``y`` and ``sizes`` before the part of the series that was sent.
 
@@ -109,12 +118,14 @@ def error_of(
     TimeGPTError
         Its message says what happened, the service's explanation, and what to do.
     """
-    model_state = "" if new_model_id is None or presence is None else _model_state(outcome, new_model_id, presence)
+    model_state = ""
+    if new_model_id is not None and presence is not None:
+        model_state = _model_state(new_model_id, presence, at_work=at_work)
     if isinstance(outcome, Failure):
         error = _failure_error(outcome, service_name, attempts, model_state)
     else:
         error = _api_error(outcome, attempts, model_id, new_model_id, model_state, offsets or {})
-    if model_state and (may_still_be_processed(outcome) or isinstance(error, TransportError)):
+    if model_state and (at_work or isinstance(error, TransportError)):
         unknown = OutcomeUnknownError(str(error), finetuned_model_id=new_model_id)
         unknown.__cause__ = error.__cause__
         return unknown
@@ -131,10 +142,10 @@ def interrupted_text(model_id: str, *, maybe_processed: bool) -> str:
     return f"Interrupted before the service had all series, so that model {model_id!r} is not trained."
 
 
-def _model_state(outcome: Outcome, model_id: str, presence: Presence) -> str:
+def _model_state(model_id: str, presence: Presence, *, at_work: bool) -> str:
     """Return what is known of the new model, and how to attach it."""
     attaches = f"df.timegpt.use_model({model_id!r}) attaches it"
-    if may_still_be_processed(outcome):
+    if at_work:
         return f"Model {model_id!r} may still be trained; {attaches} once it exists."
     if presence is Presence.ABSENT:
         return f"Model {model_id!r} does not exist yet. If it appears later, {attaches}."
@@ -167,11 +178,11 @@ def _api_error(
     """Return the error for a refusal, of the status's class."""
     detail, text, request_id = _read(answer.content)
     detail = shift_refused_positions(detail, offsets)
-    explanation = _shorten(_in_words(detail)) if text is None else text
+    explanation = printable(_in_words(detail)) if text is None else text
     kind, headline, advice = _kind(answer)
     if kind is NotFoundError and model_id is not None:
         headline = f"Fine-tuned model {model_id!r} does not exist"
-    if new_model_id is not None and answer.status < 500 and _FULL_ACCOUNT.search(explanation):
+    if new_model_id is not None and answer.status < 500 and _MODELS.search(explanation) and _LIMIT.search(explanation):
         advice = _DELETE
     elif new_model_id is not None and kind is PayloadTooLargeError:
         advice = _SPLIT
@@ -195,12 +206,12 @@ def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
     """Return the class, the headline and the advice for a status."""
     if answer.status in _KINDS:
         return _KINDS[answer.status]
-    if may_still_be_processed(answer):
+    if answer.status in _GATEWAY_TIMEOUTS:
         return ServerError, "A gateway gave up waiting for the service", ""
     if answer.status >= 500:
         return ServerError, "The service failed", ""
     if 300 <= answer.status < 400:
-        to = "" if answer.location is None else f" to {answer.location!r}"
+        to = "" if answer.location is None else f" to {printable(answer.location, _MAX_LOCATION)!r}"
         headline = f"The service redirects{to}; this is not followed, since the key would be sent there"
         return ApiError, headline, "Check base_url."
     return ApiError, "The service refused the request", ""
@@ -208,34 +219,51 @@ def _kind(answer: Answer) -> tuple[type[ApiError], str, str]:
 
 def _read(content: bytes) -> tuple[object, str | None, str | None]:
     """Return the detail, its text where it is no JSON, and the request's id, whatever the shape of the body."""
-    text = content.decode("utf-8", "replace").strip()
     try:
-        body: Any = orjson.loads(content)
+        body: Any = _without_depths(orjson.loads(content))
     except orjson.JSONDecodeError:
+        text = content.decode("utf-8", "replace").strip()
         return text or None, _page_title(text) if text.startswith("<") else None, None
     request_id = None
     if isinstance(body, dict):
         if isinstance(body.get("data"), dict):
             body = {**body, **body["data"]}
-        request_id = next((str(body[name]) for name in _REQUEST_IDS if body.get(name)), None)
+        request_id = next(filter(None, (_short_id(body.get(name)) for name in _REQUEST_IDS)), None)
     detail = body["detail"] if isinstance(body, dict) and body.get("detail") is not None else body
     return detail, None, request_id
 
 
+def _without_depths(value: Any, depth: int = 0) -> Any:  # noqa: ANN401 - any JSON
+    """Return a JSON value with what is nested too deep left out: it could not be shown, copied or pickled."""
+    if not isinstance(value, dict | list):
+        return value
+    if depth == _MAX_DEPTH:
+        return "…"
+    if isinstance(value, dict):
+        return {name: _without_depths(item, depth + 1) for name, item in value.items()}
+    return [_without_depths(item, depth + 1) for item in value]
+
+
+def _short_id(value: object) -> str | None:
+    """Return an id or a code as text on one line; None where it is neither text nor a number."""
+    is_id = isinstance(value, str | int) and not isinstance(value, bool)
+    return printable(str(value), _MAX_REQUEST_ID) or None if is_id else None
+
+
 def _in_words(detail: object) -> str:
-    """Return a detail in one line, whether it is a text, a list of problems or an envelope."""
+    """Return a detail in words, whether it is a text, a list of problems or an envelope."""
     match detail:
         case None:
             return ""
         case str():
-            return " ".join(detail.split())
+            return printable(detail)
         case list():
             shown = "; ".join(map(_problem_in_words, detail[:_SHOWN_PROBLEMS]))
             more = len(detail) - _SHOWN_PROBLEMS
             return f"{shown}; and {more:,} more, all in .detail" if more > 0 else shown
         case dict():
             texts = dict.fromkeys(_in_words(detail[name]) for name in _TEXTS if detail.get(name))
-            code = detail.get("code")
+            code = _short_id(detail.get("code"))
             return " ".join([", ".join(filter(None, texts)), f"[{code}]" if code else ""]).strip()
         case _:
             return str(detail)
@@ -246,19 +274,21 @@ def _problem_in_words(problem: object) -> str:
     if not isinstance(problem, dict) or "msg" not in problem:
         return _in_words(problem)
     location = problem.get("loc")
-    where = " → ".join(map(str, location)) if isinstance(location, list) else "" if location is None else str(location)
+    places = location if isinstance(location, list) else [] if location is None else [location]
+    where = " → ".join(printable(str(place), _MAX_PLACE) for place in places[:_SHOWN_PLACES])
     got = problem.get("input")
     found = "" if got is None or isinstance(got, dict | list) else f" (got {reprlib.repr(got)})"
-    return f"{where}: {problem['msg']}{found}".removeprefix(": ")
+    return f"{where}: {_in_words(problem['msg'])}{found}".removeprefix(": ")
 
 
 def _page_title(page: str) -> str:
-    """Describe an HTML page by its title."""
-    title = re.search(r"<(title|h1)[^>]*>(.*?)</\1", page, re.IGNORECASE | re.DOTALL)
-    words = " ".join(html.unescape(re.sub(r"<[^>]*>", " ", title[2])).split()) if title else ""
-    return f"an HTML page, {_shorten(words)!r}" if words else "an HTML page"
-
-
-def _shorten(text: str) -> str:
-    """Truncate a long text."""
-    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+    """Describe an HTML page by its title, or its first heading."""
+    beginning = page[:_MAX_PAGE]
+    opening = _TITLE.search(beginning)
+    start = -1 if opening is None else beginning.find(">", opening.end())
+    if opening is None or start < 0:
+        return "an HTML page"
+    closing = _TITLE_ENDS[opening[1].lower()].search(beginning, start)
+    title = "" if closing is None else beginning[start + 1 : closing.start()][:_MAX_TITLE]
+    words = printable(html.unescape(_TAG.sub(" ", title)))
+    return f"an HTML page, {words!r}" if words else "an HTML page"

@@ -7,13 +7,23 @@ import ssl
 from collections.abc import Iterator
 
 import requests
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError, ReadTimeoutError
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+)
 
 from nixtla_accessor.api.exchange import Failure, FailureKind
 
+EXCEPTIONS = (requests.RequestException, HTTPError, ValueError, OverflowError)
+"""What the libraries raise: requests its own, and, for some answers that are no HTTP, what urllib3 and Python raise."""
+
 
 def failure_of(
-    error: requests.RequestException,
+    error: Exception,
     *,
     host: str,
     timeout: tuple[float, float],
@@ -24,8 +34,8 @@ def failure_of(
 
     Parameters
     ----------
-    error : requests.RequestException
-        The exception.
+    error : Exception
+        One of `EXCEPTIONS`.
     host : str
         The host that the request was for.
     timeout : tuple of float
@@ -48,6 +58,8 @@ def failure_of(
     securing = isinstance(error, requests.exceptions.SSLError) and not body_is_sent
     if isinstance(error, requests.exceptions.ContentDecodingError):
         return Failure(FailureKind.UNREADABLE, "answered with a body that cannot be decompressed", root)
+    if body_is_sent is not False and _is_about_answer(error):
+        return Failure(FailureKind.CUT_OFF, "gave no answer that can be read", root)
     if not isinstance(error, requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError):
         return Failure(FailureKind.NOT_SENT, f"could not be called: {root}", root, permanent=True)
     if connecting or securing:
@@ -60,6 +72,13 @@ def failure_of(
     if any(isinstance(link, ReadTimeoutError) for link in chain):
         return Failure(FailureKind.TIMED_OUT, f"gave no answer within {timeout[1]:g} s", root)
     return Failure(FailureKind.CUT_OFF, "gave no answer: the connection ended before it arrived", root)
+
+
+def _is_about_answer(error: Exception) -> bool:
+    """Return whether an exception is about an answer that is no HTTP, rather than about the address or the way."""
+    if isinstance(error, requests.RequestException):
+        return isinstance(error, requests.exceptions.InvalidHeader)
+    return not isinstance(error, LocationValueError)
 
 
 def _chain(error: BaseException, outer: BaseException | None) -> Iterator[BaseException]:

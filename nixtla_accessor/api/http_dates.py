@@ -6,6 +6,9 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_LONGEST_DATE = 100  # characters
+
 
 def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
     """Read a ``Retry-After`` header: seconds, or a date (RFC 9110 §10.2.3).
@@ -25,7 +28,7 @@ def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
     if retry_after is None:
         return None
     text = retry_after.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text, re.ASCII):
+    if _SECONDS.fullmatch(text):
         return float(text)
     date = parse_http_date(text)
     return None if date is None else max(0.0, (date - now).total_seconds())
@@ -34,7 +37,7 @@ def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
 def parse_http_date(text: str | None) -> datetime | None:
     """Read a date as HTTP headers write it; return None where there is none."""
     try:
-        date = parsedate_to_datetime(text or "")
+        date = parsedate_to_datetime((text or "")[:_LONGEST_DATE])
     except (ValueError, OverflowError):
         return None
     return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -13,9 +13,11 @@ from nixtla_accessor.api.checks import (
     Timeout,
     check_bytes,
     check_flag,
+    check_level,
     check_levels,
     check_loss,
     check_model_id,
+    check_percentages,
     check_quantiles,
     check_text,
     check_whole_number,
@@ -248,10 +250,14 @@ def check_forecast_options(
     if level is not None and quantiles is not None:
         raise InvalidArgumentError("Pass level or quantiles, not both: level=[80] asks for the quantiles 0.1 and 0.9.")
     checked_quantiles = None if quantiles is None else check_quantiles("quantiles", quantiles)
-    levels = level if checked_quantiles is None else levels_for_quantiles(checked_quantiles)
+    if checked_quantiles is None:
+        levels = None if level is None else check_levels("level", level)
+    else:
+        needed = levels_for_quantiles(checked_quantiles)
+        levels = None if needed is None else check_percentages("level", needed)
     return ForecastOptions(
         h=check_whole_number("h", h, lowest=1),
-        level=None if levels is None else check_levels("level", levels),
+        level=levels,
         quantiles=checked_quantiles,
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
@@ -306,7 +312,7 @@ def check_anomaly_options(
         An argument has a wrong type or value; the message says what it may be.
     """
     return AnomalyOptions(
-        level=check_levels("level", [level])[0],
+        level=check_level("level", level),
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
     )

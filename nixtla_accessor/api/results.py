@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from nixtla_accessor.api.schema import (
     ForecastInput,
     ForecastOutput,
 )
+from nixtla_accessor.contract import SIDES, interval_key, parse_intervals
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class ForecastResult:
     mean : ndarray of shape (n_series * h,), float64
         The horizon of the first series, then of the second, and so on.
     intervals : mapping of str to ndarray of shape (n_series * h,), float64
-        The bounds, under the service's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
+        The requested bounds, under the contract's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
     """
@@ -71,7 +72,7 @@ class CrossValidationResult:
     positions : ndarray of shape (n,), int64
         The position of each forecast in the values that were sent.
     intervals : mapping of str to ndarray of shape (n,), float64
-        The bounds, under the service's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
+        The requested bounds, under the contract's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
     """
@@ -97,7 +98,7 @@ class AnomalyResult:
     anomaly : ndarray of shape (n,), bool
         Whether the value lies outside its interval.
     intervals : mapping of str to ndarray of shape (n,), float64
-        The bounds, under the service's keys.
+        The requested bounds, under the contract's keys.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
     """
@@ -122,12 +123,14 @@ def read_forecast(content: bytes, request: ForecastInput) -> ForecastResult | Fa
     output = decode(content, ForecastOutput)
     if isinstance(output, Failure):
         return output
-    mismatch = _forecast_mismatch(output, request)
+    length = len(request.series.sizes) * request.h
+    intervals = _requested_intervals(output.intervals, request.level)
+    mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, length)
     if mismatch is not None:
-        return Failure(FailureKind.UNREADABLE, f"answered with {mismatch}")
+        return _unreadable(f"a forecast {mismatch}")
     return ForecastResult(
         mean=np.array(output.mean, dtype=np.float64),
-        intervals=_interval_arrays(output.intervals),
+        intervals=_as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
@@ -135,20 +138,27 @@ def read_forecast(content: bytes, request: ForecastInput) -> ForecastResult | Fa
 
 
 def read_cross_validation(content: bytes, request: CrossValidationInput) -> CrossValidationResult | Failure:
-    """Read the answer of ``POST /v2/cross_validation``."""
+    """Read the answer of ``POST /v2/cross_validation``.
+
+    Its windows must be the last of each series, as many as are requested, or as have a value before them.
+    """
     output = decode(content, CrossValidationOutput)
     if isinstance(output, Failure):
         return output
-    positions = np.array(output.idxs, dtype=np.int64)
-    intervals = _interval_arrays(output.intervals)
-    n_values, lengths = len(request.series.y), {len(output.mean), *map(len, intervals.values())}
-    windows_are_whole = len(positions) % request.h == 0 and bool((np.diff(positions.reshape(-1, request.h)) == 1).all())
-    if lengths != {len(positions)} or not windows_are_whole or not ((positions > 0) & (positions < n_values)).all():
-        return Failure(FailureKind.UNREADABLE, "answered with windows that do not fit the series")
+    n_windows = _windows_of_series(request)
+    positions = np.empty(0, dtype=np.int64)
+    if int(n_windows.sum()) * request.h == len(output.idxs):
+        positions = _window_positions(request, n_windows)
+    if output.idxs != positions.tolist() or output.sizes != (n_windows * request.h).tolist():
+        return _unreadable("windows that do not fit the series")
+    intervals = _requested_intervals(output.intervals, request.level)
+    mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, len(positions))
+    if mismatch is not None:
+        return _unreadable(f"windows {mismatch}")
     return CrossValidationResult(
         mean=np.array(output.mean, dtype=np.float64),
         positions=positions,
-        intervals=intervals,
+        intervals=_as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
@@ -160,34 +170,68 @@ def read_anomalies(content: bytes, request: AnomalyDetectionInput) -> AnomalyRes
     output = decode(content, AnomalyDetectionOutput)
     if isinstance(output, Failure):
         return output
-    sizes = np.array(output.sizes, dtype=np.int64)
-    intervals = _interval_arrays(output.intervals)
-    lengths = {len(output.mean), len(output.anomaly), *map(len, intervals.values())}
-    sizes_fit = len(sizes) == len(request.series.sizes) and bool(((sizes >= 0) & (sizes <= request.series.sizes)).all())
-    if not sizes_fit or lengths != {int(sizes.sum())}:
-        return Failure(FailureKind.UNREADABLE, "answered with values that do not fit the series")
+    fit = len(output.sizes) == len(request.series.sizes) and all(
+        0 <= size <= longest for size, longest in zip(output.sizes, request.series.sizes.tolist(), strict=True)
+    )
+    if not fit:
+        return _unreadable("values that do not fit the series")
+    intervals = _requested_intervals(output.intervals, [request.level])
+    answered: dict[str, Sized] = {"mean": output.mean, "anomaly": output.anomaly, **intervals}
+    mismatch = _mismatch(answered, [request.level], sum(output.sizes))
+    if mismatch is not None:
+        return _unreadable(f"an examination {mismatch}")
     return AnomalyResult(
         mean=np.array(output.mean, dtype=np.float64),
-        sizes=sizes,
+        sizes=np.array(output.sizes, dtype=np.int64),
         anomaly=np.array(output.anomaly, dtype=np.bool_),
-        intervals=intervals,
+        intervals=_as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
     )
 
 
-def _forecast_mismatch(output: ForecastOutput, request: ForecastInput) -> str | None:
-    """Return how a forecast differs in shape from the request; None where it does not."""
-    length = len(request.series.sizes) * request.h
-    intervals = output.intervals or {}
-    for name, values in {"mean": output.mean, **intervals}.items():
+def _unreadable(found: str) -> Failure:
+    return Failure(FailureKind.UNREADABLE, f"answered with {found}")
+
+
+def _requested_intervals(
+    answered: Mapping[str, list[float]] | None, levels: Sequence[float] | None
+) -> dict[str, list[float]]:
+    """Return the requested bounds that are there, under the contract's keys; what else is answered is ignored."""
+    bounds = {interval_key(*bound): values for bound, values in parse_intervals(answered or {}).items()}
+    keys = [interval_key(side, level) for level in levels or () for side in SIDES]
+    return {key: bounds[key] for key in keys if key in bounds}
+
+
+def _mismatch(answered: Mapping[str, Sized], levels: Sequence[float] | None, length: int) -> str | None:
+    """Return how an answer differs from the requested lists of so many values; None where it does not."""
+    for name, values in answered.items():
         if len(values) != length:
-            return f"a forecast with {len(values):,} values of {name!r} instead of {length:,}"
-    if len(intervals) < 2 * len(set(request.level or ())):
-        return "a forecast without all the requested intervals"
+            return f"with {len(values):,} values of {name!r} instead of {length:,}"
+    if any(interval_key(side, level) not in answered for level in levels or () for side in SIDES):
+        return "without all the requested intervals"
     return None
 
 
-def _interval_arrays(intervals: Mapping[str, list[float]] | None) -> dict[str, npt.NDArray[np.float64]]:
-    return {key: np.array(bound, dtype=np.float64) for key, bound in (intervals or {}).items()}
+def _as_arrays(intervals: Mapping[str, list[float]]) -> dict[str, npt.NDArray[np.float64]]:
+    return {key: np.array(bound, dtype=np.float64) for key, bound in intervals.items()}
+
+
+def _windows_of_series(request: CrossValidationInput) -> npt.NDArray[np.int64]:
+    """Return how many windows each series has: as many as requested, or as have a value before them."""
+    sizes = request.series.sizes
+    longest = int(sizes.max())  # what is larger makes no difference, and may be no int64
+    step = min(request.step_size or request.h, longest)
+    with_a_past = np.maximum((sizes - min(request.h, longest) - 1) // step + 1, 0)
+    return np.minimum(with_a_past, min(request.n_windows, longest))
+
+
+def _window_positions(request: CrossValidationInput, n_windows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the positions of the forecasts to be answered: series by series, window by window, step by step."""
+    if not n_windows.any():
+        return np.empty(0, dtype=np.int64)
+    windows_after = np.repeat(np.cumsum(n_windows), n_windows) - np.arange(n_windows.sum()) - 1
+    starts = np.repeat(np.cumsum(request.series.sizes), n_windows) - request.h
+    starts -= windows_after * min(request.step_size or request.h, int(request.series.sizes.max()))
+    return (starts[:, None] + np.arange(request.h)).ravel()

@@ -10,13 +10,16 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+import orjson
+
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
 
-_MAYBE_PROCESSED = frozenset({408, 500, 502, 503, 520, 521, 522, 523})
-"""What a service, or the proxy before it, answers when the request may or may not have been processed."""
-_STILL_PROCESSING = frozenset({504, 524})
-"""What a proxy answers when it stops waiting for a service that goes on."""
-_BAD_REQUEST, _CONFLICT, _UNSUPPORTED_ENCODING, _TOO_MANY_REQUESTS, _UNAVAILABLE = 400, 409, 415, 429, 503
+_NOT_PROCESSED = frozenset({501, 505, 507, 511})
+"""Failures of a server that are refusals: it does not know how to, or has no room."""
+_BRIEF = frozenset({500, 502, 503})
+"""What a service, or the gateway before it, answers where the request may or may not have been processed."""
+_BAD_REQUEST, _REQUEST_TIMEOUT, _CONFLICT, _UNSUPPORTED_ENCODING, _TOO_MANY_REQUESTS = 400, 408, 409, 415, 429
+_SERVICE_FAILED, _UNAVAILABLE = 500, 503
 _ABOUT_ENCODING = re.compile(rb"encoding|zstd|compress|parsing the body", re.IGNORECASE)
 _NO_CREDIT = b'"A21"'
 """The service's code for an account without credit, which waiting does not change."""
@@ -39,6 +42,8 @@ class Pacing:
         How long to look for a model that an interrupted request may have made.
     first_lookup_pause, max_lookup_pause : float
         The first and the longest pause between two look-ups; each is twice the one before.
+    at_work_after : float
+        A request that fails later than this after its last byte may be at work behind the gateway that gave up.
     """
 
     max_attempts: int = 4
@@ -48,6 +53,7 @@ class Pacing:
     lookup_time: float = 10.0
     first_lookup_pause: float = 0.5
     max_lookup_pause: float = 10.0
+    at_work_after: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +70,15 @@ class History:
         Whether the body of the last one was compressed.
     maybe_processed : bool
         Whether the service may have processed one of them.
+    answered_after : float
+        Seconds from the last byte of the last one to its outcome.
     """
 
     attempts: int = 0
     waited: float = 0.0
     compressed: bool = False
     maybe_processed: bool = False
+    answered_after: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +108,41 @@ class Presence(Enum):
     UNKNOWN = "unknown"
 
 
+class Processing(Enum):
+    """What is known of the service's work on a request that brought no result."""
+
+    NONE = "none"
+    """The service never had the whole request, or refused it."""
+    UNLIKELY = "unlikely"
+    """The request failed so soon that the service can hardly be at work on it."""
+    POSSIBLE = "possible"
+    """The service may be at work on it even now."""
+    FAILED = "failed"
+    """The service itself says that it failed."""
+    FINISHED = "finished"
+    """The service said that it succeeded; its answer is lost or cannot be read."""
+
+
 GIVE_UP = Decision()
 
 
 def decide_training(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
     """Decide what follows a request that must be processed at most once.
 
-    ========================================  ======================================================
-    not sent in full                          retry
-    sent, then cut off; 408, 500, 502, 503    look up for a while; if the model is absent, retry
-    sent, but no answer in time; 504          look up until the time limit, never retry
-    a success that cannot be read             look up for a while, never retry
-    429; 503 that asks to wait                retry after the requested wait, if it is not too long
-    409 after one that may be processed       look up until the time limit: the model itself conflicts
-    400, 415 because of the compression       retry without compression
-    anything else                             give up
-    ========================================  ======================================================
+    ============================================  ==============================================================
+    not sent in full                              retry
+    cut off, 500, 502, 503 within a second; 408   look up for a while; if the model is absent, retry
+    a success, cut off or unreadable, likewise    look up for a while, never retry
+    the same later; no answer in time; other 5xx  look up until the time limit, never retry
+    500 with an explanation of the service's own  look up for a while, never retry
+    429; 503 that asks to wait                    retry after the requested wait; if it is too long, give up
+    409 after one that may be processed           look up until the time limit: the model itself conflicts
+    400, 415 because of the compression           retry without compression
+    anything else                                 give up
+    ============================================  ==============================================================
+
+    The second is counted from the last byte of the request. Before giving up, the model is looked up once if the
+    service may have processed this request or one before.
 
     Parameters
     ----------
@@ -132,47 +160,69 @@ def decide_training(outcome: Outcome, history: History, pacing: Pacing, jitter: 
     Decision
     """
     wait = _next_wait(outcome, history, pacing, jitter)
-    if isinstance(outcome, Failure):
-        if outcome.permanent:
-            return GIVE_UP
-        return {
-            FailureKind.NOT_SENT: Decision(retry_in=wait),
-            FailureKind.CUT_OFF: Decision(look_up_for=pacing.lookup_time, retry_in=wait),
-            FailureKind.TIMED_OUT: Decision(look_up_for=math.inf),
-            FailureKind.UNREADABLE: Decision(look_up_for=pacing.lookup_time),
-        }[outcome.kind]
-    if may_still_be_processed(outcome) or (outcome.status == _CONFLICT and history.maybe_processed):
-        return Decision(look_up_for=math.inf)
-    if outcome.status == _TOO_MANY_REQUESTS or (outcome.status == _UNAVAILABLE and outcome.retry_after is not None):
-        return Decision(retry_in=wait)
-    if outcome.status in _MAYBE_PROCESSED:
-        return Decision(look_up_for=pacing.lookup_time, retry_in=wait)
-    return _decide_on_compression(outcome, history, pacing)
+    match processing_of(outcome, history, pacing):
+        case Processing.POSSIBLE:
+            return Decision(look_up_for=math.inf)
+        case Processing.FAILED | Processing.FINISHED:
+            return Decision(look_up_for=pacing.lookup_time)
+        case Processing.UNLIKELY if not _asks_to_wait(outcome):
+            return Decision(look_up_for=pacing.lookup_time, retry_in=wait)
+    decision = _decide_on_refusal(outcome, history, pacing, wait)
+    return Decision(look_up_for=0.0) if decision == GIVE_UP and history.maybe_processed else decision
 
 
 def decide_repeatable(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
     """Decide what follows a request that may be processed more than once; see `decide_training`."""
     wait = _next_wait(outcome, history, pacing, jitter)
     if isinstance(outcome, Failure):
-        may_succeed = outcome.kind in (FailureKind.NOT_SENT, FailureKind.CUT_OFF) and not outcome.permanent
-        return Decision(retry_in=wait) if may_succeed else GIVE_UP
-    if outcome.status == _TOO_MANY_REQUESTS or outcome.status in _MAYBE_PROCESSED | _STILL_PROCESSING:
+        again = (FailureKind.NOT_SENT, FailureKind.CUT_OFF, FailureKind.INCOMPLETE)
+        return Decision(retry_in=wait) if outcome.kind in again and not outcome.permanent else GIVE_UP
+    is_passing = outcome.status >= _SERVICE_FAILED and outcome.status not in _NOT_PROCESSED
+    if is_passing or outcome.status in (_TOO_MANY_REQUESTS, _REQUEST_TIMEOUT):
         return Decision(retry_in=wait)
     return _decide_on_compression(outcome, history, pacing)
 
 
-def may_be_processed(outcome: Outcome) -> bool:
-    """Return whether the service may have processed the request, or may still do so."""
-    if isinstance(outcome, Failure):
-        return outcome.kind is not FailureKind.NOT_SENT
-    return outcome.status in _MAYBE_PROCESSED | _STILL_PROCESSING
+def processing_of(outcome: Outcome, history: History, pacing: Pacing) -> Processing:
+    """Return what is known of the service's work on the last request.
 
+    Parameters
+    ----------
+    outcome : Answer or Failure
+        Of that request; not a readable success.
+    history : History
+        The attempts so far, with that one.
+    pacing : Pacing
+        The limits.
 
-def may_still_be_processed(outcome: Outcome) -> bool:
-    """Return whether the service may be processing the request even now."""
+    Examples
+    --------
+    >>> processing_of(Answer(502), History(attempts=1, answered_after=0.2), Pacing())
+    <Processing.UNLIKELY: 'unlikely'>
+    >>> processing_of(Answer(502), History(attempts=1, answered_after=30.0), Pacing())
+    <Processing.POSSIBLE: 'possible'>
+    """
     if isinstance(outcome, Failure):
-        return outcome.kind is FailureKind.TIMED_OUT
-    return outcome.status in _STILL_PROCESSING
+        processing = {
+            FailureKind.NOT_SENT: Processing.NONE,
+            FailureKind.CUT_OFF: Processing.UNLIKELY,
+            FailureKind.TIMED_OUT: Processing.POSSIBLE,
+            FailureKind.INCOMPLETE: Processing.FINISHED,
+            FailureKind.UNREADABLE: Processing.FINISHED,
+        }[outcome.kind]
+    elif outcome.status == _REQUEST_TIMEOUT or (outcome.status == _UNAVAILABLE and _asks_to_wait(outcome)):
+        return Processing.UNLIKELY  # however late: the service says that it does not process the request
+    elif outcome.status == _CONFLICT and history.maybe_processed:
+        processing = Processing.POSSIBLE
+    elif outcome.status < _SERVICE_FAILED or outcome.status in _NOT_PROCESSED:
+        processing = Processing.NONE
+    elif outcome.status == _SERVICE_FAILED and _is_explained(outcome):
+        processing = Processing.FAILED
+    else:
+        processing = Processing.UNLIKELY if outcome.status in _BRIEF else Processing.POSSIBLE
+    if history.answered_after > pacing.at_work_after and processing in (Processing.UNLIKELY, Processing.FINISHED):
+        return Processing.POSSIBLE  # a gateway may have answered for a service that is still at work
+    return processing
 
 
 def lookup_pause(lookups: int, pacing: Pacing) -> float:
@@ -184,13 +234,38 @@ def _next_wait(outcome: Outcome, history: History, pacing: Pacing, jitter: float
     """Return the seconds to wait before another attempt; None if the limits allow none."""
     wait = min(pacing.first_wait * 2.0 ** (history.attempts - 1), pacing.max_wait) * (1 - jitter / 2)
     if isinstance(outcome, Answer):
-        if outcome.status in (_TOO_MANY_REQUESTS, _UNAVAILABLE) and outcome.retry_after is not None:
+        if _asks_to_wait(outcome) and outcome.retry_after is not None:
             wait = outcome.retry_after
         if outcome.status == _TOO_MANY_REQUESTS and _NO_CREDIT in outcome.content:
             return None
     if history.attempts >= pacing.max_attempts or history.waited + wait > pacing.max_total_wait:
         return None
     return wait
+
+
+def _decide_on_refusal(outcome: Outcome, history: History, pacing: Pacing, wait: float | None) -> Decision:
+    """Decide what follows a request that did not reach the service, or that it refused."""
+    if isinstance(outcome, Failure):
+        return GIVE_UP if outcome.permanent else Decision(retry_in=wait)
+    if outcome.status == _TOO_MANY_REQUESTS or _asks_to_wait(outcome):
+        return Decision(retry_in=wait)
+    return _decide_on_compression(outcome, history, pacing)
+
+
+def _asks_to_wait(outcome: Outcome) -> bool:
+    """Return whether the service is too busy for the request, and says when to send it again."""
+    if not isinstance(outcome, Answer) or outcome.status not in (_TOO_MANY_REQUESTS, _UNAVAILABLE):
+        return False
+    return outcome.retry_after is not None
+
+
+def _is_explained(answer: Answer) -> bool:
+    """Return whether the service explains its failure in JSON, as gateways do not."""
+    try:
+        explanation = orjson.loads(answer.content)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(explanation, dict) and bool(explanation)
 
 
 def _decide_on_compression(answer: Answer, history: History, pacing: Pacing) -> Decision:

@@ -9,11 +9,12 @@ from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.exchange import Answer
 from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.api.retry import Presence, lookup_pause
-from nixtla_accessor.api.schema import FinetunedModelId
+from nixtla_accessor.api.schema import ExistingModel
 from nixtla_accessor.api.sending import RequestContext, send_quickly
 from nixtla_accessor.errors import ModelExistsError, NotFoundError
 
 _LOOKUP_TIMEOUT = 10.0  # seconds that one look-up waits for its answer, at most
+_LAST_LOOKUP_TIMEOUT = 1.0  # seconds that the last one may wait beyond the deadline of its call
 _NOT_FOUND, _WORTH_REPEATING = 404, frozenset({404, 408, 429})
 
 
@@ -26,60 +27,75 @@ class ModelLookup:
         The connection and the limits.
     model_id : str
         The id that the call has given the model.
+
+    Attributes
+    ----------
+    model_id : str
+        The id.
+    replaced : ExistingModel or None
+        The model that had the id before and was deleted for the new one; it does not count as found.
+    shows_replaced : bool
+        Whether the last look-up has found that one, or one that may be.
     """
 
     def __init__(self, context: RequestContext, model_id: str) -> None:
-        self._context = context.within(_LOOKUP_TIMEOUT)
+        self._context = context
         self._call = endpoints.finetuned_model_lookup(model_id)
         self._is_final = False  # whether another look-up would bring the same, as with a key that may not look
         self.model_id = model_id
+        self.replaced: ExistingModel | None = None
+        self.shows_replaced = False
 
     @property
     def result(self) -> FinetuneResult:
         """The result of the call, where the model exists: the tokens are unknown."""
         return FinetuneResult(self.model_id)
 
-    def look_until(self, deadline: float) -> Presence:
-        """Look the model up, at least once, until it is found or the time (monotonic) has come."""
+    def look_until(self, end: float, deadline: float) -> Presence:
+        """Look the model up, at least once, until it is found or the end has come; see `Lookup`."""
         self._context.display.start_waiting(f"looking for {self.model_id}")
         lookups = 0
-        while (presence := self._look()) is not Presence.FOUND:
+        while (presence := self._look(deadline)) is not Presence.FOUND:
             lookups += 1
-            left = deadline - time.monotonic()
+            left = end - time.monotonic()
             if left <= 0 or self._is_final:
                 break
             time.sleep(min(lookup_pause(lookups, self._context.pacing), left))
         return presence
 
-    def _look(self) -> Presence:
+    def _look(self, deadline: float) -> Presence:
         """Look the model up once; any 404 means that it is absent, in whatever words."""
-        context = self._context
+        left = max(deadline - time.monotonic(), _LAST_LOOKUP_TIMEOUT)
+        context = self._context.within(min(left, _LOOKUP_TIMEOUT))
         outcome = context.transport.exchange(self._call.method, self._call.path, timeout=context.timeout)
+        self._is_final, self.shows_replaced = False, False
         if not isinstance(outcome, Answer):
-            self._is_final = False
             return Presence.UNKNOWN
-        self._is_final = outcome.status < 500 and outcome.status not in _WORTH_REPEATING
-        if outcome.is_success and isinstance(self._call.read(outcome.content), FinetunedModelId):
-            return Presence.FOUND
-        return Presence.ABSENT if outcome.status == _NOT_FOUND else Presence.UNKNOWN
+        if not outcome.is_success:
+            self._is_final = outcome.status < 500 and outcome.status not in _WORTH_REPEATING
+            return Presence.ABSENT if outcome.status == _NOT_FOUND else Presence.UNKNOWN
+        model = self._call.read(outcome.content)
+        if not isinstance(model, ExistingModel):
+            return Presence.UNKNOWN
+        self.shows_replaced = self.replaced is not None and model.created_at in (None, self.replaced.created_at)
+        return Presence.UNKNOWN if self.shows_replaced else Presence.FOUND
 
 
 def refuse_taken_id(context: RequestContext, model_id: str) -> None:
     """Raise `ModelExistsError` where a model has this id already."""
-    if model_exists(context, model_id):
+    if find_model(context, model_id) is not None:
         raise ModelExistsError(
             f"Model {model_id!r} exists already, and nothing was trained. Attach it with "
             f"df.timegpt.use_model({model_id!r}), replace it with overwrite=True, or choose another output_model_id."
         )
 
 
-def model_exists(context: RequestContext, model_id: str) -> bool:
-    """Return whether the service has a model of this id."""
+def find_model(context: RequestContext, model_id: str) -> ExistingModel | None:
+    """Return the model of this id; None where the service has none."""
     try:
-        send_quickly(context, endpoints.finetuned_model_lookup(model_id))
+        return send_quickly(context, endpoints.finetuned_model_lookup(model_id))
     except NotFoundError:
-        return False
-    return True
+        return None
 
 
 def delete_model(context: RequestContext, model_id: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetPydanticSchema,
@@ -59,6 +60,10 @@ def _sizes_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -
     return np.array(check_items(value), dtype=np.int64)
 
 
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
 _NUMBER = core_schema.nullable_schema(core_schema.float_schema(strict=True, allow_inf_nan=False))
 _COUNT = core_schema.int_schema(strict=True, gt=0, lt=2**53)
 
@@ -87,6 +92,9 @@ FinetuneDepth = Annotated[
     Field(strict=True, ge=MIN_FINETUNE_DEPTH, le=MAX_FINETUNE_DEPTH),
     WithJsonSchema({"type": "integer", "enum": list(range(MIN_FINETUNE_DEPTH, MAX_FINETUNE_DEPTH + 1))}),
 ]
+Numbers = Annotated[list[float], Field(fail_fast=True)]
+"""Of an answer; reading one stops at the first that is none."""
+Counts = Annotated[list[int], Field(fail_fast=True)]
 Level = Annotated[StrictInt | StrictFloat, Field(ge=MIN_LEVEL, lt=MAX_LEVEL)]
 
 _FREQ = (
@@ -204,10 +212,10 @@ class ForecastOutput(ContractModel):
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
-    mean: list[float]
-    intervals: dict[str, list[float]] | None = None
-    weights_x: list[float] | None = None
-    feature_contributions: list[list[float]] | None = None
+    mean: Numbers
+    intervals: dict[str, Numbers] | None = None
+    weights_x: Numbers | None = None
+    feature_contributions: list[Numbers] | None = None
 
 
 class CrossValidationInput(ContractModel):
@@ -250,11 +258,11 @@ class CrossValidationOutput(ContractModel):
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
-    mean: list[float]
-    sizes: list[int]
-    idxs: list[int]
-    intervals: dict[str, list[float]] | None = None
-    feature_contributions: list[list[float]] | None = None
+    mean: Numbers
+    sizes: Counts
+    idxs: Counts
+    intervals: dict[str, Numbers] | None = None
+    feature_contributions: list[Numbers] | None = None
 
 
 class AnomalyDetectionInput(ContractModel):
@@ -275,11 +283,11 @@ class AnomalyDetectionOutput(ContractModel):
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
-    mean: list[float]
-    sizes: list[int]
-    anomaly: list[bool]
-    intervals: dict[str, list[float]] | None = None
-    weights_x: list[float] | None = None
+    mean: Numbers
+    sizes: Counts
+    anomaly: Annotated[list[bool], Field(fail_fast=True)]
+    intervals: dict[str, Numbers] | None = None
+    weights_x: Numbers | None = None
 
 
 class FinetunedModel(ContractModel):
@@ -306,23 +314,32 @@ class FinetunedModel(ContractModel):
     created_at: str
     created_by: str = "user"
     base_model_id: str
-    steps: int
-    depth: int
+    steps: int = Field(lt=2**53)
+    depth: int = Field(lt=2**53)
     loss: str
     model: str
     freq: str
 
 
-class FinetunedModelId(ContractModel):
-    """The id of a fine-tuned model that exists; all else is ignored."""
+class ExistingModel(ContractModel):
+    """What a look-up needs of a fine-tuned model; all else is ignored.
+
+    Attributes
+    ----------
+    id : str
+        Its id.
+    created_at : str or None
+        When it was made, in the service's words; None where the service does not say.
+    """
 
     id: ModelId
+    created_at: Annotated[str | None, BeforeValidator(_text_or_none)] = None
 
 
 class FinetunedModels(ContractModel):
     """The answer of ``GET /v2/finetuned_models``."""
 
-    finetuned_models: list[FinetunedModel]
+    finetuned_models: Annotated[list[FinetunedModel], Field(fail_fast=True)]
 
 
 class ModelParameters(ContractModel):
@@ -336,8 +353,8 @@ class ModelParameters(ContractModel):
         Steps that it forecasts at once.
     """
 
-    input_size: int
-    horizon: int
+    input_size: int = Field(gt=0, lt=2**53)
+    horizon: int = Field(gt=0, lt=2**53)
 
 
 class ModelParametersOutput(ContractModel):
@@ -355,7 +372,7 @@ class BaseModelEntry(ContractModel):
 class BaseModels(ContractModel):
     """The answer of ``GET /v2/models``."""
 
-    models: list[BaseModelEntry]
+    models: Annotated[list[BaseModelEntry], Field(fail_fast=True)]
 
 
 class ValidationError(ContractModel):

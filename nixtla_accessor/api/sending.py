@@ -21,9 +21,10 @@ from nixtla_accessor.api.retry import (
     History,
     Pacing,
     Presence,
+    Processing,
     decide_repeatable,
     decide_training,
-    may_be_processed,
+    processing_of,
 )
 from nixtla_accessor.api.transport import Transport, Upload
 from nixtla_accessor.errors import TimeGPTError
@@ -79,8 +80,16 @@ class Lookup(Protocol[ResultT_co]):
     def result(self) -> ResultT_co:
         """The result of the call, where the model exists."""
 
-    def look_until(self, deadline: float) -> Presence:
-        """Look the model up, at least once, until it is found or the time (monotonic) has come."""
+    def look_until(self, end: float, deadline: float) -> Presence:
+        """Look the model up, at least once, until it is found or the end has come.
+
+        Parameters
+        ----------
+        end : float
+            When the last look-up starts, on the monotonic clock.
+        deadline : float
+            When the call has to end, on the same clock: no look-up waits longer for its answer, but for a moment.
+        """
 
 
 class Attempts(Generic[ResultT]):
@@ -88,7 +97,10 @@ class Attempts(Generic[ResultT]):
 
     There are two policies. Without a look-up, the service may process the request more than once, so that it is sent
     again where that may help. With one, it must be processed at most once, since it makes a model; it is sent again
-    only where the service cannot have processed it, or says that the model does not exist.
+    only where the service cannot be at work on it, and says that the model does not exist.
+
+    A call with a look-up has one deadline: the time allowed for the answer, from the last byte of its last request, and
+    the time for look-ups. Waits between requests come on top.
 
     Parameters
     ----------
@@ -113,6 +125,7 @@ class Attempts(Generic[ResultT]):
         self._history = History()
         self._upload: Upload | None = None
         self._sent_at = 0.0
+        self._processing = Processing.NONE
         self._presence = Presence.UNKNOWN
 
     @property
@@ -138,14 +151,20 @@ class Attempts(Generic[ResultT]):
             found = None if decision.look_up_for is None else self._find(decision.look_up_for)
             if found is not None:
                 return found
-            if decision.retry_in is None or (decision.look_up_for is not None and self._presence is Presence.UNKNOWN):
+            if decision.retry_in is None or not self._may_send_again(decision):
                 raise self._error(outcome)
             self._wait(outcome, decision.retry_in)
             found = self._find(0.0) if self._history.maybe_processed else None  # it may have appeared meanwhile
             if found is not None:
                 return found
+            if not self._may_send_again(decision):
+                raise self._error(outcome)
             if decision.uncompressed:
                 self._body = self._encode(compress=False)
+
+    def _may_send_again(self, decision: Decision) -> bool:
+        """Return whether the service has said that the model does not exist, where that must be known."""
+        return decision.look_up_for is None or self._presence is Presence.ABSENT
 
     def _encode(self, *, compress: bool) -> Body | None:
         if self._call.request is None:
@@ -163,9 +182,12 @@ class Attempts(Generic[ResultT]):
             call.method, call.path, timeout=self._context.timeout, parameters=call.parameters, upload=self._upload
         )
         finished_at = None if self._upload is None else self._upload.finished_at
-        self._sent_at = time.monotonic() if finished_at is None else finished_at
+        answered_at = time.monotonic()
+        self._sent_at = answered_at if finished_at is None else finished_at
+        self._history = replace(self._history, answered_after=answered_at - self._sent_at)
         if isinstance(outcome, Answer) and (outcome.is_success or self._is_deleted_already(outcome)):
-            return call.read(outcome.content)
+            result = call.read(outcome.content)
+            return self._context.transport.redact_failure(result) if isinstance(result, Failure) else result
         return outcome
 
     def _is_deleted_already(self, answer: Answer) -> bool:
@@ -174,14 +196,14 @@ class Attempts(Generic[ResultT]):
 
     def _decide(self, outcome: Outcome) -> Decision:
         """Add the attempt to the history, and decide what follows it."""
-        processed = may_be_processed(outcome)
-        if processed:
+        self._processing = processing_of(outcome, self._history, self._context.pacing)
+        if self._processing is not Processing.NONE:
             self._presence = Presence.UNKNOWN
         self._history = replace(
             self._history,
             attempts=self._history.attempts + 1,
             compressed=self._body is not None and self._body.is_compressed,
-            maybe_processed=self._history.maybe_processed or processed,
+            maybe_processed=self._history.maybe_processed or self._processing is not Processing.NONE,
         )
         self._upload = None
         decide = decide_repeatable if self._lookup is None else decide_training
@@ -191,8 +213,9 @@ class Attempts(Generic[ResultT]):
         """Look the model up for so many seconds, infinity meaning until the call's time limit."""
         if self._lookup is None:
             return None
-        deadline = self._sent_at + self._context.timeout[1] if math.isinf(seconds) else time.monotonic() + seconds
-        self._presence = self._lookup.look_until(deadline)
+        deadline = self._sent_at + self._context.timeout[1] + self._context.pacing.lookup_time
+        end = deadline if math.isinf(seconds) else time.monotonic() + seconds
+        self._presence = self._lookup.look_until(end, deadline)
         return self._lookup.result if self._presence is Presence.FOUND else None
 
     def _wait(self, outcome: Outcome, seconds: float) -> None:
@@ -201,6 +224,7 @@ class Attempts(Generic[ResultT]):
         if self._body is not None:
             self._context.display.start_waiting("waiting to try again")
         time.sleep(seconds)
+        self._sent_at += seconds  # so that the wait does not count towards the deadline
         self._history = replace(self._history, waited=self._history.waited + seconds)
 
     def _error(self, outcome: Outcome) -> TimeGPTError:
@@ -212,6 +236,7 @@ class Attempts(Generic[ResultT]):
             model_id=self._call.model_id,
             new_model_id=None if self._lookup is None else self._lookup.model_id,
             presence=self._presence if self._history.maybe_processed else None,
+            at_work=self._processing is Processing.POSSIBLE,
             offsets=self._context.offsets,
         )
 

@@ -20,6 +20,8 @@ LOCAL = "local"
 """The address and the origin of the local engine."""
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+_KEY = re.compile(r"[\x21-\x7e]+")
+_NO_KEY = re.compile(r"local$|localhost\b|[a-z]{1,20}://", re.IGNORECASE)
 _HOST = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9.])?|[0-9a-f:.]+")
 
 
@@ -192,11 +194,16 @@ def _split(url: str) -> SplitResult | None:
 
 
 def _check_key(secret: SecretStr) -> SecretStr:
-    """Refuse a key that cannot be sent in a header."""
-    if not re.fullmatch(r"[\x21-\x7e]+", secret.get_secret_value()):
+    """Refuse a key that cannot be sent in a header, or that is meant as an address."""
+    if not _KEY.fullmatch(secret.get_secret_value()):  # kept in no variable, which a traceback might show
         raise ConfigurationError(
             "The API key must be printable ASCII without spaces; the one given (api_key or NIXTLA_API_KEY) is not. "
             "Copy it again."
+        )
+    if _NO_KEY.match(secret.get_secret_value()):
+        raise ConfigurationError(
+            "The API key (api_key or NIXTLA_API_KEY) is an address and no key. Pass an address as base_url; the local "
+            'engine is connect(base_url="local").'
         )
     return secret
 

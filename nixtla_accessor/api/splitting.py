@@ -118,6 +118,6 @@ def _oversized(lengths: npt.NDArray[np.int64], max_bytes: int) -> OversizedSerie
     return OversizedSeriesError(
         f"Each series must fit in a request of {format_bytes(max_bytes)} of JSON, since none is split; "
         f"{len(positions):,} of {len(lengths):,} do not (counted from 0): {shown}{more}. Keep the recent part of each, "
-        f"such as df.groupby('unique_id').tail(1000), or raise {LIMIT_SETTINGS}.",
+        f"or raise {LIMIT_SETTINGS}.",
         positions=tuple(positions),
     )

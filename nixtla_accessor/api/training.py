@@ -6,10 +6,10 @@ from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.explain import interrupted_text
 from nixtla_accessor.api.requests import IfExists
 from nixtla_accessor.api.results import FinetuneResult
-from nixtla_accessor.api.saved_models import ModelLookup, delete_model, model_exists, refuse_taken_id
+from nixtla_accessor.api.saved_models import ModelLookup, delete_model, find_model, refuse_taken_id
 from nixtla_accessor.api.schema import FinetuneInput
 from nixtla_accessor.api.sending import Attempts, RequestContext
-from nixtla_accessor.errors import FinetuneInterrupted, TimeGPTError
+from nixtla_accessor.errors import ApiError, FinetuneInterrupted, TimeGPTError, TimeGPTWarning, warn_caller
 
 
 class Training:
@@ -33,8 +33,9 @@ class Training:
     def __init__(self, context: RequestContext, request: FinetuneInput, model_id: str) -> None:
         self._context = context
         self._model_id = model_id
-        self._attempts = Attempts(context, endpoints.finetune(request), ModelLookup(context, model_id))
-        self._has_replaced = False
+        self._lookup = ModelLookup(context, model_id)
+        self._attempts = Attempts(context, endpoints.finetune(request), self._lookup)
+        self._is_deleted = False  # whether the model to replace is deleted, as far as that is known
 
     @property
     def may_be_trained(self) -> bool:
@@ -59,29 +60,58 @@ class Training:
             The model may still be trained.
         FinetuneInterrupted
             Ctrl-C; the message says whether the model may still be trained.
+
+        Warns
+        -----
+        TimeGPTWarning
+            The service has given the model another id.
         """
         try:
             self._free_id(if_exists)
-            return self._attempts.run()
+            result = self._attempts.run()
         except TimeGPTError as error:
-            if self._has_replaced:
-                error.add_context(self._replaced_text())
+            self._add_replaced(error)
             raise
         except KeyboardInterrupt:
             interrupted = FinetuneInterrupted(
                 interrupted_text(self._model_id, maybe_processed=self._attempts.maybe_processed)
             )
-            if self._has_replaced:
-                interrupted.add_context(self._replaced_text())
+            self._add_replaced(interrupted)
             raise interrupted from None
+        if result.finetuned_model_id != self._model_id:
+            warn_caller(
+                f"The service was asked to name the model {self._model_id!r}, and named it "
+                f"{result.finetuned_model_id!r}, which is the id that is used from here on.",
+                TimeGPTWarning,
+            )
+        return result
 
     def _free_id(self, if_exists: IfExists) -> None:
         """Refuse an id that is taken, or delete the model that has it."""
         if if_exists == "refuse":
             refuse_taken_id(self._context, self._model_id)
-        elif if_exists == "replace" and model_exists(self._context, self._model_id):
-            delete_model(self._context, self._model_id)
-            self._has_replaced = True
+        elif if_exists == "replace":
+            existing = find_model(self._context, self._model_id)
+            if existing is not None:
+                self._lookup.replaced = existing
+                delete_model(self._context, self._model_id)
+                self._is_deleted = True
 
-    def _replaced_text(self) -> str:
-        return f"The previous model {self._model_id!r} was deleted first, as overwrite=True asks."
+    def _add_replaced(self, error: TimeGPTError | FinetuneInterrupted) -> None:
+        """Add to an error what has become of the model that was to be replaced."""
+        if self._lookup.replaced is None:
+            return
+        if isinstance(error, ApiError) and error.status_code < 500 and not self._is_deleted:
+            return  # the service refuses to delete it
+        if not self._is_deleted:
+            error.add_context(
+                f"The previous model {self._model_id!r} may be deleted already, as overwrite=True asks; nothing was "
+                "trained in its place."
+            )
+            return
+        error.add_context(f"The previous model {self._model_id!r} was deleted first, as overwrite=True asks.")
+        if self._lookup.shows_replaced:
+            error.add_context(
+                f"The service still shows it: only a model with another created_at is the new one, see "
+                f"finetuned_model({self._model_id!r})."
+            )

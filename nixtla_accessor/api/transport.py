@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,19 +10,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from pydantic import SecretStr
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from nixtla_accessor.api.connections import Session
 from nixtla_accessor.api.encoding import Body
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind, Outcome
-from nixtla_accessor.api.failures import failure_of
+from nixtla_accessor.api.failures import EXCEPTIONS, failure_of
 from nixtla_accessor.api.http_dates import parse_http_date, parse_retry_after
 from nixtla_accessor.api.local_engine import start_engine
+from nixtla_accessor.api.redaction import Redactor, printable
 from nixtla_accessor.api.settings import Settings, is_loopback, url_origin
 from nixtla_accessor.errors import ConfigurationError
 
@@ -31,10 +31,11 @@ MAX_ANSWER_BYTES = 256 * 2**20
 """The most bytes of an answer, decompressed, that are read."""
 
 _CHUNK = 2**16  # bytes; each must be sent within the time to connect
-_MAX_CONNECTIONS = 64  # kept open for as many threads
-_MASK = "*****"
+_MAX_REFUSAL_BYTES = 2**23  # of a refusal that are read
+_MAX_SUCCESS_SEARCHED = 2**16  # bytes of a success in which other spellings of the key are looked for
+_MAX_REQUEST_ID = 100  # characters
 _SHORT_KEY = 16  # characters; real keys are longer
-_REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid")
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id", "x-amzn-requestid")
 
 ErrorT = TypeVar("ErrorT", bound=BaseException)
 
@@ -102,39 +103,6 @@ class BearerAuth(AuthBase):
         return request
 
 
-class _Session(requests.Session):
-    """A session that follows no redirect, and keeps the idle connections of long calls alive."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        adapter = _KeepAliveAdapter(pool_maxsize=_MAX_CONNECTIONS)
-        self.mount("https://", adapter)
-        self.mount("http://", adapter)
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
-        return None
-
-
-class _KeepAliveAdapter(HTTPAdapter):
-    """Probes idle connections each minute, so that no router on the way drops them while a model is trained."""
-
-    def init_poolmanager(
-        self,
-        connections: int,
-        maxsize: int,
-        block: bool = False,  # noqa: FBT001, FBT002 - as its base has it
-        **options: Any,  # noqa: ANN401 - passed on
-    ) -> None:
-        """Set the sockets' options."""
-        each_minute = [name for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE", "TCP_KEEPINTVL") if hasattr(socket, name)]
-        options["socket_options"] = [
-            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-            *((socket.IPPROTO_TCP, getattr(socket, name), 60) for name in each_minute),
-        ]
-        super().init_poolmanager(connections, maxsize, block, **options)
-
-
 class _Server:
     """The server behind the settings: where it is, and its key."""
 
@@ -142,6 +110,7 @@ class _Server:
         self.base_url = base_url.rstrip("/")
         self.api_key = api_key
         self.auth = BearerAuth(base_url, api_key)
+        self.redactor = Redactor(api_key.get_secret_value())
         self.host = urlsplit(base_url).hostname or ""
         self.is_loopback = is_loopback(base_url)
 
@@ -164,9 +133,9 @@ class Transport:
             "Accept-Encoding": "gzip, deflate",
             "User-Agent": f"nixtla-accessor/{version('nixtla-accessor')}",
         }
-        self._session: _Session | None = _Session()
+        self._session: Session | None = Session()
         self._process = os.getpid()
-        self._inherited: list[_Session] = []
+        self._inherited: list[Session] = []
 
     @property
     def service_name(self) -> str:
@@ -233,7 +202,7 @@ class Transport:
             with session.send(request, timeout=timeout, allow_redirects=False, **environment) as response:
                 sent_at = time.monotonic() if upload is None or upload.finished_at is None else upload.finished_at
                 return self._read(response, timeout, sent_at + timeout[1])
-        except requests.RequestException as error:
+        except EXCEPTIONS as error:
             body_is_sent = None if upload is None else upload.finished_at is not None
             return self._failure(error, timeout, outer, body_is_sent=body_is_sent)
         except OSError as error:  # raised by requests where a certificate file does not exist
@@ -255,69 +224,81 @@ class Transport:
     def _key(self) -> str:
         return self._server.api_key.get_secret_value()
 
-    def _redact(self, text: str) -> str:
-        """Redact the key, which the service may have echoed."""
-        return text.replace(self._key, _MASK)
+    def redact_failure(self, failure: Failure) -> Failure:
+        """Return a failure with nothing of the service in it that must not be shown; for one from an answer's body."""
+        return replace(failure, reason=printable(self._server.redactor.redact(failure.reason)))
 
-    def _session_of_process(self) -> _Session:
+    def _session_of_process(self) -> Session:
         """Return the session; after a fork a new one, since the sockets belong to the parent."""
         if self._session is None:
             raise ConfigurationError("This client is closed; make another with connect() or Client().")
         if self._process != os.getpid():
             self._inherited.append(self._session)  # never closed here: another thread may have held its locks
-            self._session = _Session()
+            self._session = Session()
             self._process = os.getpid()
         return self._session
 
     def _read(self, response: requests.Response, timeout: tuple[float, float], deadline: float) -> Outcome:
         """Read an answer, within limits; of a refusal, the readable part is enough."""
+        is_success = 200 <= response.status_code < 300
+        limit = MAX_ANSWER_BYTES if is_success else _MAX_REFUSAL_BYTES
         content = bytearray()
         failure: Failure | None = None
         try:
             for chunk in response.iter_content(_CHUNK):
                 content += chunk
-                if len(content) > MAX_ANSWER_BYTES:
-                    failure = Failure(
-                        FailureKind.UNREADABLE, f"answered with more than {MAX_ANSWER_BYTES / 2**20:,.0f} MiB"
-                    )
+                if len(content) > limit:
+                    failure = Failure(FailureKind.UNREADABLE, f"answered with more than {limit / 2**20:,.0f} MiB")
                     break
                 if time.monotonic() > deadline:
                     failure = Failure(FailureKind.TIMED_OUT, f"gave no complete answer within {timeout[1]:g} s")
                     break
-        except requests.RequestException as error:
+        except EXCEPTIONS as error:
             failure = self._failure(error, timeout, None, body_is_sent=True)
-        answer = self._answer(response, bytes(content))
-        return failure if failure is not None and answer.is_success else answer
+            if failure.kind is FailureKind.CUT_OFF:
+                reason = "reported success: the connection ended before the complete answer arrived"
+                failure = replace(failure, kind=FailureKind.INCOMPLETE, reason=reason)
+        if is_success and failure is not None:
+            return failure
+        return self._answer(response, bytes(content))
 
-    def _answer(self, response: requests.Response, content: bytes) -> Answer:
-        """Return what the client needs of a response, with the key redacted."""
-        headers = {name.lower(): self._redact(value) for name, value in response.headers.items()}
+    def _answer(self, response: requests.Response, content: bytes) -> Outcome:
+        """Return what the client needs of a response, without the key."""
+        redactor = self._server.redactor
+        names = ("date", "retry-after", "location", *_REQUEST_ID_HEADERS)
+        headers = {name: redactor.redact(response.headers[name]) for name in names if name in response.headers}
         now = parse_http_date(headers.get("date")) or datetime.now(UTC)
         answer = Answer(
             status=response.status_code,
             content=content,
             retry_after=parse_retry_after(headers.get("retry-after"), now),
-            request_id=next((headers[name] for name in _REQUEST_IDS if name in headers), None),
+            request_id=next(
+                (printable(headers[name], _MAX_REQUEST_ID) for name in _REQUEST_ID_HEADERS if name in headers), None
+            ),
             location=headers.get("location"),
         )
-        if answer.is_success and len(self._key) < _SHORT_KEY:  # such a key could be a word of the answer
+        if not answer.is_success:
+            return replace(answer, content=redactor.redact_bytes(content))
+        if len(self._key) < _SHORT_KEY:  # such a key could be a word of the answer
             return answer
-        for form in (self._key, self._key.replace("/", "\\/")):  # plain, and as some encoders write it in JSON
-            content = content.replace(form.encode(), _MASK.encode())
-        return replace(answer, content=content)
+        masked = redactor.mask_bytes(content)
+        if len(masked) <= _MAX_SUCCESS_SEARCHED and redactor.shows_key(masked):
+            return Failure(FailureKind.UNREADABLE, "answered with text that shows the API key")
+        return replace(answer, content=masked)
 
     def _failure(
         self,
-        error: requests.RequestException,
+        error: Exception,
         timeout: tuple[float, float],
         outer: BaseException | None,
         *,
         body_is_sent: bool | None,
     ) -> Failure:
-        """Classify an exception; a cause that shows the key is left out."""
+        """Classify an exception; a cause that shows the key, or what a terminal obeys, is left out."""
         failure = failure_of(error, host=self._server.host, timeout=timeout, body_is_sent=body_is_sent, outer=outer)
-        cause = None if self._key in f"{failure.cause} {failure.cause!r}" else failure.cause
-        return replace(failure, reason=self._redact(failure.reason), cause=cause)
+        said = f"{failure.cause} {failure.cause!r}"
+        is_harmless = said == printable(said) and not self._server.redactor.shows_key(said) and self._key not in said
+        return self.redact_failure(replace(failure, cause=failure.cause if is_harmless else None))
 
 
 def _without_frames(error: ErrorT, outer: BaseException | None) -> ErrorT:

@@ -14,8 +14,9 @@ from nixtla_accessor.api.requests import Timeout
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_attached_record
+from nixtla_accessor.dask.filling import fill_dask_gaps
 from nixtla_accessor.dask.source import DaskSource
-from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import pack_source
@@ -110,7 +111,7 @@ class DaskTimeGPTAccessor:
         >>> packed.freq, len(packed.sizes), len(packed.y)
         ('MS', 14, 1708)
         """
-        chosen = Selection(freq, id_col, time_col, target_col)
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
         return pack_source(DaskSource(self._frame), chosen, allow_missing=allow_missing)
 
     def audit(
@@ -120,13 +121,16 @@ class DaskTimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
+        h: int | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for; nothing is sent.
+        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
 
         Parameters
         ----------
         freq, id_col, time_col, target_col
             As in `pack`.
+        h : int, optional
+            As in `nixtla_accessor.TimeGPTAccessor.audit`.
 
         Returns
         -------
@@ -140,8 +144,8 @@ class DaskTimeGPTAccessor:
 
         Notes
         -----
-        Without ``freq`` the stamps are read first to infer it. Then the frame is shuffled by id, so that problems
-        across partitions are found too, and the partitions are audited in parallel.
+        The stamps are read first, to infer the frequency and to find where they begin and end. Then the frame is
+        shuffled by id, so that problems across partitions are found too, and the partitions are audited in parallel.
 
         Examples
         --------
@@ -153,8 +157,58 @@ class DaskTimeGPTAccessor:
                 series kind  count
         0  Agriculture  gap      1
         """
-        chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame._meta)
-        return audit_dask_frame(self._frame, freq, chosen.id_col, chosen.time_col, chosen.target_col)
+        chosen = Selection(freq, id_col, time_col, target_col, "dd").with_recorded_columns(self._frame._meta)
+        return audit_dask_frame(self._frame, chosen.default_columns(self._frame._meta), chosen.parse_freq(), h)
+
+    def fill_gaps(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        method: str | float | None = None,
+        trim: bool = False,
+    ) -> dd.DataFrame:
+        """Plan a frame with one row for each stamp that is missing between a series' first and last.
+
+        Parameters
+        ----------
+        freq, id_col, time_col, target_col
+            As in `pack`; with freq None, the stamps are read at once, to infer it.
+        method, trim
+            As in `nixtla_accessor.TimeGPTAccessor.fill_gaps`.
+
+        Returns
+        -------
+        dask DataFrame
+            Lazy; the rows are those of the pandas accessor, sorted by id and time within each partition. Columns have
+            the dtypes that they need where there are gaps, whether or not a partition has some.
+
+        Raises
+        ------
+        InvalidArgumentError, MissingColumnError, FrequencyError
+            At once, as in `nixtla_accessor.TimeGPTAccessor.fill_gaps`.
+        InvalidFrameError
+            When it is computed, if the frame has other problems than gaps. A note on the error names the partition.
+
+        Notes
+        -----
+        The frame is shuffled by id first, unless Dask knows already that no series lies in two partitions.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> ddf = dd.from_pandas(load_unemployment().drop(index=5), npartitions=3)
+        >>> whole = ddf.timegpt.fill_gaps(method="interpolate")
+        >>> len(ddf), len(whole)
+        (1707, 1708)
+        """
+        chosen = Selection(freq, id_col, time_col, target_col, "dd").with_recorded_columns(self._frame._meta)
+        columns = chosen.resolve_columns(self._frame._meta)
+        return fill_dask_gaps(self._frame, columns, chosen.parse_freq(), method, trim=trim)
 
     def finetune(
         self,
@@ -210,7 +264,7 @@ class DaskTimeGPTAccessor:
         >>> tuned is ddf, tuned.query("y > 3").compute(scheduler="threads").timegpt.model_id
         (True, 'by-industry')
         """
-        chosen = Selection(freq, id_col, time_col, target_col)
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
         tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
         naming = operations.ModelNaming(output_model_id, finetuned_model_id, overwrite)
         sending = operations.Sending(client, timeout, max_request, allow_missing)
@@ -245,7 +299,7 @@ class DaskTimeGPTAccessor:
         InvalidArgumentError, MissingColumnError, ConfigurationError, TransportError, ApiError, ResponseError
             As in `finetune`.
         """
-        chosen = Selection(freq, id_col, time_col, target_col)
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
         return operations.use_model(DaskSource(self._frame), chosen, finetuned_model_id, client=client)
 
     def forecast(
@@ -293,7 +347,7 @@ class DaskTimeGPTAccessor:
         shuffled by id, or the id is the index and the divisions are known). Then each partition asks for itself, at
         most eight at a time over the cluster, through the connection of its process, with the retry rules of the
         client. Workers read the key from ``NIXTLA_API_KEY`` in their environment: it does not travel. If the service
-        is the embedded engine, each worker process starts its own; it finds the models of this machine only.
+        is the local engine, each worker process starts its own; it finds the models of this machine only.
 
         If a partition fails, so does the computation. After ``persist`` with the distributed scheduler, the other
         partitions keep their answers: ``.partitions[i]`` returns one.
@@ -311,7 +365,7 @@ class DaskTimeGPTAccessor:
         >>> list(ahead.columns)
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
-        chosen = Selection(freq, id_col, time_col, target_col)
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         return operations.forecast(DaskSource(self._frame), chosen, choice, sending, h, level, quantiles)
@@ -327,6 +381,7 @@ class DaskTimeGPTAccessor:
         n_windows: int = 1,
         step_size: int | None = None,
         level: Sequence[float] | None = None,
+        too_short: TooShort = "raise",
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
@@ -337,7 +392,7 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, n_windows, step_size, level, model, finetuned_model_id, zero_shot, allow_missing, client
+        h, n_windows, step_size, level, too_short, model, finetuned_model_id, zero_shot, allow_missing, client
             As in `nixtla_accessor.TimeGPTAccessor.cross_validation`.
         freq, id_col, time_col, target_col
             As in `forecast`.
@@ -367,8 +422,62 @@ class DaskTimeGPTAccessor:
         ...     windows.compute(scheduler="threads").shape
         (504, 5)
         """
-        chosen = Selection(freq, id_col, time_col, target_col)
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, step_size, level)
+        windows = operations.Windows(h, n_windows, step_size, level, too_short)
         return operations.cross_validation(DaskSource(self._frame), chosen, choice, sending, windows)
+
+    def detect_anomalies(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        level: float = 99,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> dd.DataFrame:
+        """Plan to find the values that lie outside the prediction interval of their forecast.
+
+        Parameters
+        ----------
+        level, model, finetuned_model_id, zero_shot, allow_missing, client
+            As in `nixtla_accessor.TimeGPTAccessor.detect_anomalies`.
+        freq, id_col, time_col, target_col
+            As in `forecast`.
+
+        Returns
+        -------
+        dask DataFrame
+            Lazy, as from `forecast`; its rows are those of the pandas accessor.
+
+        Raises
+        ------
+        TimeGPTError
+            As in `forecast`.
+
+        Notes
+        -----
+        As of `forecast`. Each partition is judged by itself, which matters where the service judges the series of a
+        request together.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
+        ...     checked = ddf.timegpt.detect_anomalies(level=95, zero_shot=True)
+        ...     checked.compute(scheduler="threads")["anomaly"].dtype
+        dtype('bool')
+        """
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
+        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = operations.Sending(client, allow_missing=allow_missing)
+        return operations.detect_anomalies(DaskSource(self._frame), chosen, choice, sending, level)

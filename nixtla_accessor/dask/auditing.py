@@ -12,27 +12,36 @@ from nixtla_accessor.dask.joining import find_frequency_across_partitions, locat
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import DuplicateColumnError, FrequencyError, MissingColumnError, UnsupportedDtypeError
-from nixtla_accessor.panel.audit import COLUMN_KINDS, KINDS, Problem, audit_frame, find_problems, tabulate
-from nixtla_accessor.panel.frame import default_columns, get_column
-from nixtla_accessor.panel.frequency import FrequencyLike, parse_frequency
+from nixtla_accessor.panel.audit import check_horizon, find_problems
+from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
+from nixtla_accessor.panel.names import get_column
+from nixtla_accessor.panel.notable_series import Span
 from nixtla_accessor.panel.panel import Columns, Stamps
+from nixtla_accessor.panel.problems import COLUMN_KINDS, KINDS, Problem, tabulate
+from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
 
 @dataclass(frozen=True, slots=True)
-class FrameFrequency:
-    """The frequency of the whole frame, to compare every partition with.
+class FrameStamps:
+    """What is known of the stamps of the whole frame, to compare every partition with.
 
     Parameters
     ----------
     inferred : InferredFrequency, optional
-        The frequency; None where it is not known.
+        Their frequency; None where it is not known.
     error : str, optional
         Why the frame has none.
+    span : Span, optional
+        Their first and last, in ticks of ``form``.
+    form : TimeForm, optional
+        How they are written.
     """
 
     inferred: InferredFrequency | None = None
     error: str | None = None
+    span: Span | None = None
+    form: TimeForm | None = None
 
     def find(self, stamps: Stamps) -> InferredFrequency:
         """Return the frequency of the frame; where it is not known, that of a partition's stamps."""
@@ -40,31 +49,34 @@ class FrameFrequency:
             raise FrequencyError(self.error)
         return self.inferred or find_frequency(stamps)
 
+    def span_in(self, form: TimeForm) -> Span | None:
+        """Return the first and the last stamp in the ticks of another form."""
+        if self.span is None or self.form is None or form.is_integer or form.unit == self.form.unit:
+            return self.span
+        per_second, own = TICKS_PER_SECOND[form.unit], TICKS_PER_SECOND[self.form.unit]
+        return Span(*(tick * per_second // own for tick in self.span))
 
-def audit_dask_frame(
-    frame: dd.DataFrame,
-    freq: FrequencyLike | None,
-    id_col: Hashable | None,
-    time_col: Hashable | None,
-    target_col: Hashable | None,
-) -> pd.DataFrame:
-    """List everything that keeps a frame from being packed, as `audit_frame` does for the computed frame."""
-    given = None if freq is None else InferredFrequency(parse_frequency(freq))
-    columns = default_columns(frame._meta, id_col, time_col, target_col)
-    whole, frequency = frame, FrameFrequency(given)
-    if _has(frame._meta, columns):
+
+def audit_dask_frame(frame: dd.DataFrame, columns: Columns, frequency: Frequency | None, h: int | None) -> pd.DataFrame:
+    """List every problem of a frame, as `nixtla_accessor.panel.audit.audit_frame` does for the computed one."""
+    check_horizon(h)
+    given = None if frequency is None else InferredFrequency(frequency)
+    columns = columns.with_frequency(frequency)
+    whole, stamps = frame, FrameStamps(given)
+    if _has_keys(frame._meta, columns):
         whole = bring_series_together(frame, columns)
-        if given is None:
-            frequency = _frame_frequency(frame, columns)
-    parts = compute_each(whole, problems_of_part, columns, frequency)
+        stamps = _frame_stamps(frame, columns, given)
+    parts = compute_each(whole, problems_of_part, columns, stamps, h)
     if not any(n_rows for n_rows, _ in parts):
-        return audit_frame(frame._meta, freq=freq, id_col=id_col, time_col=time_col, target_col=target_col)
+        return tabulate(find_problems(frame._meta, columns, stamps.find))
     return tabulate(merge_problems(problem for _, problems in parts for problem in problems))
 
 
-def problems_of_part(part: pd.DataFrame, columns: Columns, frequency: FrameFrequency) -> tuple[int, list[Problem]]:
+def problems_of_part(
+    part: pd.DataFrame, columns: Columns, stamps: FrameStamps, h: int | None
+) -> tuple[int, list[Problem]]:
     """Return how many rows a partition has, and all its problems."""
-    return len(part), list(find_problems(part, columns, frequency.find)) if len(part) else []
+    return len(part), list(find_problems(part, columns, stamps.find, h, stamps.span_in)) if len(part) else []
 
 
 def stamps_of_part(part: pd.DataFrame, columns: Columns) -> PartitionResult:
@@ -75,10 +87,10 @@ def stamps_of_part(part: pd.DataFrame, columns: Columns) -> PartitionResult:
     return pack_partition(stamps, columns, None, allow_missing=True, with_values=False)
 
 
-def _has(meta: pd.DataFrame, columns: Columns) -> bool:
-    """Return whether a frame has all its columns."""
+def _has_keys(meta: pd.DataFrame, columns: Columns) -> bool:
+    """Return whether a frame has the columns of ids and times."""
     try:
-        for name, role in ((columns.id, "id"), (columns.time, "time"), (columns.target, "target")):
+        for name, role in ((columns.id, "id"), (columns.time, "time")):
             if name is not None:
                 get_column(meta, name, role)
     except (MissingColumnError, DuplicateColumnError):
@@ -86,19 +98,22 @@ def _has(meta: pd.DataFrame, columns: Columns) -> bool:
     return True
 
 
-def _frame_frequency(frame: dd.DataFrame, columns: Columns) -> FrameFrequency:
-    """Infer the frequency of the whole frame."""
+def _frame_stamps(frame: dd.DataFrame, columns: Columns, given: InferredFrequency | None) -> FrameStamps:
+    """Read the stamps of the whole frame, and infer their frequency unless it is given."""
     names = [name for name in frame.columns if name in {columns.id, columns.time}]
     results = compute_each(frame[names], stamps_of_part, columns)
     pieces = [result for result in results if isinstance(result, Pieces)]
     if not pieces:
-        return FrameFrequency()
+        return FrameStamps(given)
     try:
-        return FrameFrequency(find_frequency_across_partitions(locate_pieces(pieces, columns)))
-    except FrequencyError as error:
-        return FrameFrequency(error=str(error))
+        layout = locate_pieces(pieces, columns)
     except UnsupportedDtypeError:  # reported for each partition
-        return FrameFrequency()
+        return FrameStamps(given)
+    known = FrameStamps(given, None, Span(int(layout.first.min()), int(layout.last.max())), layout.form)
+    try:
+        return replace(known, inferred=given or find_frequency_across_partitions(layout))
+    except FrequencyError as error:
+        return replace(known, error=str(error))
 
 
 def merge_problems(problems: Iterable[Problem]) -> list[Problem]:

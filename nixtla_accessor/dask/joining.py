@@ -169,7 +169,7 @@ def join_values(layout: Layout, frequency: Frequency, target_dtype: Any) -> Pack
     if is_float and not isinstance(target_dtype, np.dtype):
         for y in values:
             if y.dtype.kind == "i":
-                refuse_inexact(y.astype(np.int64, copy=False), layout.columns.target)
+                refuse_inexact(y.astype(np.int64, copy=False), layout.columns.column(layout.columns.target))
     joined: Target = np.empty(layout.sizes.sum(), dtype=np.float64 if is_float else np.int64)
     places = np.empty(len(layout.order), dtype=np.int64)
     places[layout.order] = offsets(layout.sizes[layout.order])
@@ -196,7 +196,7 @@ def _group_pieces(parts: Sequence[Pieces], columns: Columns) -> Grouping:
         return single_series(len(parts))
     names = [pd.Series(part.ids.array, dtype=part.ids.dtype, name=part.ids.name) for part in parts]
     ids: pd.Series[Any] = concat(names) if len(names) > 1 else names[0]
-    return group_rows(ids, columns.id)
+    return group_rows(ids, columns.column(columns.id))
 
 
 def _first_rows(sizes: Integers, codes: Integers, max_rows: int) -> Integers:
@@ -254,7 +254,7 @@ def _common_form(forms: Sequence[TimeForm], columns: Columns) -> TimeForm:
     raise UnsupportedDtypeError(
         f"The times in {columns.time!r} must be of one kind and zone in all partitions; found "
         f"{', '.join(dtypes[:SHOWN])}{and_more(len(dtypes))}. Convert them: "
-        f"ddf[{columns.time!r}] = dd.to_datetime(ddf[{columns.time!r}], utc=True)."
+        f"{columns.column(columns.time).convert('{pd}.to_datetime({}, utc=True)')}."
     )
 
 

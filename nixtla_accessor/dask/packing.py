@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import dask.dataframe as dd
+import numpy as np
+import pandas as pd
 
 from nixtla_accessor.dask.joining import (
     Layout,
@@ -16,11 +18,12 @@ from nixtla_accessor.dask.joining import (
 from nixtla_accessor.dask.partitions import bring_series_together, compute_each
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import InvalidFrameError, TimeGPTError
-from nixtla_accessor.panel.faults import FaultyRows, combine_faults
-from nixtla_accessor.panel.frame import get_column
+from nixtla_accessor.panel.faults import Fault, FaultyRows, combine_faults
+from nixtla_accessor.panel.frame import read_arrays
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.packing import PackedSeries
-from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.names import get_column
+from nixtla_accessor.panel.packing import PackedSeries, require_values
+from nixtla_accessor.panel.panel import Columns, refuse_series_without_values
 
 
 def pack_dask_frame(
@@ -37,6 +40,7 @@ def pack_dask_frame(
     InvalidFrameError
         The frame cannot be packed.
     """
+    columns = columns.with_frequency(frequency)
     layout = _read(frame, columns, frequency, allow_missing=allow_missing)
     if frequency is None:
         frequency = find_frequency_across_partitions(layout).or_warn()
@@ -46,7 +50,10 @@ def pack_dask_frame(
         together = bring_series_together(frame, columns)
         layout = replace(_read(together, columns, frequency, allow_missing=allow_missing), ids=ids)
     refuse_irregular(layout, frequency)
-    return join_values(layout, frequency, get_column(frame._meta, columns.target, "target").dtype)
+    packed = join_values(layout, frequency, get_column(frame._meta, columns.target, "target").dtype)
+    if allow_missing:
+        require_values(packed)
+    return packed
 
 
 def infer_dask_frequency(frame: dd.DataFrame, columns: Columns, *, allow_missing: bool = False) -> Frequency:
@@ -73,10 +80,25 @@ def _read(
     names = [name for name in frame.columns if name in {columns.id, columns.time, columns.target}]
     options = {"allow_missing": allow_missing, "with_values": with_values}
     results = compute_each(frame[names], pack_partition, columns, frequency, **options)
-    return locate_pieces(_pieces_of(results), columns)
+    return locate_pieces(_pieces_of(results, frame, columns), columns)
 
 
-def _pieces_of(results: list[PartitionResult]) -> list[Pieces]:
+def count_values(part: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return how many rows and how many values each series has in a partition, by id."""
+    if not len(part):
+        return pd.DataFrame({"rows": [], "values": []}, dtype="int64")
+    panel = read_arrays(part, columns)
+    n_values = np.bincount(panel.grouping.row_codes()[~np.isnan(panel.y)], minlength=len(panel.grouping.sizes))
+    return pd.DataFrame({"rows": panel.grouping.sizes, "values": n_values}, index=panel.grouping.ids)
+
+
+def _refuse_void_series(frame: dd.DataFrame, columns: Columns) -> None:
+    """Refuse a frame with series that have nothing but missing values, by name."""
+    counts = pd.concat(compute_each(frame, count_values, columns)).groupby(level=0, observed=True).sum()
+    refuse_series_without_values(columns, counts.index, counts["rows"].to_numpy(), counts["values"].to_numpy())
+
+
+def _pieces_of(results: list[PartitionResult], frame: dd.DataFrame, columns: Columns) -> list[Pieces]:
     """Return the pieces of all partitions, or raise what the whole frame is refused for."""
     if all(result is None for result in results):
         raise InvalidFrameError("The frame must have at least one row; it is empty.")
@@ -85,6 +107,8 @@ def _pieces_of(results: list[PartitionResult]) -> list[Pieces]:
             raise result
     faulty = combine_faults([_faulty_rows(result) for result in results])
     if faulty is not None:
+        if faulty.fault == Fault.MISSING_TARGET and columns.id is not None:
+            _refuse_void_series(frame, columns)
         raise faulty.to_error()
     return [result for result in results if isinstance(result, Pieces)]
 

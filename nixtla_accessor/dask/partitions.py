@@ -1,14 +1,17 @@
-"""Operations on the partitions of a frame: computing a value of each, and bringing the rows of a series into one."""
+"""The partitions of a frame: a value of each, the rows of a series brought into one, and errors that name theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import dask
 import dask.dataframe as dd
 import pandas as pd
 
+from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
 
 Arguments = ParamSpec("Arguments")
@@ -57,3 +60,16 @@ def bring_series_together(frame: dd.DataFrame, columns: Columns) -> dd.DataFrame
         is_shuffled = columns.id in shuffled_by or (columns.id,) in shuffled_by
         return frame if is_shuffled else frame.shuffle(on=columns.id)
     return frame if frame.known_divisions else frame.shuffle(on_index=True)
+
+
+@contextmanager
+def partition_named(part: pd.DataFrame, columns: Columns, name: str) -> Iterator[None]:
+    """Add a note to an error that names the partition, and its series."""
+    try:
+        yield
+    except TimeGPTError as error:
+        if columns.id is not None:
+            ids = list(get_column(part, columns.id, "id").unique())
+            name += f", whose {len(ids)} series are {', '.join(map(repr, ids[:3]))}{', …' if len(ids) > 3 else ''}"
+        error.add_note(f"This is {name}. Other partitions are unaffected; persist() keeps their answers.")
+        raise

@@ -11,10 +11,11 @@ import pandas as pd
 from nixtla_accessor.errors import FrequencyError, TimeGPTError
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks, steps_within
 from nixtla_accessor.panel.faults import FaultyRows
-from nixtla_accessor.panel.frame import find_faults, get_column, read_arrays
+from nixtla_accessor.panel.frame import find_faults, read_arrays
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.ids import find_missing_ids
 from nixtla_accessor.panel.inference import find_frequency
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import pack_if_regular
 from nixtla_accessor.panel.panel import Columns, Panel
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
@@ -101,7 +102,7 @@ def pack_partition(
         return None
     try:
         if columns.id is not None:
-            without_id = find_missing_ids(get_column(part, columns.id, "id"), columns.id)
+            without_id = find_missing_ids(get_column(part, columns.id, "id"), columns.column(columns.id))
             if without_id is not None:
                 return without_id
         panel = read_arrays(part, columns)

@@ -18,7 +18,7 @@ class PortableClient:
 
     In the process that made it, it is the caller's client. In another process it is one client for each service, made
     when it is first used and then kept; the scheduler, which reads graphs too, makes none. A pickle does not contain
-    the key: workers read it from ``NIXTLA_API_KEY`` in their environment. If the service is the embedded engine, each
+    the key: workers read it from ``NIXTLA_API_KEY`` in their environment. If the service is the local engine, each
     worker process starts its own, over the models that all processes of one machine share.
 
     Parameters

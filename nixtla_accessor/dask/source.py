@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import dask.dataframe as dd
@@ -13,10 +12,8 @@ from nixtla_accessor.api.client import Client
 from nixtla_accessor.dask.carrying import carry_attached_record, carry_record, put_record
 from nixtla_accessor.dask.concurrency import request_slot
 from nixtla_accessor.dask.packing import infer_dask_frequency, pack_dask_frame
-from nixtla_accessor.dask.partitions import bring_series_together
+from nixtla_accessor.dask.partitions import bring_series_together, partition_named
 from nixtla_accessor.dask.portable_client import PortableClient
-from nixtla_accessor.errors import TimeGPTError
-from nixtla_accessor.panel.frame import get_column
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
@@ -99,7 +96,7 @@ def answer_partition(
     if not len(part):
         return empty.copy()
     number = 0 if partition_info is None else int(partition_info["number"])
-    with _partition_named(part, query.columns, f"partition {number} of {n_partitions}"), request_slot():
+    with partition_named(part, query.columns, f"partition {number} of {n_partitions}"), request_slot():
         answer = query.answer(part, client.get())
     id_col = query.columns.id
     if id_col is not None and isinstance(empty[id_col].dtype, pd.CategoricalDtype):
@@ -110,16 +107,3 @@ def answer_partition(
 
 def _name(frequency: Frequency | None) -> str | int | None:
     return None if frequency is None else frequency.name
-
-
-@contextmanager
-def _partition_named(part: pd.DataFrame, columns: Columns, name: str) -> Iterator[None]:
-    """Add a note to an error that names the partition, and its series."""
-    try:
-        yield
-    except TimeGPTError as error:
-        if columns.id is not None:
-            ids = list(get_column(part, columns.id, "id").unique())
-            name += f", whose {len(ids)} series are {', '.join(map(repr, ids[:3]))}{', …' if len(ids) > 3 else ''}"
-        error.add_note(f"This is {name}. Other partitions are unaffected; persist() keeps their answers.")
-        raise

@@ -1,1 +1,1 @@
-"""The embedded local engine: the API of the service on loopback, over a small pretrained network."""
+"""The local engine: the API of the service on loopback, over a small pretrained network."""

@@ -95,7 +95,8 @@ def alias_of_offset(offset: pd.offsets.BaseOffset) -> tuple[Alias, pd.offsets.Ba
         raise _business_hours(repr(offset))
     if shift := getattr(offset, "offset", None):
         raise InvalidArgumentError(
-            f"freq must be a frequency without a shift; freq={offset!r} is shifted by {shift}. Leave out offset=…"
+            f"freq must be a frequency without a shift; freq={offset!r} is shifted by {shift}. Leave out its argument "
+            "offset."
         )
     for kind, family in CUSTOM_KINDS.items():
         if isinstance(offset, kind):
@@ -152,8 +153,8 @@ def _with_valid_anchor(multiple: int, family: str, anchor: str, text: str) -> Al
     if family in CUSTOM_KINDS.values():
         raise InvalidArgumentError(
             f"freq={text!r} names custom business days without their holidays. Give the offset itself, such as "
-            "freq=pd.offsets.CustomBusinessDay(holidays=[…]); CustomBusinessMonthBegin and CustomBusinessMonthEnd "
-            "work as well."
+            "freq=pd.offsets.CustomBusinessDay(holidays=['2024-12-25']); CustomBusinessMonthBegin and "
+            "CustomBusinessMonthEnd work as well."
         )
     if family not in FAMILIES:
         raise _unknown(text)
@@ -203,7 +204,7 @@ def _alias_of_keywords(offset: pd.offsets.DateOffset) -> Alias:
 def _business_hours(freq: str) -> InvalidArgumentError:
     return InvalidArgumentError(
         f"freq={freq}: business hours are not supported. Number the rows of each series, "
-        "df.groupby('unique_id').cumcount(), and use these numbers as integer time."
+        "in the order of their times, and use these numbers as integer time."
     )
 
 

@@ -2,75 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Hashable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Generator, Hashable, Iterator
+from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from nixtla_accessor.errors import (
-    DuplicateColumnError,
     FrequencyError,
+    InvalidArgumentError,
     InvalidFrameError,
-    MissingColumnError,
-    UnsupportedDtypeError,
 )
-from nixtla_accessor.panel.arrays import Integers, Ticks, Values
-from nixtla_accessor.panel.diagnosis import Diagnosis, diagnose
-from nixtla_accessor.panel.frame import default_columns, get_column
+from nixtla_accessor.panel.arrays import Integers, Values
+from nixtla_accessor.panel.diagnosis import (
+    Diagnosis,
+    diagnose,
+    how_to_mend_duplicates,
+    how_to_mend_gaps,
+    how_to_mend_off_grid,
+)
+from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.ids import Grouping, group_rows, rows_without_id, single_series
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
+from nixtla_accessor.panel.names import default_columns, get_column
+from nixtla_accessor.panel.notable_series import Span, find_short, find_uneven_ends, find_unvarying
 from nixtla_accessor.panel.panel import Columns, Stamps
+from nixtla_accessor.panel.problems import COLUMN_KINDS, Problem, ReadableRows, problems_by_series, tabulate
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
-
-# the kinds of problems, in the order of an audit; those of whole columns by the error that reading them raises
-COLUMN_KINDS: dict[type[InvalidFrameError], str] = {
-    MissingColumnError: "missing column",
-    DuplicateColumnError: "duplicate column",
-    UnsupportedDtypeError: "unsupported dtype",
-}
-KINDS = (
-    "empty frame",
-    *COLUMN_KINDS.values(),
-    "missing id",
-    "missing time",
-    "missing target",
-    "infinite target",
-    "no frequency",
-    "ambiguous frequency",
-    "duplicate stamp",
-    "off-grid stamp",
-    "gap",
-    "other frequency",
-    "unused column",
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One row of an audit; `audit_frame` describes the fields."""
-
-    series: Hashable | None
-    column: Hashable | None
-    kind: str
-    first: Any
-    count: int
-    remedy: str
-    refused: bool = True
 
 
 def audit_frame(
     frame: pd.DataFrame,
-    *,
     freq: FrequencyLike | None = None,
     id_col: Hashable | None = None,
     time_col: Hashable | None = None,
     target_col: Hashable | None = None,
+    *,
+    h: int | None = None,
 ) -> pd.DataFrame:
-    """List everything that keeps a frame from being packed, in one pass.
+    """List everything that keeps a frame from being packed, and the series that a forecaster wants to know of.
 
     Parameters
     ----------
@@ -80,6 +53,8 @@ def audit_frame(
         The frequency to compare the stamps with; by default the one that fits best.
     id_col, time_col, target_col : hashable, optional
         The columns; ``unique_id``, ``ds`` and ``y`` by default.
+    h : int, optional
+        A horizon, to list the series that are too short for a window of it.
 
     Returns
     -------
@@ -88,16 +63,21 @@ def audit_frame(
 
         - ``series``: the id; None for a problem of the whole frame;
         - ``column``: the column that has the problem;
-        - ``kind``: "gap", "duplicate stamp", "off-grid stamp", "other frequency", "missing target", …;
-        - ``first``: the first stamp with the problem, for a gap the first missing one;
-        - ``count``: the rows with the problem, for a gap the missing stamps;
+        - ``kind``: "gap", "duplicate stamp", "off-grid stamp", "other frequency", "missing target", …; and, not
+          refused, "all zero", "constant", "started late" and "ended early" (more than a season, and more than a tenth
+          of the span of all series), "too short";
+        - ``first``: the first stamp with the problem, for a gap the first missing one, for "ended early" the last one;
+        - ``count``: the rows with the problem, for a gap the missing stamps, for "started late" and "ended early" the
+          steps;
         - ``refused``: whether the frame cannot be packed with this problem;
         - ``remedy``: what to do.
+
+        Its ``attrs["summary"]`` has the number of rows of each kind.
 
     Raises
     ------
     InvalidArgumentError
-        ``freq`` is not a frequency.
+        ``freq`` is not a frequency, or ``h`` no horizon.
 
     Examples
     --------
@@ -107,24 +87,26 @@ def audit_frame(
     [['missing target', Timestamp('2024-01-04 00:00:00'), 1], ['gap', Timestamp('2024-01-03 00:00:00'), 1]]
     """
     columns = default_columns(frame, id_col, time_col, target_col)
+    check_horizon(h)
     if freq is None:
-        return tabulate(find_problems(frame, columns, find_frequency))
+        return tabulate(find_problems(frame, columns, find_frequency, h))
     given = InferredFrequency(parse_frequency(freq))
-    return tabulate(find_problems(frame, columns, lambda _: given))
+    columns = columns.with_frequency(given.frequency)
+    return tabulate(find_problems(frame, columns, lambda _: given, h))
 
 
-def tabulate(problems: Iterable[Problem]) -> pd.DataFrame:
-    """Return problems as the table that `audit_frame` returns."""
-    rows = list(problems)
-    names = ["series", "column", "kind", "first", "count", "refused", "remedy"]
-    dtypes = {"count": "int64", "refused": "bool", "kind": "str", "remedy": "str"}
-    return pd.DataFrame(
-        {name: pd.Series([getattr(row, name) for row in rows], dtype=dtypes.get(name, "object")) for name in names}
-    )
+def check_horizon(h: object) -> None:
+    """Refuse a horizon that is neither None nor a number of steps."""
+    if h is not None and (not isinstance(h, int | np.integer) or isinstance(h, bool) or h < 1):
+        raise InvalidArgumentError(f"h must be a number of steps, at least 1; got {h!r}.")
 
 
 def find_problems(
-    frame: pd.DataFrame, columns: Columns, find: Callable[[Stamps], InferredFrequency]
+    frame: pd.DataFrame,
+    columns: Columns,
+    find: Callable[[Stamps], InferredFrequency],
+    h: int | None = None,
+    span: Callable[[TimeForm], Span | None] = lambda _: None,
 ) -> Iterator[Problem]:
     """Yield every problem of a frame, in the order of `KINDS`, then of the ids.
 
@@ -136,15 +118,21 @@ def find_problems(
         Its columns.
     find : callable
         Returns the frequency to compare the stamps with, or raises a `FrequencyError`, which is reported as well.
+    h : int, optional
+        A horizon, to report the series that are too short for a window of it.
+    span : callable, optional
+        Returns the first and last stamp of the whole frame, of which this is a part, in the ticks of a form.
     """
     if not len(frame):
         yield Problem(None, None, "empty frame", None, 0, "Add rows: the frame must have at least one.")
         return
-    times = yield from _try(columns.time, lambda: read_times(get_column(frame, columns.time, "time"), columns.time))
-    y = yield from _try(
-        columns.target, lambda: read_target(get_column(frame, columns.target, "target"), columns.target)
+    time, target = columns.column(columns.time), columns.column(columns.target)
+    times = yield from _try(
+        columns.time, lambda: read_times(get_column(frame, columns.time, "time"), time, frame.index)
     )
+    y = yield from _try(columns.target, lambda: read_target(get_column(frame, columns.target, "target"), target))
     named, grouping = yield from _read_ids(frame, columns)
+    timed = frequency = None
     if times:
         times = times[0][named], times[1]
     rows = ReadableRows(
@@ -154,29 +142,18 @@ def find_problems(
     if y is not None:
         yield from _bad_values(rows, np.asarray(y[named], dtype=np.float64))
     if times and grouping:
-        yield from _irregularities(Stamps(columns, grouping, *times), find)
+        timed = _timed(Stamps(columns, grouping, *times))
+        frequency = None if timed is None else (yield from _irregularities(frame, timed, find))
+    if grouping and y is not None:
+        yield from find_unvarying(rows, np.asarray(y[named], dtype=np.float64))
+    if timed is not None and frequency is not None:
+        yield from find_uneven_ends(timed, frequency, span(timed.form))
+    if grouping and h is not None:
+        yield from find_short(rows, h)
     for name in frame.columns:
         if name not in {columns.id, columns.time, columns.target}:
             remedy = "Nothing to do: models learn from the target alone, and this column is not sent."
             yield Problem(None, name, "unused column", None, len(frame), remedy, refused=False)
-
-
-class ReadableRows(NamedTuple):
-    """The rows of a frame that have an id, as far as they can be read.
-
-    Attributes
-    ----------
-    columns : Columns
-        The caller's names of the columns; no id where ids cannot be read.
-    grouping : Grouping
-        The series.
-    times : tuple of (ndarray of int64, TimeForm), or None
-        The stamps; None where times cannot be read.
-    """
-
-    columns: Columns
-    grouping: Grouping
-    times: tuple[Ticks, TimeForm] | None
 
 
 ReadT = TypeVar("ReadT")
@@ -201,85 +178,85 @@ def _read_ids(frame: pd.DataFrame, columns: Columns) -> Generator[Problem, None,
         return rows, None
     missing = rows_without_id(ids)
     if len(missing):
-        remedy = f"Fill the ids in, or drop the rows: df.dropna(subset=[{columns.id!r}])."
+        remedy = f"Fill the ids in, or drop the rows: {columns.column(columns.id).drop_missing()}."
         yield Problem(None, columns.id, "missing id", None, len(missing), remedy)
         rows = np.delete(rows, missing)
     if not len(rows):
         return rows, None
-    return rows, (yield from _try(columns.id, lambda: group_rows(ids.take(rows), columns.id)))
+    return rows, (yield from _try(columns.id, lambda: group_rows(ids.take(rows), columns.column(columns.id))))
 
 
 def _missing_times(rows: ReadableRows) -> Iterator[Problem]:
     if rows.times is None:
         return
     missing = np.flatnonzero(rows.times[0] == MISSING_TICK)
-    remedy = f"Fill the times in, or drop the rows: df.dropna(subset=[{rows.columns.time!r}])."
-    yield from _by_series(rows, rows.columns.time, "missing time", missing, remedy)
+    remedy = f"Fill the times in, or drop the rows: {rows.columns.column(rows.columns.time).drop_missing()}."
+    yield from problems_by_series(rows, rows.columns.time, "missing time", missing, remedy)
 
 
 def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
-    remedy = "Fill the values in, df.timegpt.fill_gaps(method='interpolate'), or send them with allow_missing=True."
-    yield from _by_series(rows, rows.columns.target, "missing target", np.flatnonzero(np.isnan(y)), remedy)
+    columns, grouping, missing = rows.columns, rows.grouping, np.isnan(y)
+    codes = grouping.row_codes()
+    has_values = np.bincount(codes[~missing], minlength=len(grouping.sizes)) > 0
+    if columns.id is not None and not has_values.all():
+        void = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
+        kept = columns.frame.keep_series_with_values(columns.id, columns.target, void)
+        nowhere = np.flatnonzero(~has_values[codes])
+        remedy = f"This series has nothing but missing values; leave it out: {kept}."
+        yield from problems_by_series(rows, columns.target, "missing target", nowhere, remedy)
+        missing &= has_values[codes]
+    remedy = f"Fill the values in, {columns.frame.fill_missing()}, or send them with allow_missing=True."
+    yield from problems_by_series(rows, columns.target, "missing target", np.flatnonzero(missing), remedy)
     remedy = "Replace the values; models cannot learn from them."
-    yield from _by_series(rows, rows.columns.target, "infinite target", np.flatnonzero(np.isinf(y)), remedy)
+    yield from problems_by_series(rows, rows.columns.target, "infinite target", np.flatnonzero(np.isinf(y)), remedy)
 
 
-def _irregularities(stamps: Stamps, find: Callable[[Stamps], InferredFrequency]) -> Iterator[Problem]:
-    """Compare the rows that have a time with the frequency."""
+def _timed(stamps: Stamps) -> Stamps | None:
+    """Return the rows that have a time; None where there is none."""
     timed = np.flatnonzero(stamps.ticks != MISSING_TICK)
     if not len(timed):
-        return
+        return None
     seen, codes = np.unique(stamps.grouping.row_codes()[timed], return_inverse=True)
     grouping = Grouping(stamps.grouping.ids.take(seen), np.bincount(codes), None, codes)
-    stamps = replace(stamps, grouping=grouping, ticks=stamps.ticks[timed])
-    time = stamps.columns.time
+    return replace(stamps, grouping=grouping, ticks=stamps.ticks[timed])
+
+
+def _irregularities(
+    frame: pd.DataFrame, stamps: Stamps, find: Callable[[Stamps], InferredFrequency]
+) -> Generator[Problem, None, Frequency | None]:
+    """Compare stamps with the frequency, and return it; None where they have none."""
+    time, grouping = stamps.columns.time, stamps.grouping
     try:
         inferred = find(stamps)
         found = diagnose(stamps, inferred.frequency)
     except FrequencyError as error:
         yield Problem(None, time, "no frequency", None, len(stamps.ticks), str(error))
-        return
+        return None
     if inferred.ambiguity:
         yield Problem(None, time, "ambiguous frequency", None, len(stamps.ticks), inferred.ambiguity, refused=False)
     frequency = inferred.frequency
     rows = ReadableRows(stamps.columns, grouping, (stamps.ticks, stamps.form))
-    keys = [name for name in (stamps.columns.id, time) if name is not None]
-    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or sum them with groupby."
-    yield from _by_series(rows, time, "duplicate stamp", found.duplicates, remedy)
-    remedy = f"Move the stamps onto the frequency {frequency.name!r}, drop them, or give another freq."
-    yield from _by_series(rows, time, "off-grid stamp", found.off_grid, remedy)
+    remedy = ""
+    if len(found.duplicates):
+        unified = how_to_mend_duplicates(stamps, frequency, found)
+        remedy = " ".join(filter(None, (unified, hint_at_series(frame, stamps.columns))))
+    yield from problems_by_series(rows, time, "duplicate stamp", found.duplicates, remedy)
+    remedy = how_to_mend_off_grid(stamps, frequency, found.off_grid) if len(found.off_grid) else ""
+    yield from problems_by_series(rows, time, "off-grid stamp", found.off_grid, remedy)
     yield from _gaps(stamps, frequency, found)
+    codes = grouping.row_codes()
     for series, own in found.mixed_frequencies.items():
         remedy = f"This series is {own.name!r}, not {frequency.name!r}; give that freq, or leave the series out."
-        yield from _by_series(rows, time, "other frequency", np.flatnonzero(codes == series), remedy)
+        yield from problems_by_series(rows, time, "other frequency", np.flatnonzero(codes == series), remedy)
+    return frequency
 
 
 def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> Iterator[Problem]:
     """Report gaps by their first missing stamp."""
-    ticks = stamps.ticks.copy()
-    if len(found.gaps):
-        ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
-    rows = ReadableRows(stamps.columns, stamps.grouping, (ticks, stamps.form))
-    remedy = f"Fill the gaps: df.timegpt.fill_gaps(freq={frequency.name!r}, method='interpolate')."
-    yield from _by_series(rows, stamps.columns.time, "gap", found.gaps, remedy, found.missing)
-
-
-def _by_series(
-    readable: ReadableRows, column: Hashable, kind: str, rows: Integers, remedy: str, counts: Integers | None = None
-) -> Iterator[Problem]:
-    """Report the rows that have a problem, series by series."""
-    if not len(rows):
+    if not len(found.gaps):
         return
-    table = pd.DataFrame({"series": readable.grouping.row_codes()[rows]})
-    table["count"] = 1 if counts is None else counts
-    totals = table.groupby("series")["count"].sum()
-    firsts: list[Any] = [None] * len(totals)
-    if readable.times is not None:
-        all_ticks, form = readable.times
-        ticks = table.assign(tick=all_ticks[rows]).groupby("series")["tick"].min().to_numpy()
-        known = ticks != MISSING_TICK
-        stamps = form.restore(np.where(known, ticks, 0))
-        firsts = [stamp if is_known else None for stamp, is_known in zip(stamps, known, strict=True)]
-    for number, total, first in zip(totals.index, totals, firsts, strict=True):
-        series = None if readable.columns.id is None else readable.grouping.ids[int(number)]
-        yield Problem(series, column, kind, first, int(total), remedy)
+    ticks = stamps.ticks.copy()
+    ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
+    rows = ReadableRows(stamps.columns, stamps.grouping, (ticks, stamps.form))
+    remedy = how_to_mend_gaps(stamps, frequency, found)
+    yield from problems_by_series(rows, stamps.columns.time, "gap", found.gaps, remedy, found.missing)

@@ -1,4 +1,4 @@
-"""The frequencies that the stamps of some series fit, exactly or nearly."""
+"""The frequencies that the stamps of some series fit exactly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nixtla_accessor.panel.aliases import ANCHORS, alias_of_nanoseconds, canonical_anchor
-from nixtla_accessor.panel.arrays import Days, Flags, Integers, Ticks, most_frequent, offsets
+from nixtla_accessor.panel.arrays import Days, Flags, Integers, Ticks, offsets
 from nixtla_accessor.panel.calendars import MONTHS, WEEKDAYS, Calendar, are_month_ends, days_of_month, weekdays
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
@@ -33,6 +33,13 @@ Candidates = dict[Frequency, Flags]
 """For each frequency, the series that fit it; shape (n_series,)."""
 
 
+def fitting_series(frequency: Frequency, sample: Sample, form: TimeForm) -> Flags:
+    """Return which series of a sample are regular at a frequency; shape (n_series,)."""
+    straight, off_calendar = frequency.straighten(sample.ticks, form)
+    regular = constant_steps(straight, sample) == frequency.stride(form)
+    return np.asarray(regular if off_calendar is None else regular & _all_rows(~off_calendar, sample))
+
+
 def candidate_frequencies(sample: Sample, form: TimeForm) -> Candidates:
     """Find the frequencies that fit whole series, stamp by stamp.
 
@@ -42,7 +49,7 @@ def candidate_frequencies(sample: Sample, form: TimeForm) -> Candidates:
         The simplest frequency first.
     """
     candidates: Candidates = {}
-    steps = _constant_steps(sample.ticks, sample)
+    steps = constant_steps(sample.ticks, sample)
     if form.is_integer:
         _add(candidates, EvenSteps(steps, None, lambda step, _: Frequency(step, "")))
         return candidates
@@ -55,7 +62,7 @@ def candidate_frequencies(sample: Sample, form: TimeForm) -> Candidates:
                 _add(candidates, found._replace(steps=np.where(same_time_of_day, found.steps, 0)))
     explained = np.logical_or.reduce([*candidates.values(), np.zeros(len(steps), dtype=bool)])
     elapsed = np.where(explained, 0, steps)
-    _add(candidates, EvenSteps(elapsed, None, lambda step, _: _time_frequency(step, form)))
+    _add(candidates, EvenSteps(elapsed, None, lambda step, _: time_frequency(step, form)))
     return candidates
 
 
@@ -91,7 +98,7 @@ class EvenSteps(NamedTuple):
 def _calendar_families(days: Days, sample: Sample) -> Iterator[EvenSteps]:
     """Try every family of days, the simplest first."""
     months = days.astype("M8[M]").astype(np.int64)
-    month_steps = _constant_steps(months, sample)
+    month_steps = constant_steps(months, sample)
     found = SampleDays(sample, days, days_of_month(days), weekdays(days), months, month_steps)
     yield from _month_edges(found, "MS", "ME")
     yield _days_of_month(found)
@@ -109,7 +116,7 @@ def _month_edges(found: SampleDays, *families: str) -> Iterator[EvenSteps]:
     for family in families:
         on_edge = _all_rows(Calendar(family).contains(found.days), found.sample)
         steps = np.where(on_edge, found.month_steps, 0)
-        yield EvenSteps(steps, first_months, partial(_month_frequency, family=family))
+        yield EvenSteps(steps, first_months, partial(month_frequency, family=family))
 
 
 def _days_of_month(found: SampleDays) -> EvenSteps:
@@ -122,13 +129,14 @@ def _days_of_month(found: SampleDays) -> EvenSteps:
 
 def _constant_days(found: SampleDays) -> EvenSteps:
     """Find every n-th day; weeks where that is a multiple of seven."""
-    steps = _constant_steps(found.days.astype(np.int64), found.sample)
-    return EvenSteps(steps, found.weekday[found.sample.firsts], _day_frequency)
+    steps = constant_steps(found.days.astype(np.int64), found.sample)
+    return EvenSteps(steps, found.weekday[found.sample.firsts], day_frequency)
 
 
 def _business_days(found: SampleDays, multiples: range) -> EvenSteps:
     """Find every n-th business day; every fifth is a week and left to it, as are its multiples."""
-    steps = _constant_steps(_day_numbers("B", found.days.astype(np.int64)), found.sample)
+    business_days = np.asarray(np.busday_count("1970-01-01", found.days), dtype=np.int64)
+    steps = constant_steps(business_days, found.sample)
     fits = _all_rows(found.weekday < 5, found.sample) & (steps >= multiples.start) & (steps < multiples.stop)
     return EvenSteps(np.where(fits & (steps % 5 > 0), steps, 0), None, lambda step, _: Frequency(step, "B"))
 
@@ -141,7 +149,7 @@ def _semi_months(found: SampleDays) -> Iterator[EvenSteps]:
     for day in days_of_month[days_of_month < 28].tolist():
         for family, is_second in (("SMS", found.day_of_month >= day), ("SME", are_month_ends(found.days))):
             in_calendar = _all_rows(Calendar(family, str(day)).contains(found.days), found.sample)
-            half_months = _constant_steps(2 * found.months + is_second, found.sample)
+            half_months = constant_steps(2 * found.months + is_second, found.sample)
             steps = np.where(in_calendar & (half_months % 2 == 1), half_months, 0)
             yield EvenSteps(steps, None, partial(_semi_month_frequency, family=family, day=day))
 
@@ -165,17 +173,17 @@ def _weeks_of_month(found: SampleDays) -> Iterator[EvenSteps]:
     )
 
 
-def _time_frequency(ticks: int, form: TimeForm) -> Frequency:
+def time_frequency(ticks: int, form: TimeForm) -> Frequency:
     """Return the frequency of a constant step of elapsed time."""
     return Frequency(*alias_of_nanoseconds(ticks * (TICKS_PER_SECOND["ns"] // TICKS_PER_SECOND[form.unit])))
 
 
-def _day_frequency(step: int, weekday: int) -> Frequency:
+def day_frequency(step: int, weekday: int) -> Frequency:
     """Return the frequency of a constant step of days: weeks where it is a multiple of seven."""
     return Frequency(step // 7, "W", WEEKDAYS[weekday]) if step % 7 == 0 else Frequency(step, "D")
 
 
-def _month_frequency(step: int, month: int, family: str) -> Frequency:
+def month_frequency(step: int, month: int, family: str) -> Frequency:
     """Return the frequency of a constant step of months from a month, 0 for January: quarters or years if possible."""
     business, side = family[:-2], family[-1]
     if step % 12 == 0:
@@ -189,89 +197,6 @@ def _semi_month_frequency(step: int, _: int, family: str, day: int) -> Frequency
     return Frequency(step, family, str(day))
 
 
-class Distance(NamedTuple):
-    """How far stamps are from a frequency; candidates compare by these, in this order."""
-
-    broken: int  # stamps off the frequency, and steps over more than one stride
-    off_grid: int  # of these, the stamps
-    missing: int  # stamps missing within the steps
-    frequency: Frequency
-
-
-def nearest_frequency(sample: Sample, form: TimeForm) -> Frequency | None:
-    """Find the frequency that irregular series are nearest to; None when they are not near to any.
-
-    Two thirds of the stamps must be on it; and either half the steps follow it, or a fifth of its stamps are there.
-    """
-    sample = _without_duplicates(sample)
-    steps = _steps(sample.ticks, sample)
-    if not (steps > 0).any():
-        return None
-    usual_step = most_frequent(steps[steps > 0])
-    distances = []
-    if not form.is_integer and usual_step % form.ticks_per_day == 0:
-        local = form.to_local(sample.ticks)
-        days = local // form.ticks_per_day
-        time_of_day = local - days * form.ticks_per_day
-        at_usual_time = time_of_day == most_frequent(time_of_day)
-        for family in ("MS", "ME", "D", "B", "BMS", "BME"):
-            on = at_usual_time & Calendar(family).contains(days.view("M8[D]"))
-            if np.count_nonzero(on) > len(on) / 2:
-                distances.append(_distance_of_days(family, days, on, sample))
-    frequency = Frequency(usual_step, "") if form.is_integer else _time_frequency(usual_step, form)
-    distances.append(_distance(sample.ticks, sample, usual_step, 0, frequency))
-    nearest = min(distances, key=lambda distance: distance[:3])
-    is_near = 2 * nearest.broken <= np.count_nonzero(steps) or nearest.missing < 4 * len(sample.ticks)
-    return nearest.frequency if 3 * nearest.off_grid < len(sample.ticks) and is_near else None
-
-
-def _without_duplicates(sample: Sample) -> Sample:
-    kept = np.append(True, np.diff(sample.ticks) != 0)
-    kept[sample.firsts] = True
-    return Sample(sample.ticks[kept], np.add.reduceat(kept, sample.firsts, dtype=np.int64))
-
-
-def _distance_of_days(family: str, days: Integers, on: Flags, sample: Sample) -> Distance:
-    """Compare the stamps with the most frequent stride of a family of days, which ``on`` tells some of them to be."""
-    sizes = np.add.reduceat(on, sample.firsts, dtype=np.int64)
-    kept = Sample(days[on], sizes[sizes > 0])
-    numbers = _day_numbers(family, kept.ticks)
-    steps = _steps(numbers, kept)
-    stride = most_frequent(steps[steps > 0]) if (steps > 0).any() else 1
-    if family == "D":
-        frequency = _day_frequency(stride, int(weekdays(kept.ticks[:1].view("M8[D]"))[0]))
-    elif family == "B":
-        frequency = Frequency(stride, "B")
-    else:
-        frequency = _month_frequency(stride, int(numbers[0]) % 12, family)
-    return _distance(numbers, kept, stride, int(np.count_nonzero(~on)), frequency)
-
-
-def _distance(values: Integers, sample: Sample, stride: int, off_calendar: int, frequency: Frequency) -> Distance:
-    steps = _steps(values, sample)
-    strides, remainders = np.divmod(steps[steps > 0], stride)
-    off_stride = int(np.count_nonzero(remainders))
-    broken = int(np.count_nonzero((strides != 1) | (remainders > 0)))
-    missing = int((strides - 1).sum())
-    return Distance(off_calendar + broken, off_calendar + off_stride, missing, frequency)
-
-
-def _day_numbers(family: str, days: Integers) -> Integers:
-    """Return the number of days, business days or months up to each day."""
-    if family == "D":
-        return days
-    if family == "B":
-        return np.asarray(np.busday_count("1970-01-01", days.view("M8[D]")), dtype=np.int64)
-    return np.asarray(days.view("M8[D]").astype("M8[M]").astype(np.int64))
-
-
-def _steps(values: Integers, sample: Sample) -> Integers:
-    """Return the step from each value to the next; 0 from one series to the next."""
-    steps = np.diff(values)
-    steps[sample.firsts[1:] - 1] = 0
-    return steps
-
-
 def _add(candidates: Candidates, found: EvenSteps) -> None:
     """Add the frequencies of series that step evenly, by step, then by anchor."""
     for step in np.unique(found.steps[found.steps > 0]).tolist():
@@ -283,7 +208,7 @@ def _add(candidates: Candidates, found: EvenSteps) -> None:
             candidates[frequency] = candidates[frequency] | fitting if frequency in candidates else fitting
 
 
-def _constant_steps(values: Integers, sample: Sample) -> Integers:
+def constant_steps(values: Integers, sample: Sample) -> Integers:
     """Return each series' step where it is positive and constant, else 0."""
     firsts = sample.firsts
     steps = np.append(np.diff(values), 0)

@@ -14,12 +14,17 @@ from nixtla_accessor.errors import (
     MissingTimestampError,
     OffGridTimestampError,
 )
-from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Integers, steps_within
-from nixtla_accessor.panel.candidates import candidate_frequencies, nearest_frequency
-from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.inference import take_sample
+from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
+from nixtla_accessor.panel.clocks import ClockChange, explain_clock_change
+from nixtla_accessor.panel.closed import suggest_holidays
+from nixtla_accessor.panel.frame_code import INTERPOLATED
+from nixtla_accessor.panel.frequency import Frequency, spell_frequency
+from nixtla_accessor.panel.grid import place_on_grid
+from nixtla_accessor.panel.inference import SAMPLE_ROWS, take_sample
+from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
+from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
 
 
@@ -62,20 +67,11 @@ def diagnose(stamps: Stamps, frequency: Frequency, *, allow_coarser: bool = Fals
         Whether series that are regular at a frequency of their own are no mixed frequencies: a weekly series among
         daily ones then has six days missing in each week.
     """
-    codes = stamps.grouping.row_codes()
-    straight, off_calendar = frequency.straighten(stamps.ticks, stamps.form)
-    off = np.zeros(len(codes), dtype=bool) if off_calendar is None else off_calendar
-    stride = frequency.stride(stamps.form)
-    order = np.lexsort((off, straight, codes))
-    codes, straight, off = codes[order], straight[order], off[order]
-    repeated = np.append(False, (codes[1:] == codes[:-1]) & (straight[1:] == straight[:-1])) & ~off
-    phase = straight % stride
-    off_grid = (off | (phase != _usual_phases(codes, phase))) & ~repeated
-    kept = np.flatnonzero(~(off_grid | repeated))
-    missing = np.where(codes[kept][1:] == codes[kept][:-1], np.diff(straight[kept]) // stride - 1, 0)
-    gap_places = np.flatnonzero(missing > 0)
+    grid = place_on_grid(stamps.grouping.row_codes(), stamps.ticks, frequency, stamps.form)
+    order, codes, kept = grid.order, grid.codes, grid.kept
+    gap_places = np.flatnonzero(grid.missing > 0)
 
-    irregular = np.unique(codes[np.concatenate((np.flatnonzero(repeated | off_grid), kept[gap_places]))])
+    irregular = np.unique(codes[np.concatenate((np.flatnonzero(grid.repeated | grid.off_grid), kept[gap_places]))])
     mixed = {} if allow_coarser else _find_mixed_frequencies(stamps, irregular)
     is_regular = np.ones(len(stamps.grouping.sizes), dtype=bool)
     is_regular[irregular] = False
@@ -87,10 +83,10 @@ def diagnose(stamps: Stamps, frequency: Frequency, *, allow_coarser: bool = Fals
 
     own_gaps = ~is_mixed[codes[kept[gap_places]]]
     return Diagnosis(
-        duplicates=rows(np.flatnonzero(repeated)),
-        off_grid=rows(np.flatnonzero(off_grid)),
+        duplicates=rows(np.flatnonzero(grid.repeated)),
+        off_grid=rows(np.flatnonzero(grid.off_grid)),
         gaps=order[kept[gap_places[own_gaps]]],
-        missing=missing[gap_places[own_gaps]],
+        missing=grid.missing[gap_places[own_gaps]],
         mixed_frequencies=mixed,
         regular=np.flatnonzero(is_regular),
     )
@@ -102,7 +98,7 @@ def explain_irregularity(stamps: Stamps, frequency: Frequency) -> InvalidFrameEr
     if found.mixed_frequencies:
         return _mixed_frequencies(stamps, frequency, found)
     if len(found.duplicates):
-        return _duplicates(stamps, frequency, found.duplicates)
+        return _duplicates(stamps, frequency, found)
     if 2 * (len(found.off_grid) + len(found.gaps)) > len(stamps.ticks) and not len(found.regular):
         nearest = _nearest_frequency(stamps)
         if nearest and nearest != frequency:
@@ -111,18 +107,6 @@ def explain_irregularity(stamps: Stamps, frequency: Frequency) -> InvalidFrameEr
     if len(found.off_grid):
         return _off_grid(stamps, frequency, found.off_grid)
     return _gaps(stamps, frequency, found)
-
-
-def _usual_phases(codes: Integers, phase: Integers) -> Integers:
-    """Return for each row the most frequent phase of its series; of equally frequent ones the largest."""
-    order = np.lexsort((phase, codes))
-    sorted_codes, sorted_phase = codes[order], phase[order]
-    starts = np.flatnonzero(np.append(True, (np.diff(sorted_codes) != 0) | (np.diff(sorted_phase) != 0)))
-    counts = np.diff(starts, append=len(codes))
-    best = np.lexsort((counts, sorted_codes[starts]))  # the last of each series has its largest count
-    usual = np.zeros(int(codes.max()) + 1, dtype=np.int64)
-    usual[sorted_codes[starts][best]] = sorted_phase[starts][best]
-    return np.asarray(usual[codes])
 
 
 def _find_mixed_frequencies(stamps: Stamps, series: Integers) -> dict[int, Frequency]:
@@ -164,23 +148,21 @@ def _contradiction(stamps: Stamps, frequency: Frequency, found: str) -> Frequenc
     )
 
 
-def _duplicates(stamps: Stamps, frequency: Frequency, rows: Integers) -> DuplicateTimestampError:
-    keys = [name for name in (stamps.columns.id, stamps.columns.time) if name is not None]
-    totals = f"df.groupby({keys!r}, as_index=False).sum()"
-    remedy = f"Keep one row of each, df.drop_duplicates({keys!r}), or sum them, {totals}."
-    if stamps.columns.id is None:
-        remedy += " If the frame holds several series, name the column that tells them apart: id_col=…"
+def _duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> DuplicateTimestampError:
+    rows = found.duplicates
+    which = " If the frame holds several series, name the column that tells them apart: id_col=…"
+    which = which if stamps.columns.id is None else ""
     return DuplicateTimestampError(
         f"The stamps of a series must be unique; {count(len(rows), 'row')} with the stamp of an earlier row "
-        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. {remedy}{_clock_hint(stamps, frequency, rows)}"
+        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. "
+        f"{how_to_mend_duplicates(stamps, frequency, found)}{which}"
     )
 
 
 def _off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -> OffGridTimestampError:
     return OffGridTimestampError(
         f"The stamps must be on the frequency {frequency.name!r}; {count(len(rows), 'stamp')} off the grid "
-        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. "
-        "Move them onto it, drop them, or give another freq."
+        f"({count_series(stamps, rows)}): {list_rows(stamps, rows)}. {how_to_mend_off_grid(stamps, frequency, rows)}"
     )
 
 
@@ -192,24 +174,61 @@ def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> MissingTime
     codes = stamps.grouping.row_codes()[before]
     named = [f"{name_series(stamps, code)} at {stamp}" for code, stamp in zip(codes, missing, strict=True)]
     total = int(found.missing.sum())
-    freq = repr(frequency.name) if frequency.offset is None else "…"
     return MissingTimestampError(
         f"The series must have no gaps at the frequency {frequency.name!r}; {count(total, 'stamp')} missing "
         f"({count_series(stamps, found.gaps)}): {'; '.join(named)}{and_more(total)}. "
-        f"Fill the gaps with df.timegpt.fill_gaps(freq={freq}, method='interpolate')."
-        f"{_clock_hint(stamps, frequency, found.gaps)}"
+        f"{how_to_mend_gaps(stamps, frequency, found)}"
     )
 
 
-def _clock_hint(stamps: Stamps, frequency: Frequency, rows: Integers) -> str:
-    """Return a hint where all rows are at times at which clocks change: local times without a zone cause that."""
-    if frequency.family not in NANOSECONDS or stamps.form.zone is not None:
-        return ""
-    times = pd.DatetimeIndex(stamps.ticks[rows].view(f"M8[{stamps.form.unit}]"))
-    on_sunday_nights = (times.day_of_week == 6) & (times.hour <= 3) & times.month.isin([3, 4, 9, 10, 11])
-    if not on_sunday_nights.all():
-        return ""
-    column = f"df[{stamps.columns.time!r}].dt.tz_localize"
+def how_to_mend_off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -> str:
+    """Return the sentences that tell what to do about stamps off the grid."""
+    look = explain_look(_sample_around(stamps, rows), stamps.columns, stamps.form, frequency)
+    return look or f"Move them onto the frequency {frequency.name!r}, drop them, or give another freq."
+
+
+def how_to_mend_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
+    """Return the sentences that tell what to do about gaps."""
+    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, stamps.columns)
+    if change is not None:
+        return f"{change} Or fill the gaps: {how_to_fill(stamps, frequency)}."
+    sample = _sample_around(stamps, found.gaps)
+    look = explain_look(sample, stamps.columns, stamps.form, frequency)
+    if look is not None:
+        return look
     return (
-        f" This looks like a change of clocks: give the times their zone, {column}('Europe/Berlin', ambiguous='infer')."
+        f"Fill the gaps with {how_to_fill(stamps, frequency)}.{suggest_holidays(sample, stamps.form, frequency) or ''}"
     )
+
+
+def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
+    """Return the sentences that tell how to make one row of those with one stamp."""
+    columns = stamps.columns
+    are_categories = isinstance(stamps.grouping.ids.dtype, pd.CategoricalDtype)
+    total = columns.frame.add_up(columns.keys, columns.target, keys_are_categories=are_categories)
+    remedy = f"eep one row of each, {columns.frame.keep_first(columns.keys)}, or sum them, {total}."
+    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, columns)
+    return f"{change} Otherwise k{remedy}" if change else f"K{remedy}"
+
+
+def how_to_fill(stamps: Stamps, frequency: Frequency) -> str:
+    """Return the call that fills the gaps; an offset of the caller's own is called ``offset``."""
+    return stamps.columns.frame.call("fill_gaps", f"freq={spell_frequency(frequency)}", INTERPOLATED)
+
+
+def _sample_around(stamps: Stamps, rows: Integers) -> Sample:
+    """Return the sorted stamps of the series that have some rows, `SAMPLE_ROWS` in all."""
+    series = np.unique(stamps.grouping.row_codes()[rows])
+    series = series[stamps.grouping.sizes[series] >= 2]
+    enough = int(np.searchsorted(np.cumsum(stamps.grouping.sizes[series]), SAMPLE_ROWS)) + 1
+    sample = take_sample(stamps, series[:enough], whole=True)
+    sizes = np.clip(SAMPLE_ROWS - sample.firsts, 0, sample.sizes)
+    sizes = sizes[sizes > 1]
+    return Sample(sample.ticks[: sizes.sum()], sizes)
+
+
+def _clock_change(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> ClockChange:
+    """Return the irregular stamps that a change of clocks may explain."""
+    before = stamps.ticks[found.gaps[:SAMPLE_ROWS]]
+    after = before + (found.missing[:SAMPLE_ROWS] + 1) * frequency.stride(stamps.form)
+    return ClockChange(stamps.ticks[found.duplicates[:SAMPLE_ROWS]], before, after)

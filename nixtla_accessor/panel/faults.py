@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from nixtla_accessor.errors import InvalidFrameError, MissingValueError, NonFiniteValueError
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
 
 
@@ -27,7 +28,7 @@ class FaultyRows:
     ----------
     fault : Fault
         What is wrong with them.
-    column : hashable
+    column : NamedColumn
         The column that has it.
     count : int
         How many there are.
@@ -38,7 +39,7 @@ class FaultyRows:
     """
 
     fault: Fault
-    column: Hashable
+    column: NamedColumn
     count: int
     n_rows: int
     first: tuple[tuple[int, str], ...]
@@ -53,13 +54,13 @@ class FaultyRows:
                 return MissingValueError(
                     f"The ids in {self.column!r} are missing {affected}: rows "
                     f"{', '.join(str(row) for row, _ in self.first[:SHOWN])}{more}, counted from 0. "
-                    f"Fill the ids in, or drop the rows: df.dropna(subset=[{self.column!r}])."
+                    f"Fill the ids in, or drop the rows: {self.column.drop_missing()}."
                 )
             case Fault.MISSING_TIME:
                 named = "; ".join(f"{name} in row {row}" for row, name in self.first[:SHOWN])
                 return MissingValueError(
                     f"The times in {self.column!r} are missing {affected}, counted from 0: {named}{more}. "
-                    f"Fill them in, or drop the rows: df.dropna(subset=[{self.column!r}])."
+                    f"Fill them in, or drop the rows: {self.column.drop_missing()}."
                 )
             case Fault.INFINITE_TARGET:
                 return NonFiniteValueError(
@@ -69,8 +70,9 @@ class FaultyRows:
             case Fault.MISSING_TARGET:
                 return MissingValueError(
                     f"The target {self.column!r} is missing {affected}: {'; '.join(names)}{more}. "
-                    "Fill the values in, for instance with df.timegpt.fill_gaps(method='interpolate'), or send them as "
-                    "missing with allow_missing=True, which newer servers accept."
+                    f"Fill them in with {self.column.frame.fill_missing()}, which "
+                    "leaves out the rows before a series' first value and after its last, or send them as missing with "
+                    "allow_missing=True, which newer servers accept."
                 )
 
 

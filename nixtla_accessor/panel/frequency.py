@@ -105,7 +105,7 @@ class Frequency:
         if remainder:
             raise FrequencyError(
                 f"freq={self.name!r} is finer than the unit of the times, {form.unit!r}. Give a coarser freq, or "
-                "convert the times to a finer unit with .dt.as_unit('ns')."
+                "convert the times to a finer unit."
             )
         return ticks
 
@@ -240,6 +240,17 @@ def parse_frequency(freq: FrequencyLike) -> Frequency:
         f"freq must be a pandas alias such as 'D', an offset, a timedelta or an int; found {freq!r}, a "
         f"{type(freq).__name__}."
     )
+
+
+def spell_frequency(frequency: Frequency) -> str:
+    """Return a frequency as it is typed after ``freq=``; ``offset`` where only the offset itself tells its days.
+
+    Examples
+    --------
+    >>> spell_frequency(parse_frequency("h"))
+    "'h'"
+    """
+    return repr(frequency.name) if frequency.offset is None else "offset"
 
 
 def _refuse_overflow(last: int, form: TimeForm) -> None:

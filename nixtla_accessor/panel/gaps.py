@@ -10,13 +10,17 @@ import numpy.typing as npt
 import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 
-from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.errors import InvalidArgumentError, ValuesLeftMissingWarning, warn_caller
 from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
+from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity
-from nixtla_accessor.panel.frame import index_names, read_arrays, refuse_missing_times, resolve_columns
-from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
+from nixtla_accessor.panel.frame import read_arrays, refuse_missing_times, refuse_void_series
+from nixtla_accessor.panel.frame_code import INTERPOLATED, TRIMMED
+from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency, spell_frequency
 from nixtla_accessor.panel.inference import infer_frequency
-from nixtla_accessor.panel.panel import Panel
+from nixtla_accessor.panel.messages import SHOWN, and_more, count
+from nixtla_accessor.panel.names import index_names, resolve_columns
+from nixtla_accessor.panel.panel import Columns, Panel, name_series
 from nixtla_accessor.panel.times import as_column
 
 Dtype: TypeAlias = np.dtype[Any] | ExtensionDtype
@@ -30,6 +34,7 @@ def fill_gaps(
     time_col: Hashable | None = None,
     target_col: Hashable | None = None,
     method: str | float | None = None,
+    trim: bool = False,
 ) -> pd.DataFrame:
     """Add one row for each stamp that is missing between the first and the last of a series.
 
@@ -45,12 +50,16 @@ def fill_gaps(
         How to fill missing targets, those of the added rows and those that were missing before: with the last value
         before, with linear interpolation between the values on either side, or with a constant. None leaves them
         missing. Rows before the first value of a series, and for ``"interpolate"`` after its last, stay missing.
+    trim : bool, default False
+        Whether to leave out the rows before the first value of a series and after its last: of a product that starts
+        later than others, or of days that are not known yet.
 
     Returns
     -------
     DataFrame
-        Sorted by id and time. Other columns are missing in the added rows. Integer targets stay integers where the
-        method allows; with missing values they become ``Int64``.
+        Sorted by id and time. Other columns that are constant within a series keep their value in its added rows, and
+        are missing there otherwise. Dtypes stay where they can hold that; with missing values, integers become
+        nullable integers such as ``Int64``, and bools ``boolean``.
 
     Raises
     ------
@@ -59,6 +68,13 @@ def fill_gaps(
     InvalidFrameError
         The frame is irregular in other ways than gaps: duplicate stamps, stamps off the frequency, mixed frequencies,
         missing times or ids.
+    MissingValueError
+        A series has nothing but missing values, from which none can be filled.
+
+    Warns
+    -----
+    ValuesLeftMissingWarning
+        With a method, at the caller's line: it could not fill all missing targets.
 
     Examples
     --------
@@ -69,24 +85,58 @@ def fill_gaps(
     is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
     if not (is_number or method is None or (isinstance(method, str) and method in {"ffill", "interpolate"})):
         raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
+    frame = plain_frame(frame)
     columns = resolve_columns(frame, id_col, time_col, target_col)
+    return fill_columns(frame, columns, None if freq is None else parse_frequency(freq), method, trim=trim)
+
+
+def fill_columns(
+    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None, method: str | float | None, *, trim: bool
+) -> pd.DataFrame:
+    """Fill the gaps of a frame whose columns are found, as `fill_gaps` does.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A long frame; it is not changed.
+    columns : Columns
+        Its columns.
+    frequency : Frequency, optional
+        The frequency of the filled series; inferred by default.
+    method, trim
+        As in `fill_gaps`.
+    """
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)
-    frequency = infer_frequency(panel) if freq is None else parse_frequency(freq)
-    found = diagnose(panel, frequency, allow_coarser=freq is not None)
+    if trim or isinstance(method, str):
+        refuse_void_series(panel)
+    is_given = frequency is not None
+    frequency = frequency or infer_frequency(panel)
+    found = diagnose(panel, frequency, allow_coarser=is_given)
     if found.mixed_frequencies or len(found.duplicates) or len(found.off_grid):
         raise explain_irregularity(panel, frequency)
+
     rows, codes, ticks = _rows_without_gaps(panel, frequency)
+    values = np.append(panel.y, 0)[rows]
+    missing = (rows < 0) | np.isnan(values)
+    if trim:
+        kept = _between_values(missing, codes)
+        rows, codes, ticks, values, missing = rows[kept], codes[kept], ticks[kept], values[kept], missing[kept]
+    target, left = _fill(values, missing, codes, method, panel.target_dtype)
+    if method is not None and left.any():
+        _warn_about_missing(panel, codes[left], frequency)
 
     levels = index_names(frame, columns)
     flat = frame.reset_index(names=levels) if levels else frame.reset_index(drop=True)
-    filled = flat.reindex(rows).reset_index(drop=True)
+    of_roles: dict[Hashable, pd.Series[Any]] = {columns.time: as_column(panel.form.restore(ticks))}
     if columns.id is not None:
-        filled[columns.id] = as_column(panel.grouping.ids.take(codes))
-    filled[columns.time] = as_column(panel.form.restore(ticks))
-    values = np.append(panel.y, 0)[rows]
-    missing = (rows < 0) | np.isnan(values)
-    filled[columns.target] = _fill(values, missing, codes, method, panel.target_dtype)
+        of_roles[columns.id] = as_column(panel.grouping.ids.take(codes))
+    of_roles[columns.target] = target
+    parts = [
+        of_roles[name] if name in of_roles else _carry(flat.iloc[:, place], panel, rows, codes)
+        for place, name in enumerate(flat.columns)
+    ]
+    filled = pd.DataFrame(dict(enumerate(parts))).set_axis(flat.columns, axis=1)
     filled.attrs = frame.attrs
     return filled.set_index(levels).rename_axis(frame.index.names) if levels else filled
 
@@ -107,10 +157,19 @@ def _rows_without_gaps(panel: Panel, frequency: Frequency) -> tuple[Integers, In
     return rows, codes[rows[before]], ticks
 
 
+def _between_values(missing: Flags, codes: Integers) -> Flags:
+    """Return which rows are between the first and the last value of their series, both included."""
+    places = np.arange(len(codes))
+    first, last = np.full(int(codes.max()) + 1, len(codes)), np.full(int(codes.max()) + 1, -1)
+    np.minimum.at(first, codes[~missing], places[~missing])
+    np.maximum.at(last, codes[~missing], places[~missing])
+    return np.asarray((places >= first[codes]) & (places <= last[codes]))
+
+
 def _fill(
     values: npt.NDArray[Any], missing: Flags, codes: Integers, method: str | float | None, dtype: Dtype
-) -> pd.Series[Any]:
-    """Fill missing values, and return a column in the caller's dtype where that can hold them all."""
+) -> tuple[pd.Series[Any], Flags]:
+    """Fill missing values, and return a column in the caller's dtype where that can hold them all, and what is left."""
     places = np.arange(len(values))
     before = np.maximum.accumulate(np.where(missing, -1, places))
     fillable = (before >= 0) & (codes[before] == codes)
@@ -119,11 +178,66 @@ def _fill(
     elif method == "interpolate" and missing.any():
         after = np.minimum.accumulate(np.where(missing, len(values), places)[::-1])[::-1]
         fillable &= (after < len(values)) & (codes[np.minimum(after, len(values) - 1)] == codes)
-        line = np.interp(places, places[~missing], values[~missing]) if not missing.all() else values
+        line = np.interp(places, places[~missing], values[~missing])
         values, missing = np.where(missing, line, values), missing & ~fillable
     elif method is not None and missing.any():
         values, missing = np.where(missing, method, values), np.zeros_like(missing)
-    return _as_target(values, missing, dtype)
+    return _as_target(values, missing, dtype), missing
+
+
+def _warn_about_missing(panel: Panel, codes: Integers, frequency: Frequency) -> None:
+    """Warn where targets are still missing: at the start or the end of series."""
+    series = np.unique(codes)
+    names = ", ".join(name_series(panel, one) for one in series[:SHOWN]) + and_more(len(series))
+    freq = f"freq={spell_frequency(frequency)}"
+    call = panel.columns.frame.call("fill_gaps", freq, INTERPOLATED, TRIMMED)
+    warn_caller(
+        f"The target {panel.columns.target!r} stays missing in {count(len(codes), 'row')} at the start or the end of "
+        f"{names}, where there is no value on one side. Leave these rows out: {call}.",
+        ValuesLeftMissingWarning,
+    )
+
+
+def _carry(column: pd.Series[Any], panel: Panel, rows: Integers, codes: Integers) -> pd.Series[Any]:
+    """Return another column of the frame with the added rows, in its dtype or the nullable one of it.
+
+    Parameters
+    ----------
+    column : Series of length n_rows
+        The column.
+    panel : Panel
+        The frame's series.
+    rows, codes : ndarray of int64
+        For each row of the result, the row of the frame, -1 where it is added, and its series.
+    """
+    source = np.where(rows < 0, _rows_of_constants(column, panel)[codes], rows)
+    if (source < 0).any():
+        column = nullable(column)
+    return column.reindex(source).reset_index(drop=True)
+
+
+def _rows_of_constants(column: pd.Series[Any], panel: Panel) -> Integers:
+    """Return for each series a row with the only value that a column has in it; -1 where it has several, or none."""
+    n_series = len(panel.grouping.sizes)
+    try:
+        labels = pd.factorize(column)[0]
+    except TypeError:  # lists and the like, which cannot be compared
+        return np.full(n_series, -1)
+    known = np.flatnonzero(labels >= 0)
+    series = panel.grouping.row_codes()[known]
+    low, high = np.full(n_series, len(column)), np.full(n_series, -1)
+    np.minimum.at(low, series, labels[known])
+    np.maximum.at(high, series, labels[known])
+    row = np.full(n_series, -1)
+    row[series] = known
+    return np.where(low == high, row, -1)
+
+
+def nullable(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return integers and bools in a dtype that can hold missing values; other columns as they are."""
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
+        return column.convert_dtypes()
+    return column
 
 
 def _as_target(values: npt.NDArray[Any], missing: Flags, dtype: Dtype) -> pd.Series[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,13 @@ import pyarrow.compute as pc
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, chunks
+from nixtla_accessor.panel.arrow import is_interval
 from nixtla_accessor.panel.faults import Fault, FaultyRows
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
 
 PROBE_ROWS = 10_000  # enough rows to see whether ids stand in runs
+AS_TEXT = "{}.astype(str)"  # how ids become text
 ROWS_PER_RUN = 4  # shorter runs than this, on average, are not worth reading run by run
 
 
@@ -62,7 +64,7 @@ def single_series(n_rows: int) -> Grouping:
     return Grouping(pd.Index([0]), np.array([n_rows]), np.array([0]), None)
 
 
-def group_rows(values: Column, name: Hashable) -> Grouping:
+def group_rows(values: Column, name: NamedColumn) -> Grouping:
     """Find the series of each row.
 
     Ids that stand in runs are read run by run; only rows in other orders need a look-up each.
@@ -71,7 +73,7 @@ def group_rows(values: Column, name: Hashable) -> Grouping:
     ----------
     values : Series or Index of length n_rows, at least 1
         The ids.
-    name : hashable
+    name : NamedColumn
         The column's name, for messages.
 
     Raises
@@ -85,7 +87,7 @@ def group_rows(values: Column, name: Hashable) -> Grouping:
     if kind != "string":
         _refuse_missing(values, name)
         _refuse_mixed(values, kind, name)
-    if values.dtype == np.float16:  # which no Index holds
+    if values.dtype in {np.dtype(np.float16), pd.ArrowDtype(pa.float16())}:  # which no Index holds
         values = values.astype(np.float32)
     return _group_runs(values, name) or _group_mixed(values, name)
 
@@ -100,24 +102,27 @@ def rows_without_id(values: Column) -> Integers:
     return np.flatnonzero(np.asarray(values.isna()))
 
 
-def find_missing_ids(values: Column, name: Hashable) -> FaultyRows | None:
+def find_missing_ids(values: Column, name: NamedColumn) -> FaultyRows | None:
     """Find the rows without an id; None where every row has one."""
     rows = rows_without_id(values)
     first = tuple((row, "") for row in rows[:SHOWN].tolist())
     return FaultyRows(Fault.MISSING_ID, name, len(rows), len(values), first) if len(rows) else None
 
 
-def _refuse_missing(values: Column, name: Hashable) -> None:
+def _refuse_missing(values: Column, name: NamedColumn) -> None:
     faulty = find_missing_ids(values, name)
     if faulty is not None:
         raise faulty.to_error()
 
 
-def _refuse_mixed(values: Column, kind: str, name: Hashable) -> None:
-    if isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype):
+def _refuse_mixed(values: Column, kind: str, name: NamedColumn) -> None:
+    if is_interval(values.dtype) or (
+        isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype)
+    ):
+        kind = "calendar intervals" if is_interval(values.dtype) else "nested values"
+        line = "." if is_interval(values.dtype) else f": {name.convert(AS_TEXT)}."
         raise UnsupportedDtypeError(
-            f"The ids in {name!r} are nested values ({values.dtype}), which cannot be sorted. Convert them to text: "
-            f"df[{name!r}] = df[{name!r}].astype(str)."
+            f"The ids in {name!r} are {kind} ({values.dtype}), which cannot be sorted. Convert them to text{line}"
         )
     if not kind.startswith("mixed"):
         return
@@ -125,8 +130,8 @@ def _refuse_mixed(values: Column, kind: str, name: Hashable) -> None:
     if len(types) > 1:
         raise UnsupportedDtypeError(
             f"The ids in {name!r} must all be of one type, so that they can be sorted; found "
-            f"{', '.join(types[:SHOWN])}{and_more(len(types))}. Convert them to text: df[{name!r}] = "
-            f"df[{name!r}].astype(str)."
+            f"{', '.join(types[:SHOWN])}{and_more(len(types))}. Convert them to text: "
+            f"{name.convert(AS_TEXT)}."
         )
 
 
@@ -136,7 +141,7 @@ def _object_kind(values: Column) -> str:
     return pd.api.types.infer_dtype(values, skipna=False) if is_object else ""
 
 
-def _group_runs(values: Column, name: Hashable) -> Grouping | None:
+def _group_runs(values: Column, name: NamedColumn) -> Grouping | None:
     """Group rows that stand in runs of one id; None when an id has two runs, or runs are short."""
     probe = values.iloc[:PROBE_ROWS] if isinstance(values, pd.Series) else values[:PROBE_ROWS]
     if len(_run_starts(probe)) * ROWS_PER_RUN > len(probe) + ROWS_PER_RUN:
@@ -204,7 +209,7 @@ def _chunks(values: Column) -> pa.ChunkedArray:
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
-def _group_mixed(values: Column, name: Hashable) -> Grouping:
+def _group_mixed(values: Column, name: NamedColumn) -> Grouping:
     """Group rows in any order."""
     codes, ids = _encode(values)
     sizes = np.bincount(codes, minlength=len(ids))
@@ -257,12 +262,12 @@ def _strictly_ascending(keys: pd.Index[Any]) -> bool:
         return False
 
 
-def _order(keys: pd.Index[Any], name: Hashable) -> Integers:
+def _order(keys: pd.Index[Any], name: NamedColumn) -> Integers:
     """Return the order of ids by value."""
     try:
         return np.asarray(keys.argsort(), dtype=np.int64)
     except (TypeError, pa.ArrowException) as error:
         raise UnsupportedDtypeError(
-            f"The ids in {name!r} cannot be sorted ({error}). Convert them to text: df[{name!r}] = "
-            f"df[{name!r}].astype(str)."
+            f"The ids in {name!r} cannot be sorted; their dtype is {keys.dtype}. Convert them to text: "
+            f"{name.convert(AS_TEXT)}."
         ) from error

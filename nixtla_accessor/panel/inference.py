@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nixtla_accessor.errors import AmbiguousFrequencyWarning, FrequencyError, warn_caller
+from nixtla_accessor.errors import AmbiguousFrequencyWarning, FrequencyError, InvalidArgumentError, warn_caller
 from nixtla_accessor.panel.arrays import Integers, concatenate_ranges
 from nixtla_accessor.panel.calendars import MONTHS_APART
-from nixtla_accessor.panel.candidates import Candidates, Sample, candidate_frequencies, nearest_frequency
-from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.panel import Columns, Stamps, name_id
+from nixtla_accessor.panel.candidates import Candidates, Sample, candidate_frequencies, fitting_series
+from nixtla_accessor.panel.frequency import Frequency, parse_frequency
+from nixtla_accessor.panel.looks import explain_look
+from nixtla_accessor.panel.nearest import nearest_frequency
+from nixtla_accessor.panel.panel import Columns, Stamps, name_id, use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
 ENOUGH_ROWS = 1_000  # of one series, to infer its frequency
@@ -103,38 +105,71 @@ def find_shared_frequency(series: SampledSeries) -> InferredFrequency:
     """Infer the frequency that series share.
 
     A series of three or more stamps may fit several frequencies; the one that fits most series is chosen, of equals
-    the simplest. Verifying every series is left to `nixtla_accessor.panel.packing.pack_panel`.
+    the one that the times say themselves, then the simplest. Verifying every series is left to
+    `nixtla_accessor.panel.packing.pack_panel`.
 
     Raises
     ------
     FrequencyError
         No series is long enough, or none is nearly regular.
     """
-    sizes = series.sizes
-    long_enough = np.flatnonzero(sizes >= 3)
+    declared = declared_frequency(series.form)
+    long_enough = np.flatnonzero(series.sizes >= 3)
     if not len(long_enough):
-        raise FrequencyError(
-            f"Inferring the frequency requires a series of at least three stamps; the longest has {sizes.max()}. "
-            f"Give the frequency: freq={1 if series.form.is_integer else 'D'!r}."
-        )
-    longest = _longest(sizes, long_enough)
+        if declared is not None:
+            return InferredFrequency(declared)
+        raise _too_short(series)
+    longest = _longest(series.sizes, long_enough)
     sample = series.sample(longest)
     candidates = candidate_frequencies(sample, series.form)
+    if declared is not None:
+        candidates = {declared: fitting_series(declared, sample, series.form)} | candidates
     frequency, rivals = _simplest(candidates)
+    if frequency == declared:
+        rivals = []
     if rivals:  # all series may settle it, the short ones too
-        of_all = candidate_frequencies(series.sample(np.flatnonzero(sizes >= 2)), series.form)
+        of_all = candidate_frequencies(series.sample(np.flatnonzero(series.sizes >= 2)), series.form)
         still_open = {frequency, *rivals}
         frequency, rivals = _simplest({name: of_all[name] for name in candidates if name in still_open})
     if frequency is None or sample.sizes[candidates[frequency]].sum() < MIN_REGULAR * len(sample.ticks):
-        frequency = nearest_frequency(sample, series.form) or frequency
+        frequency = nearest_frequency(sample, series.form, declared) or frequency
     if frequency is None:
-        shown = ", ".join(series.form.show(sample.ticks[:4]))
-        raise FrequencyError(
-            f"The stamps in {series.columns.time!r} have no frequency: "
-            f"{name_id(series.columns, series.ids, int(longest[0]))} begins {shown}. Resample to a regular frequency, "
-            "or number the rows of each series and use these numbers as integer time."
-        )
+        raise _no_frequency(series, int(longest[0]), sample)
     return InferredFrequency(frequency, _ambiguity(frequency, rivals, series.columns) if rivals else None)
+
+
+def declared_frequency(form: TimeForm) -> Frequency | None:
+    """Return the frequency that times say themselves, as an index of datetimes or as periods; None if they say none."""
+    if form.declared is None:
+        return None
+    try:
+        frequency = parse_frequency(form.declared.base * abs(form.declared.n))  # an index may run backwards
+        frequency.stride(form)
+    except (InvalidArgumentError, FrequencyError):  # business hours, for instance
+        return None
+    return frequency
+
+
+def _too_short(series: SampledSeries) -> FrequencyError:
+    """Return the error for series of one or two stamps, with the simplest frequency that two of them fit."""
+    pairs = np.flatnonzero(series.sizes == 2)
+    found = candidate_frequencies(series.sample(pairs), series.form) if len(pairs) else {}
+    simplest = next(iter(found), Frequency(1, "" if series.form.is_integer else "D"))
+    return FrequencyError(
+        f"Inferring the frequency requires a series of at least three stamps; the longest has {series.sizes.max()}. "
+        f"Give the frequency, such as freq={simplest.name!r}."
+    )
+
+
+def _no_frequency(series: SampledSeries, longest: int, sample: Sample) -> FrequencyError:
+    """Return the error for stamps without a frequency, with what they look like."""
+    columns, form = series.columns, series.form
+    look = explain_look(sample, columns, form)
+    return FrequencyError(
+        f"The stamps in {columns.time!r} have no frequency: {name_id(columns, series.ids, longest)} begins "
+        f"{', '.join(form.show(sample.ticks[:4]))}. "
+        f"{look or f'Resample to a regular frequency, if they should have one. {use_integer_time(columns)}'}"
+    )
 
 
 def take_sample(stamps: Stamps, series: Integers, *, whole: bool = False) -> Sample:

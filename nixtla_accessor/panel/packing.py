@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import orjson
 import pandas as pd
 
-from nixtla_accessor.errors import InvalidFrameError
+from nixtla_accessor.errors import DuplicateTimestampError, InvalidFrameError, ShortSeriesWarning, warn_caller
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks, chunks, concatenate_ranges, offsets, steps_within
 from nixtla_accessor.panel.diagnosis import explain_irregularity
+from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
-from nixtla_accessor.panel.messages import SHOWN, and_more
-from nixtla_accessor.panel.panel import Columns, Panel, name_id
+from nixtla_accessor.panel.messages import SHOWN
+from nixtla_accessor.panel.panel import Columns, Panel, name_id, refuse_series_without_values
 from nixtla_accessor.panel.times import TimeForm, as_column
+
+TooShort: TypeAlias = Literal["raise", "drop"]
+SHOWN_LEFT_OUT = 20  # series that a warning names
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -128,7 +132,7 @@ def pack_frame(
     frame : DataFrame
         A long frame; it stays as it is.
     columns : Columns
-        Its columns, from `nixtla_accessor.panel.frame.resolve_columns`.
+        Its columns, from `nixtla_accessor.panel.names.resolve_columns`.
     freq : str, int, offset or timedelta, optional
         The frequency; inferred by default.
     allow_missing : bool, default False
@@ -147,8 +151,17 @@ def pack_frame(
     >>> pack_frame(frame, Columns(None, "ds", "y"), "D").y.tolist()
     [3.0, 1.0, 2.0]
     """
-    panel = read_panel(frame, columns, allow_missing=allow_missing)
-    return pack_panel(panel, infer_frequency(panel) if freq is None else parse_frequency(freq))
+    given = None if freq is None else parse_frequency(freq)
+    panel = read_panel(frame, columns.with_frequency(given), allow_missing=allow_missing)
+    try:
+        packed = pack_panel(panel, given or infer_frequency(panel))
+    except DuplicateTimestampError as error:
+        if hint := hint_at_series(frame, columns):
+            error.add_context(hint)
+        raise
+    if allow_missing:
+        require_values(packed)
+    return packed
 
 
 def pack_panel(panel: Panel, frequency: Frequency) -> PackedSeries:
@@ -190,6 +203,19 @@ def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
     )
 
 
+def require_values(packed: PackedSeries) -> None:
+    """Refuse series that have nothing but missing values, by name.
+
+    Raises
+    ------
+    MissingValueError
+        There are some.
+    """
+    if packed.y.dtype.kind == "f":
+        n_values = np.add.reduceat(~np.isnan(packed.y), offsets(packed.sizes), dtype=np.int64)
+        refuse_series_without_values(packed.columns, packed.ids, packed.sizes, n_values)
+
+
 def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
     """Keep the last ``n`` rows of each series; no values are copied if none are dropped, or if it is one series."""
     dropped = np.maximum(packed.sizes - n, 0)
@@ -212,8 +238,8 @@ def drop_last(packed: PackedSeries, steps: int) -> PackedSeries:
     return replace(packed, y=packed.y[place_from_end > steps], sizes=packed.sizes - steps)
 
 
-def require_length(packed: PackedSeries, least: int, purpose: str) -> None:
-    """Refuse series with fewer values than a purpose requires.
+def long_enough(packed: PackedSeries, least: int, purpose: str, too_short: TooShort) -> PackedSeries:
+    """Return the series that have as many values as a purpose requires; refuse others, or leave them out.
 
     Parameters
     ----------
@@ -223,21 +249,40 @@ def require_length(packed: PackedSeries, least: int, purpose: str) -> None:
         The values that are required of each.
     purpose : str
         What requires them; the message begins with it.
+    too_short : {"raise", "drop"}
+        Whether to refuse shorter series, or to leave them out.
 
     Raises
     ------
     InvalidFrameError
-        A series is shorter.
+        A series is shorter, and is not to be left out.
+
+    Warns
+    -----
+    ShortSeriesWarning
+        Series are left out.
     """
-    short = np.flatnonzero(packed.sizes < least)
+    is_short = packed.sizes < least
+    short = np.flatnonzero(is_short)
     if not len(short):
-        return
-    shown = "; ".join(
-        f"{name_id(packed.columns, packed.ids, series)} has {packed.sizes[series]}" for series in short[:SHOWN]
+        return packed
+    shown = SHOWN if too_short == "raise" else SHOWN_LEFT_OUT
+    named = "; ".join(
+        f"{name_id(packed.columns, packed.ids, series)} has {packed.sizes[series]}" for series in short[:shown]
     )
-    raise InvalidFrameError(
-        f"{purpose}: every series must have at least {least} values; {shown}{and_more(len(short))} (of "
-        f"{len(packed.sizes)} series). Ask for a shorter horizon or fewer windows, or leave these series out."
+    named += f" and {len(short) - shown} more" if len(short) > shown else ""
+    if too_short == "raise":
+        raise InvalidFrameError(
+            f"{purpose}: every series must have at least {least} values; {named} (of {len(packed.sizes)} series). Ask "
+            "for a shorter horizon or fewer windows, or leave these series out with too_short='drop'."
+        )
+    affected = f"{len(short)} of {len(packed.sizes)} series"
+    warn_caller(f"{purpose}: {affected} have fewer than {least} values and are left out: {named}.", ShortSeriesWarning)
+    y = packed.y[np.repeat(~is_short, packed.sizes)]
+    y.flags.writeable = False
+    kept = np.flatnonzero(~is_short)
+    return replace(
+        packed, y=y, sizes=packed.sizes[kept], ids=packed.ids.take(kept), start_ticks=packed.start_ticks[kept]
     )
 
 

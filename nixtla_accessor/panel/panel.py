@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from nixtla_accessor.errors import MissingValueError
 from nixtla_accessor.panel.arrays import Integers, Target, Ticks
+from nixtla_accessor.panel.frame_code import FrameCode, NamedColumn
+from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.ids import Grouping
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.times import TimeForm
+
+ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"  # the names that are meant where none is given
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +32,29 @@ class Columns:
         The column or index level of stamps.
     target : hashable
         The column of values.
+    frame : FrameCode
+        How code in messages reaches them.
     """
 
     id: Hashable | None
     time: Hashable
     target: Hashable
+    frame: FrameCode = field(default=FrameCode(), compare=False)
+
+    @property
+    def keys(self) -> list[Hashable]:
+        """The columns that identify a row: those of ids, where there is one, and of times."""
+        return [self.time] if self.id is None else [self.id, self.time]
+
+    def with_frequency(self, frequency: Frequency | None) -> Columns:
+        """Return the columns with the frequency that the caller gave, for calls in messages."""
+        if frequency is None:
+            return self
+        return replace(self, frame=replace(self.frame, freq=f"freq={spell_frequency(frequency)}"))
+
+    def column(self, name: Hashable) -> NamedColumn:
+        """Return one of the columns with the code that reaches it."""
+        return NamedColumn(name, self.frame)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +97,14 @@ class Panel(Stamps):
     target_dtype: Any
 
 
+def use_integer_time(columns: Columns) -> str:
+    """Return the sentence that tells how to use integer time, for stamps without a frequency."""
+    numbered = columns.frame.number_rows(columns.id, columns.time)
+    return (
+        f"Number the rows of each series, and use the numbers as integer time: {numbered}. The stamps stay beside them."
+    )
+
+
 def name_id(columns: Columns, ids: pd.Index[Any], series: int) -> str:
     """Return how messages name one of some series: by its id, quoted."""
     if columns.id is None:
@@ -85,6 +116,34 @@ def name_id(columns: Columns, ids: pd.Index[Any], series: int) -> str:
 def name_series(stamps: Stamps, series: int) -> str:
     """Return how messages name a series of a panel."""
     return name_id(stamps.columns, stamps.grouping.ids, series)
+
+
+def refuse_series_without_values(columns: Columns, ids: pd.Index[Any], sizes: Integers, n_values: Integers) -> None:
+    """Refuse series that have nothing but missing values, by name.
+
+    Parameters
+    ----------
+    columns : Columns
+        The caller's names of the columns.
+    ids : Index of length n_series
+        The ids.
+    sizes, n_values : ndarray of int64, shape (n_series,)
+        How many rows each series has, and how many of them have a value.
+
+    Raises
+    ------
+    MissingValueError
+        There are some.
+    """
+    void = np.flatnonzero(n_values == 0)
+    if not len(void):
+        return
+    names = ", ".join(name_id(columns, ids, series) for series in void[:SHOWN]) + and_more(len(void))
+    found = f"The target {columns.target!r} is missing in {(sizes - n_values).sum()} of {sizes.sum()} rows"
+    if columns.id is None or (len(void) == len(sizes) and columns.frame.library == "pd"):  # of Dask, this is a part
+        raise MissingValueError(f"{found}, which are all. Name the column that holds the values.")
+    kept = columns.frame.keep_series_with_values(columns.id, columns.target, ids.take(void).tolist())
+    raise MissingValueError(f"{found}; without a single value: {names}. Leave these series out: {kept}.")
 
 
 def name_rows(stamps: Stamps, rows: Integers) -> list[str]:

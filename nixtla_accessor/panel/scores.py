@@ -11,6 +11,8 @@ import pandas as pd
 from nixtla_accessor.panel.arrays import Values
 from nixtla_accessor.panel.packing import PackedSeries
 
+MODEL_LEVEL = "model"  # the level of the index that names models
+
 
 def seasonal_naive(packed: PackedSeries, horizon: int, n_windows: int, season_length: int) -> Values:
     """Forecast each of the last windows by repeating the last season before it.
@@ -128,9 +130,9 @@ def score_frame(packed: PackedSeries, scores: Mapping[str, Mapping[str, Values]]
     tables = {model: pd.DataFrame(dict(metrics)) for model, metrics in scores.items()}
     if not by_series:
         means = {model: table.mean() for model, table in tables.items()}
-        return pd.DataFrame.from_dict(means, orient="index").rename_axis("model")
+        return pd.DataFrame.from_dict(means, orient="index").rename_axis(MODEL_LEVEL)
     name = "series" if packed.columns.id is None else packed.columns.id
     models = pd.CategoricalIndex(list(tables), categories=list(tables), ordered=True)  # so that unstack keeps the order
     rows = np.arange(len(packed.ids) * len(tables)).reshape(len(tables), -1).T.ravel()
     joined = pd.concat(tables.values()).iloc[rows]
-    return joined.set_axis(pd.MultiIndex.from_product([packed.ids, models], names=[name, "model"]))
+    return joined.set_axis(pd.MultiIndex.from_product([packed.ids, models], names=[name, MODEL_LEVEL]))

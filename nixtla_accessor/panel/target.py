@@ -9,11 +9,15 @@ import pandas as pd
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, Target, Values
+from nixtla_accessor.panel.arrow import is_interval
+from nixtla_accessor.panel.frame_code import NamedColumn
 
 EXACT_IN_FLOAT64 = 2**53
+VIEW_OF_TEXT = "large_string[pyarrow]"  # or what stands for one, of which pandas converts nothing
+AS_FLOAT = "{}.astype('float64')"  # how the target becomes float64
 
 
-def read_target(values: Column, name: object) -> Target:
+def read_target(values: Column, name: NamedColumn) -> Target:
     """Read the target, keeping every digit.
 
     Integers become int64; all else float64, where a missing value is NaN. Integers with missing values become float64,
@@ -23,7 +27,7 @@ def read_target(values: Column, name: object) -> Target:
     ----------
     values : Series or Index of length n
         Real numbers in NumPy, nullable, Arrow, sparse or object storage.
-    name : hashable
+    name : NamedColumn
         The column's name, for messages.
 
     Returns
@@ -36,24 +40,28 @@ def read_target(values: Column, name: object) -> Target:
     UnsupportedDtypeError
         The values are not real numbers, or neither float64 nor int64 can hold them exactly.
     """
+    if str(values.dtype) == "null[pyarrow]":
+        return np.full(len(values), np.nan)
     if isinstance(values.dtype, pd.SparseDtype):
         values = pd.Series(np.asarray(values))
     if values.dtype == np.dtype(object):
         values = _from_objects(values, name)
     dtype = values.dtype
     numbers: Target
+    if is_interval(dtype):
+        raise _not_numbers(values, name, str(dtype))
     if pd.api.types.is_integer_dtype(dtype):
         numbers = _integers(values, name)
     elif pd.api.types.is_float_dtype(dtype) and not _is_wide(dtype):
         numbers = _floats(values)
     else:
-        raise _not_numbers(name, str(dtype))
+        raise _not_numbers(values, name, str(dtype))
     numbers = numbers[:] if numbers.flags.c_contiguous else numbers.copy()
     numbers.flags.writeable = False
     return numbers
 
 
-def refuse_inexact(integers: Integers, name: object) -> None:
+def refuse_inexact(integers: Integers, name: NamedColumn) -> None:
     """Refuse integers that float64 cannot hold exactly, of a target with missing values.
 
     Raises
@@ -64,7 +72,7 @@ def refuse_inexact(integers: Integers, name: object) -> None:
     if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
         raise UnsupportedDtypeError(
             f"The target {name!r} has missing values, so its integers must be at most 2**53, for float64 to hold them "
-            f"exactly; found larger ones. Fill the missing values, or accept rounding: df[{name!r}].astype('float64')."
+            f"exactly; found larger ones. Fill the missing values, or accept rounding: {name.convert(AS_FLOAT)}."
         )
 
 
@@ -79,7 +87,7 @@ def _floats(values: Column) -> Values:
     return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _integers(values: Column, name: object) -> Target:
+def _integers(values: Column, name: NamedColumn) -> Target:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype):
         _refuse_beyond_int64(values, name)
     if isinstance(values.dtype, np.dtype):
@@ -92,16 +100,16 @@ def _integers(values: Column, name: object) -> Target:
     return np.where(missing, np.nan, integers.astype(np.float64))
 
 
-def _refuse_beyond_int64(values: Column, name: object) -> None:
+def _refuse_beyond_int64(values: Column, name: NamedColumn) -> None:
     largest = values.max()
     if largest is not pd.NA and int(largest) > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
             f"The target {name!r} must fit into int64; found larger integers, such as {int(largest)}. "
-            f"Rescale them, or accept rounding: df[{name!r}].astype('float64')."
+            f"Rescale them, or accept rounding: {name.convert(AS_FLOAT)}."
         )
 
 
-def _from_objects(values: Column, name: object) -> pd.Series[Any]:
+def _from_objects(values: Column, name: NamedColumn) -> pd.Series[Any]:
     """Convert Python numbers to a numeric dtype."""
     found = pd.api.types.infer_dtype(values, skipna=True)
     try:
@@ -110,12 +118,28 @@ def _from_objects(values: Column, name: object) -> pd.Series[Any]:
         if found in {"floating", "empty"}:
             return pd.Series(pd.array(values.to_numpy(), dtype="Float64"))
     except (OverflowError, TypeError, ValueError) as error:
-        raise _not_numbers(name, f"an object column ({error})") from error
-    raise _not_numbers(name, f"an object column of {found} values")
+        raise _not_numbers(values, name, f"an object column ({error})") from error
+    raise _not_numbers(values, name, f"an object column of {found} values")
 
 
-def _not_numbers(name: object, found: str) -> UnsupportedDtypeError:
+def _not_numbers(values: Column, name: NamedColumn, found: str) -> UnsupportedDtypeError:
+    conversion = _conversion(values)
     return UnsupportedDtypeError(
         f"The target {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
-        f"Convert it: df[{name!r}] = df[{name!r}].astype('float64'), or pd.to_numeric(df[{name!r}])."
+        f"Convert it{' to numbers' if conversion is None else f': {name.convert(conversion)}'}."
     )
+
+
+def _conversion(values: Column) -> str | None:
+    """Return the code that makes numbers of values; None where none does."""
+    dtype: Any = values.dtype
+    if is_interval(dtype) or str(dtype) == VIEW_OF_TEXT or getattr(dtype, "kind", "") in {"c", "M"}:
+        return None
+    if getattr(dtype, "kind", "") == "m":
+        return "{}.dt.total_seconds()"
+    is_text = pd.api.types.infer_dtype(values, skipna=True) == "string"
+    try:
+        pd.to_numeric(pd.Series(values)) if is_text else values.astype("float64")
+    except (TypeError, ValueError, NotImplementedError):
+        return None
+    return "{pd}.to_numeric({})" if is_text else AS_FLOAT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.times import as_column
 
 MODEL_COLUMN = "TimeGPT"
+CUTOFF_COLUMN = "cutoff"
+ANOMALY_COLUMN = "anomaly"
+_QUANTILE = re.compile(rf"{MODEL_COLUMN}-q-(\d+(?:\.\d+)?)")
 
 
 def forecast_columns(
@@ -84,6 +88,18 @@ def interval_columns(frame: pd.DataFrame) -> dict[float, tuple[str, str]]:
     return {level: (bounds[Bound("lo", level)], bounds[Bound("hi", level)]) for level in levels}
 
 
+def quantile_columns(frame: pd.DataFrame) -> dict[float, str]:
+    """Return the columns of quantiles in a frame of forecasts, by quantile in percent, ascending.
+
+    Examples
+    --------
+    >>> quantile_columns(pd.DataFrame(columns=["TimeGPT", "TimeGPT-q-90", "TimeGPT-q-2.5"]))
+    {2.5: 'TimeGPT-q-2.5', 90.0: 'TimeGPT-q-90'}
+    """
+    named = {float(match[1]): match[0] for name in frame.columns if (match := _QUANTILE.fullmatch(str(name)))}
+    return dict(sorted(named.items()))
+
+
 def _quantile_column(quantile: float) -> str:
     return f"{MODEL_COLUMN}-q-{(exact_decimal(quantile) * 100).normalize():f}"
 
@@ -144,7 +160,9 @@ def cross_validation_frame(
     series, steps = _places(packed, positions)
     cutoffs = np.repeat(steps[::horizon] - 1, horizon)
     frame = _ids_and_stamps(packed, series, steps)
-    frame["cutoff"] = packed.form.restore(packed.frequency.advance(packed.start_ticks[series], cutoffs, packed.form))
+    frame[CUTOFF_COLUMN] = packed.form.restore(
+        packed.frequency.advance(packed.start_ticks[series], cutoffs, packed.form)
+    )
     frame[packed.columns.target] = _target(packed, positions)
     return pd.DataFrame(frame | dict(columns))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from typing import Any, Literal
 
@@ -12,13 +13,20 @@ import pandas as pd
 import pyarrow as pa
 
 from nixtla_accessor.errors import UnsupportedDtypeError
-from nixtla_accessor.panel.arrays import Column, Ticks, most_frequent
+from nixtla_accessor.panel.arrays import Column, Integers, Ticks, most_frequent
+from nixtla_accessor.panel.date_formats import fitting_formats
+from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.numeric_times import find_date_layout, refuse_dates, refuse_durations, refuse_floats
 
 MISSING_TICK = np.iinfo(np.int64).min  # what pandas stores for NaT
 SECONDS_PER_DAY = 86_400
 TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 ROWS_TO_FIND_USUAL_TIME = 10_000
+
+# how columns that are not times become times
+AS_INTEGERS = "{}.astype('int64')"
+IN_ONE_ZONE = "{pd}.to_datetime({}, utc=True).dt.tz_convert('Europe/Berlin')"
 
 _ISO = re.compile(
     r"(?P<year>\d{4})(?:(?P<dash>-?)(?P<month>\d{2})(?:-?(?P<day>\d{2}))?)?"
@@ -67,6 +75,8 @@ class TimeForm:
         The time zone.
     text : TextForm, optional
         The layout of strings.
+    declared : pandas offset, optional
+        The frequency that the times say themselves: that of a DatetimeIndex or of periods. It need not be true.
     """
 
     kind: Literal["integer", "stamp", "date", "text", "period"]
@@ -74,6 +84,7 @@ class TimeForm:
     unit: str = ""
     zone: tzinfo | None = None
     text: TextForm | None = None
+    declared: Any = field(default=None, compare=False)
 
     @property
     def is_integer(self) -> bool:
@@ -84,6 +95,12 @@ class TimeForm:
     def ticks_per_day(self) -> int:
         """The ticks in a day."""
         return SECONDS_PER_DAY * TICKS_PER_SECOND[self.unit]
+
+    @property
+    def datetimes(self) -> str:
+        """The expression that makes a column have the methods of datetimes, for `NamedColumn.convert`."""
+        is_datetime = self.kind == "stamp" and self.dtype != np.dtype(object)
+        return "{}" if is_datetime else "{pd}.to_datetime({})"
 
     @property
     def last_tick(self) -> int:
@@ -131,7 +148,8 @@ class TimeForm:
         elif self.kind == "date":
             restored = pd.Index(self._stamps(ticks).date, dtype=object)
         elif self.kind == "period":
-            restored = pd.PeriodIndex(self._stamps(ticks), freq=self.dtype.freq)
+            single = pd.PeriodIndex(self._stamps(ticks), freq=self.dtype.freq.base)
+            restored = _periods(single.asi8, self.dtype.freq)
         else:
             restored = self._stamps(ticks).astype(self.dtype)
         return restored
@@ -157,7 +175,7 @@ def as_column(values: pd.Index[Any]) -> pd.Series[Any]:
     return pd.Series(values.array, dtype=values.dtype)
 
 
-def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def read_times(values: Column, name: NamedColumn, index: pd.Index[Any] | None = None) -> tuple[Ticks, TimeForm]:
     """Read a column of times.
 
     Parameters
@@ -165,8 +183,10 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     values : Series or Index of length n
         datetime64 of any unit, with or without a zone; dates; periods; ISO 8601 strings; integers. NumPy, nullable,
         Arrow and categorical storage alike.
-    name : hashable
+    name : NamedColumn
         The column's name, for messages.
+    index : Index, optional
+        The index of the frame, which may know the frequency of the times in it.
 
     Returns
     -------
@@ -178,62 +198,98 @@ def read_times(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     Raises
     ------
     UnsupportedDtypeError
-        The values are not times, or strings that are not ISO 8601 or have more than one UTC offset.
+        The values are not times, strings that are not ISO 8601 or have more than one UTC offset, or integers that are
+        dates.
     """
+    ticks, form = _read(values, name)
+    declared = form.dtype.freq if form.kind == "period" else _declared_by_index(values, index)
+    return ticks, form if declared is None else replace(form, declared=declared)
+
+
+def _declared_by_index(values: Column, index: pd.Index[Any] | None) -> Any:  # noqa: ANN401 - an offset, or None
+    """Return the frequency that an index of datetimes carries, or the level of an index that holds the values."""
+    if not isinstance(values, pd.Index):
+        return None
+    if index is None or index.nlevels == 1:
+        return getattr(values, "freq", None)
+    levels = [level for level in index.levels if level.name == values.name]  # type: ignore[attr-defined] # a MultiIndex
+    of_datetimes = [level.freq for level in levels if isinstance(level, pd.DatetimeIndex)]
+    return of_datetimes[0] if len(of_datetimes) == 1 else None
+
+
+def _read(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
+    """Read times of any dtype."""
     dtype: Any = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return read_times(values.astype(dtype.categories.dtype), name)
+        return _read(values.astype(dtype.categories.dtype), name)
     if isinstance(dtype, pd.PeriodDtype):
         return _read_periods(pd.PeriodIndex(values))
-    if pd.api.types.is_integer_dtype(dtype):
-        return _read_integers(values, name)
     if isinstance(dtype, pd.ArrowDtype):
         return _read_arrow(values, name)
+    if pd.api.types.is_integer_dtype(dtype):
+        return _read_integers(values, name)
+    if pd.api.types.is_float_dtype(dtype):
+        raise refuse_floats(values, name, str(dtype))
     if isinstance(dtype, pd.StringDtype):
         return _read_texts(values, name)
+    if dtype.kind == "m":
+        raise refuse_durations(name, str(dtype))
     if dtype.kind == "M":
         stamps = pd.DatetimeIndex(values)
         return np.asarray(stamps.asi8), TimeForm("stamp", dtype, unit=stamps.unit, zone=stamps.tz)
     if dtype.kind == "O":
         return _read_objects(values, name)
-    if dtype.kind == "f":
-        raise UnsupportedDtypeError(
-            f"The times in {name!r} are floating-point numbers ({dtype}). For steps, use an integer column: "
-            f"df[{name!r}].astype('int64'). For dates, use pd.to_datetime(df[{name!r}], unit=…)."
-        )
     raise _not_times(name, str(dtype))
 
 
-def _not_times(name: object, found: str) -> UnsupportedDtypeError:
+def _not_times(name: NamedColumn, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
         f"The times in {name!r} must be datetimes, dates, periods, ISO 8601 strings or integers; found {found}. "
-        f"Convert them, for instance with pd.to_datetime(df[{name!r}])."
+        "Convert them to one of these."
     )
 
 
-def _read_integers(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_integers(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype) and values.max() > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
             f"The times in {name!r} must fit into int64; the largest is {int(values.max())}. Count from a later origin."
         )
-    form = TimeForm("integer", values.dtype)
     if isinstance(values.dtype, np.dtype):
-        return np.asarray(values.to_numpy(), dtype=np.int64), form
-    return np.asarray(values.to_numpy(dtype=np.int64, na_value=MISSING_TICK)), form
+        ticks = np.asarray(values.to_numpy(), dtype=np.int64)
+        refuse_dates(ticks, name)
+    else:
+        ticks = np.asarray(values.to_numpy(dtype=np.int64, na_value=MISSING_TICK))
+        refuse_dates(ticks[ticks != MISSING_TICK], name)
+    return ticks, TimeForm("integer", values.dtype)
 
 
 def _read_periods(periods: pd.PeriodIndex) -> tuple[Ticks, TimeForm]:
     # A period of days counts as its last day, as in pandas' names: the period's M is the offset ME.
+    # The multiple of a frequency is the step between periods; each of them is as long as one of the unit.
+    dtype: Any = periods.dtype
+    periods = _periods(periods.asi8, dtype.freq.base)
     is_short = isinstance(periods.freq, pd.offsets.Tick)
     stamps = periods.to_timestamp(how="start") if is_short else periods.to_timestamp(how="end").normalize()
-    return np.asarray(stamps.asi8), TimeForm("period", periods.dtype, unit=stamps.unit)
+    return np.asarray(stamps.asi8), TimeForm("period", dtype, unit=stamps.unit)
 
 
-def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _periods(ordinals: Integers, freq: Any) -> pd.PeriodIndex:  # noqa: ANN401 - an offset
+    """Return periods by their numbers since 1970, in units of the frequency without its multiple."""
+    periods: pd.PeriodIndex = pd.PeriodIndex.from_ordinals(ordinals, freq=freq)  # type: ignore[attr-defined] # not in the stubs
+    return periods
+
+
+def _read_arrow(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     array = pa.array(values, from_pandas=True)
     kind = array.type
+    if pa.types.is_integer(kind):
+        return _read_integers(values, name)
+    if pa.types.is_floating(kind):
+        raise refuse_floats(values, name, str(values.dtype))
+    if pa.types.is_duration(kind):
+        raise refuse_durations(name, str(values.dtype))
     if pa.types.is_dictionary(kind):
-        return read_times(values.astype(pd.ArrowDtype(kind.value_type)), name)
+        return _read(values.astype(pd.ArrowDtype(kind.value_type)), name)
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _read_texts(values, name)
     if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
@@ -246,7 +302,7 @@ def _read_arrow(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     return np.asarray(ticks.to_numpy()), TimeForm("stamp", values.dtype, unit=unit, zone=known_zone)
 
 
-def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_objects(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     found = pd.api.types.infer_dtype(values, skipna=True)
     if found == "string":
         return _read_texts(values, name)
@@ -254,6 +310,10 @@ def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         return _read_periods(pd.PeriodIndex(values))
     if found == "integer":
         return _read_integers(values.astype("Int64"), name)
+    if found in {"floating", "mixed-integer-float"}:
+        raise refuse_floats(values.astype("float64"), name, f"an object column of {found} values")
+    if found in {"timedelta", "timedelta64"}:
+        raise refuse_durations(name, f"an object column of {found} values", are_objects=True)
     if found not in {"date", "datetime", "datetime64"}:
         raise _not_times(name, f"an object column of {found} values")
     if found == "date":
@@ -266,12 +326,12 @@ def _read_objects(values: Column, name: object) -> tuple[Ticks, TimeForm]:
     except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(
             f"The times in {name!r} must be in one time zone; pandas says: {error}. Convert them: "
-            f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"{name.convert(IN_ONE_ZONE)}."
         ) from error
     return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
 
 
-def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:
+def _read_texts(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     """Read ISO 8601 strings, each distinct one once."""
     places, labels = pd.factorize(values)
     texts = [str(label) for label in labels]
@@ -281,21 +341,31 @@ def _read_texts(values: Column, name: object) -> tuple[Ticks, TimeForm]:
         raise UnsupportedDtypeError(
             f"The times in {name!r} have more than one UTC offset ({', '.join(map(repr, suffixes[:SHOWN]))}"
             f"{and_more(len(suffixes))}). Convert them to one zone: "
-            f"pd.to_datetime(df[{name!r}], utc=True).dt.tz_convert('Europe/Berlin')."
+            f"{name.convert(IN_ONE_ZONE)}."
         )
     readable = [text if matches[text] else None for text in texts]
     stamps = pd.DatetimeIndex(pd.to_datetime(pd.Index(readable, dtype=object), format="ISO8601", errors="coerce"))
     unreadable = [text for text, is_missing in zip(texts, stamps.isna(), strict=True) if is_missing]
     if unreadable:
         raise UnsupportedDtypeError(
-            f"The times in {name!r} must be ISO 8601; found {', '.join(map(repr, unreadable[:SHOWN]))} "
-            f"({len(unreadable)} different ones in all). Parse them first: df[{name!r}] = "
-            f"pd.to_datetime(df[{name!r}], format=…)."
+            f"The times in {name!r} are text that is not ISO 8601: {', '.join(map(repr, unreadable[:SHOWN]))} "
+            f"({len(unreadable)} different ones in all). Parse them first"
+            f"{_how_to_parse(texts, name)}."
         )
     longest = matches[max(texts, key=len)] if texts else None
     form = _text_form(longest) if longest else TextForm("D")
     ticks = np.append(stamps.asi8, MISSING_TICK)[places]
     return ticks, TimeForm("text", values.dtype, unit=stamps.unit, zone=stamps.tz, text=form)
+
+
+def _how_to_parse(texts: Sequence[str], name: NamedColumn) -> str:
+    """Return the line for each format that fits all texts, as the end of a sentence; empty where none fits."""
+    if all(text.isdecimal() and len(text) < 19 for text in texts):
+        layout = find_date_layout(np.array(texts, dtype=np.int64))
+        if layout is not None:
+            return f", for they look like dates, {layout.name}: {name.convert(layout.in_code(AS_INTEGERS))}"
+    lines = [name.convert(f"{{pd}}.to_datetime({{}}, format={found!r})") for found in fitting_formats(texts)]
+    return f": {', or '.join(lines)}" if lines else ""
 
 
 def _text_form(match: re.Match[str]) -> TextForm:

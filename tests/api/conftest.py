@@ -125,7 +125,7 @@ class Service:
         self.trainings.append(model_id)
         self.models[model_id] = {
             "id": model_id,
-            "created_at": "2026-01-01T00:00:00Z",
+            "created_at": f"2026-01-01T00:00:{len(self.trainings):02}Z",
             "base_model_id": sent["finetuned_model_id"] or "None",
             "steps": sent["finetune_steps"],
             "depth": sent["finetune_depth"],
@@ -163,6 +163,35 @@ class Service:
             connection.reset()
             self.stopped.wait(seconds)
             self.train(connection, request)
+
+        return fault
+
+    def gives_up(self, after, trains_for, status=None, body=b"<html>"):
+        """Return the fault of a gateway that answers, or cuts the connection, while the service trains on."""
+
+        def fault(connection, request):
+            connection.read_body(request)
+            self.stopped.wait(after)
+            if status is None:
+                connection.reset()
+            else:
+                connection.answer(status, body, {"Connection": "close"})
+                connection.close()
+            self.stopped.wait(trains_for)
+            self.train(connection, request)
+
+        return fault
+
+    def drips(self, text, pause):
+        """Return the fault of a service that trains, and then sends some bytes of its answer one by one, for ever."""
+
+        def fault(connection, request):
+            self.train(connection, request)
+            for byte in text:
+                connection.socket.sendall(bytes([byte]))
+                self.stopped.wait(pause)
+            while not self.stopped.wait(pause):
+                connection.socket.sendall(b" ")
 
         return fault
 
@@ -312,7 +341,7 @@ def make_service():
 
 @pytest.fixture
 def client(service):
-    with QuickClient(KEY, service.url) as client:
+    with QuickClient(api_key=KEY, base_url=service.url) as client:
         yield client
 
 

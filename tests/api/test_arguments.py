@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from nixtla_accessor.api.requests import check_finetune_options, check_forecast_options, check_series
+from nixtla_accessor.api.requests import (
+    check_anomaly_options,
+    check_cross_validation_options,
+    check_finetune_options,
+    check_forecast_options,
+    check_series,
+)
 from nixtla_accessor.errors import InvalidArgumentError
 
 MODEL_IDS = ["a", "A-b_9", "x" * 36]
@@ -151,3 +157,34 @@ def test_other_numbers_become_float64_or_int64(y, dtype):
 )
 def test_refused_series(y, sizes, message):
     assert refusal(check_series, y=y, sizes=sizes) == message
+
+
+@pytest.mark.parametrize(
+    ("level", "meant"),
+    [([0.8], "80"), ([0.8, 0.95], "80, 95"), ([90, 0.975], "90, 97.5"), (np.array([0.9]), "90"), ([0.001], "0.1")],
+)
+@pytest.mark.parametrize("check", [check_forecast_options, check_cross_validation_options])
+def test_a_share_is_no_percentage(check, level, meant):
+    message = refusal(check, h=1, level=level)
+    assert message == (
+        f"level is in percent, from 0 to below 100, and not a share of 1: write level=[{meant}]; got {level!r}."
+    )
+
+
+def test_a_share_is_no_percentage_of_an_anomaly():
+    assert refusal(check_anomaly_options, level=0.99) == (
+        "level is in percent, from 0 to below 100, and not a share of 1: write level=99; got 0.99."
+    )
+
+
+def test_levels_around_1_are_percentages():
+    assert check_forecast_options(h=1, level=[0, 1, 1.5]).level == (0, 1, 1.5)
+
+
+def test_a_quantile_near_the_median_needs_a_small_level():
+    assert check_forecast_options(h=1, quantiles=[0.499]).level == (0.2,)
+
+
+def test_levels_keep_twelve_digits():
+    assert check_forecast_options(h=1, level=[100 / 3]).level == (33.3333333333,)
+    assert "from 0 to below 100" in refusal(check_forecast_options, h=1, level=[99.99999999999999])

@@ -56,7 +56,7 @@ def server():
 
 @pytest.fixture
 def client(server):
-    with Client("key", f"http://127.0.0.1:{server.server_port}", progress=False) as client:
+    with Client(api_key="key", base_url=f"http://127.0.0.1:{server.server_port}", progress=False) as client:
         yield client
 
 

@@ -111,7 +111,7 @@ def test_at_most_two_models_exist_at_a_time(service, client):
 )
 @settings(max_examples=20, deadline=None)
 def test_the_steps_are_divided_by_the_values(service_class, client_class, key, lengths, spare):
-    with contextlib.closing(service_class()) as service, client_class(key, service.url) as client:
+    with contextlib.closing(service_class()) as service, client_class(api_key=key, base_url=service.url) as client:
         y = np.full(sum(lengths), 7)
         client.finetune(y, lengths, "D", finetune_steps=len(lengths) + spare, max_request=320 + 2 * max(lengths))
         steps = np.array([request.json["finetune_steps"] for request in service.posts])
@@ -142,7 +142,7 @@ def test_an_unknown_outcome_is_looked_up(service, client):
 
 
 def test_the_display_names_the_part(service, client_class, key, capsys):
-    with client_class(key, service.url, progress=True) as client:
+    with client_class(api_key=key, base_url=service.url, progress=True) as client:
         finetune(client, output_model_id="mine")
     shown = capsys.readouterr().err
     for number in (1, 2, 3):
@@ -166,7 +166,8 @@ def test_memory_stays_near_one_request(service, client):
     service.faults = [fault] * 50
     tracemalloc.start()
     try:
-        client.finetune(y, sizes, "D", finetune_steps=50, max_request=limit)
+        with pytest.warns(errors.TimeGPTWarning, match="named it 'model-"):
+            client.finetune(y, sizes, "D", finetune_steps=50, max_request=limit)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -208,7 +209,7 @@ def test_refused_sizes(service, client, wrong):
 
 
 def test_without_it_a_request_that_is_too_large_is_refused_and_max_request_named(service, client_class, key):
-    with client_class(key, service.url, max_request_bytes=LIMIT) as client:
+    with client_class(api_key=key, base_url=service.url, max_request_bytes=LIMIT) as client:
         error = failure(client, errors.InvalidArgumentError, max_request=None)
         assert "at most 700 bytes of JSON; these series make " in str(error)
         assert 'in several requests, one after the other: finetune(…, max_request="200MiB")' in str(error)
@@ -219,7 +220,7 @@ def test_without_it_a_request_that_is_too_large_is_refused_and_max_request_named
 
 
 def test_no_request_is_larger_than_the_client_allows(service, client_class, key):
-    with client_class(key, service.url, max_request_bytes=LIMIT) as client:
+    with client_class(api_key=key, base_url=service.url, max_request_bytes=LIMIT) as client:
         finetune(client, max_request="200MiB")
     assert len(service.posts) == PARTS
 
@@ -504,7 +505,10 @@ def fault_of(service, description):
 def test_one_model_and_no_other_unless_it_is_named(
     service_class, client_class, key, faults, delete_faults, finetune_steps
 ):
-    with contextlib.closing(service_class()) as service, client_class(key, service.url, timeout=1) as client:
+    with (
+        contextlib.closing(service_class()) as service,
+        client_class(api_key=key, base_url=service.url, timeout=1) as client,
+    ):
         service.faults = [fault_of(service, description) for description in faults]
         fail_deletes(service, *(status and service.says(status) for status in delete_faults))
         said = ""

@@ -67,18 +67,23 @@ def test_a_series_that_is_too_large_is_named(service, client, df):
         errors.InvalidArgumentError, match=r"2 of 14 do not \(counted from 0\): series 0 makes"
     ) as caught:
         mixed.timegpt.finetune(max_request=600, client=client)
-    assert str(caught.value).endswith("\nThese series are too large: 'Agriculture', 'Finance'.")
+    assert str(caught.value).endswith(
+        "\nThese series are too large: 'Agriculture', 'Finance'."
+        "\nThe last 1,000 values of each are in df.sort_values('ds').groupby('unique_id').tail(1000)."
+    )
     with pytest.raises(errors.InvalidArgumentError) as caught:
         df.timegpt.finetune(max_request=600, client=client)
     assert re.search(
-        r"\nThese series are too large: 'Agriculture', 'Business services', '.*' and 11 more\.$", str(caught.value)
+        r"\nThese series are too large: 'Agriculture', 'Business services', '.*' and 11 more\.\n", str(caught.value)
     )
     assert service.requests == []
 
 
 def test_a_single_series_without_an_id(service, client, df):
     one = df[df["unique_id"] == "Finance"].drop(columns="unique_id")
-    with pytest.raises(errors.InvalidArgumentError, match=r"where that is less\)\.$"):
+    with pytest.raises(
+        errors.InvalidArgumentError, match=r"where that is less\)\.\nThe last 1,000 values .* df\.sort_values"
+    ):
         one.timegpt.finetune(max_request=600, client=client)
 
 

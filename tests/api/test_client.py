@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import time
 import weakref
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_a_refusal_of_the_engine_is_shown_in_full(local):
 
 def test_the_key_is_checked(local):
     assert local.validate_api_key()
-    with Client("wrong", start_engine().base_url) as unauthorised:
+    with Client(api_key="wrong", base_url=start_engine().base_url) as unauthorised:
         assert not unauthorised.validate_api_key()
         with pytest.raises(errors.AuthenticationError, match="does not accept the API key"):
             unauthorised.finetune(Y, SIZES, "h")
@@ -113,6 +114,20 @@ def test_a_forecast_that_takes_too_long_is_not_retried(service, client):
     with pytest.raises(errors.TransportError, match=r"gave no answer within 0\.2 s"):
         client.forecast(Y, SIZES, "h", 3, timeout=0.2)
     assert len(service.posts) == 1
+
+
+def test_a_forecast_does_not_drip_past_its_deadline(service, client):
+    def fault(connection, request):
+        connection.read_body(request)
+        connection.socket.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not service.stopped.wait(0.005):
+            connection.socket.sendall(b"y")
+
+    service.forecast_faults = [fault]
+    began = time.monotonic()
+    with pytest.raises(errors.TransportError, match=r"gave no answer within 0\.3 s"):
+        client.forecast(Y, SIZES, "h", 3, timeout=0.3)
+    assert time.monotonic() - began < 2
 
 
 def test_the_request_of_a_forecast(service, client):
@@ -204,18 +219,18 @@ def no_default(monkeypatch):
 
 
 def test_the_default_is_the_last_connected():
-    first, second = connect("k"), connect("k")
+    first, second = connect(api_key="k"), connect(api_key="k")
     assert default_client() is second
     first.close()
     assert default_client() is second
 
 
 def test_the_previous_default_is_restored():
-    with connect("k") as outer:
-        with connect("k") as inner:
+    with connect(api_key="k") as outer:
+        with connect(api_key="k") as inner:
             assert default_client() is inner
         assert default_client() is outer
-        with pytest.raises(errors.ConfigurationError), connect("k"):
+        with pytest.raises(errors.ConfigurationError), connect(api_key="k"):
             raise errors.ConfigurationError
         assert default_client() is outer
     assert inner.is_closed
@@ -225,7 +240,7 @@ def test_the_previous_default_is_restored():
 
 
 def test_a_failed_connect_changes_nothing():
-    client = connect("k")
+    client = connect(api_key="k")
     with pytest.raises(errors.ConfigurationError):
         connect(base_url="http://far.example")
     assert default_client() is client
@@ -240,18 +255,18 @@ def test_the_default_of_the_environment_is_kept(monkeypatch):
 
 
 def test_replaced_clients_are_released():
-    replaced = [weakref.ref(connect("k")) for _ in range(5)]
-    with connect("k"):
+    replaced = [weakref.ref(connect(api_key="k")) for _ in range(5)]
+    with connect(api_key="k"):
         pass
     gc.collect()
     assert [reference() is not None for reference in replaced] == [False, False, False, False, True]
 
 
 def test_held_clients_are_restored_before_those_that_were_only_connected():
-    with connect("k") as outer:
+    with connect(api_key="k") as outer:
         for _ in range(3):
-            connect("k")
-        with connect("k"):
+            connect(api_key="k")
+        with connect(api_key="k"):
             pass
         assert default_client() is not outer
         default_client().close()

@@ -1,6 +1,7 @@
 """Whatever goes wrong, in any order: one call makes at most one model, and its id is never lost."""
 
 import contextlib
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import given, settings
@@ -18,12 +19,13 @@ ANSWERS = st.tuples(
 DROPS = st.sampled_from(
     [("drop_before_reading",), ("drop_untrained",), ("drop_trained",), ("drop_within_answer",), ("garbage",)]
 )
+GATEWAYS = st.tuples(st.just("gives_up"), st.sampled_from([None, 500, 502, 503, 504, 520, 599]))
 LOOKUPS = st.one_of(
     st.none(),
     st.just(("drop_before_reading",)),
     st.tuples(st.just("says"), st.sampled_from(STATUSES), st.sampled_from(BODIES), st.just({}), st.just(False)),
 )
-FAULTS = st.lists(st.one_of(st.none(), DROPS, ANSWERS), max_size=5)
+FAULTS = st.lists(st.one_of(st.none(), DROPS, ANSWERS, GATEWAYS), max_size=5)
 
 
 def fault_of(service, description):
@@ -33,6 +35,8 @@ def fault_of(service, description):
             return None
         case ("says", status, body, headers, trained):
             return service.says(status, body, headers, trained=trained)
+        case ("gives_up", status):
+            return service.gives_up(0.15, 0.3, status)
         case (name,):
             return getattr(service, name)
 
@@ -43,7 +47,8 @@ def test_one_call_makes_one_model(service_class, client_class, key, faults, look
     with contextlib.ExitStack() as stack:
         service = service_class()
         stack.callback(service.close)
-        client = stack.enter_context(client_class(key, service.url, timeout=1))
+        client = stack.enter_context(client_class(api_key=key, base_url=service.url, timeout=1))
+        client.pacing = replace(client.pacing, at_work_after=0.1)
         service.faults = [fault_of(service, description) for description in faults]
         service.lookup_faults = [fault_of(service, description) for description in lookups]
         model_id, error = None, None

@@ -27,7 +27,7 @@ def shown_of(service, client_class, key, capsys):
     """Return a function that finetunes, and returns what was written to stderr."""
 
     def call(**settings):
-        with client_class(key, service.url, **settings) as client:
+        with client_class(api_key=key, base_url=service.url, **settings) as client:
             client.finetune(Y, [Y.size], "D", output_model_id="mine", overwrite=True)
         return capsys.readouterr().err
 
@@ -58,7 +58,10 @@ def test_nothing_is_shown_outside_terminals_and_notebooks(service, shown_of, pro
 
 def test_nothing_is_left_when_a_call_fails(service, client_class, key, capsys):
     service.faults = [service.says(422, {"detail": "no"})]
-    with client_class(key, service.url, progress=True) as client, pytest.raises(ValueError, match="level"):
+    with (
+        client_class(api_key=key, base_url=service.url, progress=True) as client,
+        pytest.raises(ValueError, match="level"),
+    ):
         client.forecast(Y, [Y.size], "D", 1, level=5)
     assert capsys.readouterr().err == ""
 
@@ -73,7 +76,7 @@ SCRIPT = textwrap.dedent("""
     import sys
     import numpy as np
     from nixtla_accessor.api.client import Client
-    with Client(sys.argv[1], sys.argv[2]) as client:
+    with Client(api_key=sys.argv[1], base_url=sys.argv[2]) as client:
         client.finetune(np.arange(9.0), [9], "D", finetune_steps=int(sys.argv[3]))
     print("tqdm" in sys.modules, file=sys.stdout)
 """)

@@ -11,10 +11,11 @@ from nixtla_accessor.api.retry import (
     Decision,
     History,
     Pacing,
+    Processing,
     decide_repeatable,
     decide_training,
     lookup_pause,
-    may_be_processed,
+    processing_of,
 )
 
 PACING = Pacing()
@@ -23,9 +24,42 @@ NOT_SENT = Failure(FailureKind.NOT_SENT, "refused")
 UNTRUSTED = Failure(FailureKind.NOT_SENT, "not trusted", permanent=True)
 CUT_OFF = Failure(FailureKind.CUT_OFF, "cut off")
 TIMED_OUT = Failure(FailureKind.TIMED_OUT, "late")
+INCOMPLETE = Failure(FailureKind.INCOMPLETE, "a success, cut off")
 UNREADABLE = Failure(FailureKind.UNREADABLE, "HTML")
 NO_CREDIT = Answer(429, b'{"code":"A21","message":"no credit"}')
-OUTCOMES = [NOT_SENT, UNTRUSTED, CUT_OFF, TIMED_OUT, UNREADABLE, NO_CREDIT, *map(Answer, range(300, 600))]
+OUTCOMES = [NOT_SENT, UNTRUSTED, CUT_OFF, TIMED_OUT, INCOMPLETE, UNREADABLE, NO_CREDIT, *map(Answer, range(300, 600))]
+
+
+WITHIN_A_SECOND, LATER = 0.9, 1.1
+LOOK_UNTIL_THE_LIMIT = Decision(look_up_for=math.inf)
+OWN_ERROR = b'{"detail":"no GPU is free"}'
+GATEWAYS = set(range(500, 600)) - {500, 501, 502, 503, 505, 507, 511}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "within_a_second", "later"),
+    [
+        (CUT_OFF, Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        (TIMED_OUT, LOOK_UNTIL_THE_LIMIT, LOOK_UNTIL_THE_LIMIT),
+        (INCOMPLETE, Decision(look_up_for=10), LOOK_UNTIL_THE_LIMIT),
+        (UNREADABLE, Decision(look_up_for=10), LOOK_UNTIL_THE_LIMIT),
+        (Answer(408), Decision(look_up_for=10, retry_in=0.5), Decision(look_up_for=10, retry_in=0.5)),
+        (Answer(500), Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        (Answer(500, b"Internal Server Error"), Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        (Answer(500, b"{}"), Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        (Answer(500, b"[" * 10**6), Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        (Answer(500, OWN_ERROR), Decision(look_up_for=10), Decision(look_up_for=10)),
+        (Answer(502), Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        (Answer(502, OWN_ERROR), Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        (Answer(503), Decision(look_up_for=10, retry_in=0.5), LOOK_UNTIL_THE_LIMIT),
+        *((Answer(status), LOOK_UNTIL_THE_LIMIT, LOOK_UNTIL_THE_LIMIT) for status in GATEWAYS),
+    ],
+)
+def test_what_follows_a_finetune_request_that_may_be_processed(outcome, within_a_second, later):
+    for seconds, decision in ((WITHIN_A_SECOND, within_a_second), (LATER, later)):
+        history = History(attempts=1, answered_after=seconds, maybe_processed=True)
+        assert decide_training(outcome, history, PACING, jitter=0.0) == decision
+        assert processing_of(outcome, history, PACING) is not Processing.NONE
 
 
 @pytest.mark.parametrize(
@@ -33,31 +67,33 @@ OUTCOMES = [NOT_SENT, UNTRUSTED, CUT_OFF, TIMED_OUT, UNREADABLE, NO_CREDIT, *map
     [
         (NOT_SENT, Decision(retry_in=0.5)),
         (UNTRUSTED, GIVE_UP),
-        (CUT_OFF, Decision(look_up_for=10, retry_in=0.5)),
-        (TIMED_OUT, Decision(look_up_for=math.inf)),
-        (UNREADABLE, Decision(look_up_for=10)),
-        (Answer(408), Decision(look_up_for=10, retry_in=0.5)),
-        (Answer(500), Decision(look_up_for=10, retry_in=0.5)),
-        (Answer(502), Decision(look_up_for=10, retry_in=0.5)),
-        (Answer(503), Decision(look_up_for=10, retry_in=0.5)),
-        (Answer(504), Decision(look_up_for=math.inf)),
-        (Answer(524), Decision(look_up_for=math.inf)),
         (Answer(429), Decision(retry_in=0.5)),
         (NO_CREDIT, GIVE_UP),
         (Answer(429, retry_after=0), Decision(retry_in=0)),
         (Answer(429, retry_after=60), Decision(retry_in=60)),
         (Answer(429, retry_after=60.5), GIVE_UP),
-        (Answer(503, retry_after=7), Decision(retry_in=7)),
-        (Answer(503, retry_after=61), GIVE_UP),
-        (Answer(500, retry_after=7), Decision(look_up_for=10, retry_in=0.5)),
         *(
             (Answer(status), GIVE_UP)
-            for status in (301, 302, 307, 400, 401, 402, 403, 404, 409, 413, 415, 418, 422, 501)
+            for status in (301, 302, 307, 400, 401, 402, 403, 404, 409, 413, 415, 418, 422, 501, 507)
         ),
     ],
 )
-def test_what_follows_the_first_finetune_request(outcome, decision):
-    assert decide_training(outcome, History(attempts=1), PACING, jitter=0.0) == decision
+@pytest.mark.parametrize("seconds", [WITHIN_A_SECOND, LATER])
+def test_what_follows_a_finetune_request_that_is_not_processed(outcome, decision, seconds):
+    history = History(attempts=1, answered_after=seconds)
+    assert decide_training(outcome, history, PACING, jitter=0.0) == decision
+    assert processing_of(outcome, history, PACING) is Processing.NONE
+    if decision == GIVE_UP:  # after another that may be processed, the model is looked up once
+        history = History(attempts=2, answered_after=seconds, maybe_processed=True)
+        looked_up = LOOK_UNTIL_THE_LIMIT if outcome == Answer(409) else Decision(look_up_for=0.0)
+        assert decide_training(outcome, history, PACING, jitter=0.0) == looked_up
+
+
+@pytest.mark.parametrize("seconds", [WITHIN_A_SECOND, LATER])
+def test_a_503_that_asks_to_wait_is_waited_for_or_looked_up_once(seconds):
+    history = History(attempts=1, answered_after=seconds, maybe_processed=True)
+    assert decide_training(Answer(503, retry_after=7), history, PACING, jitter=0.0) == Decision(retry_in=7)
+    assert decide_training(Answer(503, retry_after=61), history, PACING, jitter=0.0) == Decision(look_up_for=0.0)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +102,7 @@ def test_what_follows_the_first_finetune_request(outcome, decision):
         (NOT_SENT, Decision(retry_in=0.5)),
         (UNTRUSTED, GIVE_UP),
         (CUT_OFF, Decision(retry_in=0.5)),
+        (INCOMPLETE, Decision(retry_in=0.5)),
         (TIMED_OUT, GIVE_UP),
         (UNREADABLE, GIVE_UP),
         *((Answer(status), Decision(retry_in=0.5)) for status in (408, 429, 500, 502, 503, 504)),
@@ -134,7 +171,13 @@ def test_waits_never_add_up_to_more_than_a_minute(requested, waited, attempts, j
         assert retry_in is None or (retry_in >= 0 and waited + retry_in <= 60)
 
 
-def test_nothing_that_may_be_processed_is_retried_without_a_lookup():
-    for outcome in filter(may_be_processed, OUTCOMES):
-        decision = decide_training(outcome, History(attempts=1), PACING, jitter=0.0)
-        assert decision.retry_in is None or decision.look_up_for is not None
+@pytest.mark.parametrize("seconds", [WITHIN_A_SECOND, LATER])
+def test_nothing_that_may_be_processed_is_retried_without_a_lookup(seconds):
+    history = History(attempts=1, answered_after=seconds)
+    for outcome in OUTCOMES:
+        processing = processing_of(outcome, history, PACING)
+        decision = decide_training(outcome, history, PACING, jitter=0.0)
+        if processing is not Processing.NONE:
+            assert decision.retry_in is None or decision.look_up_for == PACING.lookup_time
+        if processing in (Processing.POSSIBLE, Processing.FAILED, Processing.FINISHED):
+            assert decision.retry_in is None

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from nixtla_accessor.api.client import Client, connect
 from nixtla_accessor.api.settings import resolve_settings, url_origin
 from nixtla_accessor.contract import DEFAULT_BASE_URL, MAX_REQUEST_BYTES
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError
@@ -53,6 +54,32 @@ def test_a_key_that_fits_no_header_is_refused_and_not_shown(key):
     with pytest.raises(ConfigurationError) as caught:
         resolve_settings(key)
     assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["local", "LOCAL", "http://x.io", "https://api.nixtla.io/", "localhost:8000", "localhost", "ftp://a"]
+)
+def test_an_address_is_no_key(monkeypatch, key):
+    with pytest.raises(ConfigurationError) as caught:
+        resolve_settings(key)
+    assert str(caught.value) == (
+        "The API key (api_key or NIXTLA_API_KEY) is an address and no key. Pass an address as base_url; the local "
+        'engine is connect(base_url="local").'
+    )
+    monkeypatch.setenv("NIXTLA_API_KEY", key)
+    with pytest.raises(ConfigurationError, match="is an address and no key"):
+        resolve_settings()
+
+
+@pytest.mark.parametrize("key", ["local-key", "nixak-local", "localhosts", "locally", "a:b/c"])
+def test_a_key_may_resemble_an_address(key):
+    assert key_of(resolve_settings(key)) == key
+
+
+@pytest.mark.parametrize("make", [Client, connect])
+def test_the_key_is_named(make):
+    with pytest.raises(TypeError, match="positional argument"):
+        make("local")
 
 
 def test_a_key_is_text():

@@ -113,7 +113,7 @@ def test_series_that_fit_in_no_request():
     assert str(error) == (
         "Each series must fit in a request of 8,000 bytes of JSON, since none is split; 4 of 8 do not (counted from "
         "0): series 1 makes 10,246 bytes; series 3 makes 400,248 bytes; series 4 makes 10,248 bytes; and 1 more. "
-        "Keep the recent part of each, such as df.groupby('unique_id').tail(1000), or raise max_request (and "
+        "Keep the recent part of each, or raise max_request (and "
         "connect(max_request_bytes=…), where that is less)."
     )
     copy = pickle.loads(pickle.dumps(error))

@@ -3,6 +3,7 @@
 import pickle
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -59,16 +60,23 @@ def test_every_call_has_an_id_of_its_own(service, client):
     assert len(service.models) == 2
 
 
-def test_an_id_of_the_services_own_choice_is_taken(service, client):
+def test_an_id_of_the_services_own_choice_is_taken_with_a_warning(service, client):
     answer = {"input_tokens": 1, "output_tokens": 2, "finetune_tokens": 3, "finetuned_model_id": "theirs"}
     service.faults = [service.says(200, answer)]
-    assert finetune(client).finetuned_model_id == "theirs"
+    with pytest.warns(errors.TimeGPTWarning) as caught:
+        assert finetune(client, output_model_id="mine").finetuned_model_id == "theirs"
+    [warning] = caught
+    assert str(warning.message) == (
+        "The service was asked to name the model 'mine', and named it 'theirs', which is the id that is used from here "
+        "on."
+    )
+    assert warning.filename == __file__
 
 
 def test_an_enveloped_answer_is_unwrapped(service, client):
     answer = {"input_tokens": 1, "output_tokens": 2, "finetune_tokens": 3, "finetuned_model_id": "x", "more": []}
     service.faults = [service.says(200, {"data": answer, "message": "ok"})]
-    assert finetune(client).finetune_tokens == 3
+    assert finetune(client, output_model_id="x").finetune_tokens == 3
 
 
 # never sent: retried
@@ -256,6 +264,7 @@ def test_no_answer_and_no_model(service, client):
     service.faults = [lambda *_: service.stopped.wait(30)]
     error = failure(client, errors.OutcomeUnknownError, timeout=(5, 0.3), output_model_id="mine")
     assert error.finetuned_model_id == "mine"
+    assert len(service.lookups) >= 3  # before, at the time limit, and after a pause
     assert str(error) == (
         f"{service.url} gave no answer within 0.3 s. Model 'mine' may still be trained; "
         "df.timegpt.use_model('mine') attaches it once it exists."
@@ -286,6 +295,140 @@ def test_a_gateways_timeout_ends_at_the_time_limit(service, client):
         f"{model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it once it exists."
     )
     assert len(service.posts) == 1
+
+
+# behind a gateway: what fails late is never sent again
+
+
+@pytest.fixture
+def hasty(service, client_class, key):
+    """A client that takes a tenth of a second for what another takes a second for."""
+
+    class HastyClient(client_class):
+        pacing = replace(client_class.pacing, at_work_after=0.1)
+
+    with HastyClient(api_key=key, base_url=service.url, timeout=5) as client:
+        yield client
+
+
+GATEWAYS = [None, 500, 502, 503, 504, 520, 522, 524, 599]
+
+
+@pytest.mark.parametrize("status", GATEWAYS)
+def test_a_gateway_that_gives_up_waits_for_the_model(service, hasty, status):
+    service.faults = [service.gives_up(0.2, 0.5, status)]  # trains longer than look-ups take for what fails at once
+    result = finetune(hasty)
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 1
+
+
+@pytest.mark.parametrize("status", GATEWAYS)
+def test_a_gateway_that_gives_up_and_no_model_ends_at_the_time_limit(service, hasty, status):
+    service.faults = [service.gives_up(0.2, 60, status)]
+    began = time.monotonic()
+    error = failure(hasty, errors.OutcomeUnknownError, timeout=0.8)
+    assert 0.8 <= time.monotonic() - began < 2.5
+    model_id = error.finetuned_model_id
+    assert str(error).endswith(
+        f" Model {model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it once it exists."
+    )
+    assert len(service.posts) == 1
+    assert len(service.lookups) > 3
+
+
+@pytest.mark.parametrize("after", [0, 0.3])
+def test_an_error_of_the_services_own_is_looked_up_and_raised(service, hasty, after):
+    service.faults = [service.gives_up(after, 60, 500, b'{"detail": "no GPU is free"}')]
+    began = time.monotonic()
+    error = failure(hasty, errors.ServerError)
+    assert time.monotonic() - began < 2
+    model_id = service.posts[0].json["output_model_id"]
+    assert error.finetuned_model_id == model_id
+    assert str(error) == (
+        f"The service failed (500): no GPU is free. Model {model_id!r} does not exist yet. If it appears later, "
+        f"df.timegpt.use_model({model_id!r}) attaches it."
+    )
+    assert len(service.posts) == 1
+    assert len(service.lookups) > 1
+
+
+def test_an_error_of_the_services_own_about_a_model_that_exists(service, hasty):
+    service.faults = [service.says(500, {"detail": "late"}, trained=True)]
+    assert finetune(hasty).finetuned_model_id == service.trainings[0]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_that_asks_for_too_long_a_wait_has_perhaps_made_the_model(service, hasty, status):
+    service.faults = [service.says(status, headers={"Retry-After": "3600"}, trained=True)]
+    if status == 503:
+        assert finetune(hasty).finetuned_model_id == service.trainings[0]
+    else:
+        failure(hasty, errors.RateLimitError)
+    assert len(service.lookups) == (1 if status == 503 else 0)
+
+
+def test_a_refusal_of_the_second_request_looks_for_the_model_of_the_first(service, client):
+    def fault(connection, request):
+        service.train(connection, request)
+        connection.answer(422, {"detail": "exists"})
+        return True
+
+    service.faults = [service.drop_untrained, fault]
+    assert finetune(client).finetuned_model_id == service.trainings[0]
+    assert len(service.posts) == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b"", id="status line"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: ", id="headers"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", id="body"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n", id="chunk"),
+        pytest.param(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 999\r\n\r\n", id="body of a refusal"),
+        pytest.param(b"HTTP/1.1 103 Early Hints\r\nX: ", id="interim answer"),
+    ],
+)
+def test_nothing_drips_past_the_deadline(service, hasty, text):
+    service.faults = [service.drips(text, 0.005)]
+    began = time.monotonic()
+    result = finetune(hasty, timeout=0.7)
+    assert 0.7 <= time.monotonic() - began < 1.8
+    assert service.trainings == [result.finetuned_model_id]
+    assert len(service.posts) == 1
+
+
+def test_lookups_do_not_drip_past_the_deadline_either(service, hasty):
+    service.faults = [service.gives_up(0.2, 60, 502)]
+    service.lookup_faults = [service.drips(b"HTTP/1.1 200 OK\r\nX: ", 0.005)] * 99
+    service.train = lambda *_: None
+    began = time.monotonic()
+    failure(hasty, errors.OutcomeUnknownError, timeout=0.5)
+    assert time.monotonic() - began < 0.5 + 0.1 + 2.5  # the time for look-ups, and that of the last
+
+
+def test_a_pause_that_the_service_asks_for_does_not_count(service, hasty):
+    service.faults = [service.says(429, headers={"Retry-After": "1"}), service.gives_up(0.2, 0.5, 502)]
+    result = finetune(hasty, timeout=0.8)
+    assert service.trainings == [result.finetuned_model_id]
+
+
+# interim answers are none
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints", b"199 Whatever"])
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_interim_answer_is_no_answer(service, client, interim, times):
+    def fault(connection, request):
+        connection.read_body(request)
+        connection.socket.sendall((b"HTTP/1.1 " + interim + b"\r\nLink: </a>; rel=preload\r\n\r\n") * times)
+        connection.answer(200, service.train(connection, request))
+        return True
+
+    service.faults = [fault]
+    assert finetune(client).finetune_tokens == 10
+    assert finetune(client).finetune_tokens == 10
+    assert service.connections == 1
 
 
 # an answer that cannot be read
@@ -461,6 +604,93 @@ def test_a_refusal_after_overwriting_says_that_the_previous_model_is_deleted(ser
     assert error.context == ("The previous model 'mine' was deleted first, as overwrite=True asks.",)
 
 
+def test_the_previous_model_does_not_count_as_the_new_one(service, hasty):
+    """The service says that it has deleted the model, and still shows it."""
+    finetune(hasty, output_model_id="mine", finetune_steps=1)
+    former = dict(service.models["mine"])
+
+    def fault(connection, request):
+        connection.read_body(request)
+        service.models["mine"] = former
+        connection.reset()
+
+    service.faults = [fault]
+    error = failure(hasty, errors.OutcomeUnknownError, output_model_id="mine", overwrite=True)
+    assert len(service.posts) == 2
+    assert "Could not determine whether model 'mine' exists." in str(error)
+    assert error.context == (
+        "The previous model 'mine' was deleted first, as overwrite=True asks.",
+        "The service still shows it: only a model with another created_at is the new one, see finetuned_model('mine').",
+    )
+
+
+def test_the_new_model_is_known_by_its_date(service, hasty):
+    finetune(hasty, output_model_id="mine", finetune_steps=1)
+    service.faults = [service.drop_trained]
+    assert finetune(hasty, output_model_id="mine", finetune_steps=2, overwrite=True).finetune_tokens is None
+    assert service.models["mine"]["steps"] == 2
+
+
+@pytest.mark.parametrize("created_at", [None, 5, ["a"], "absent"])
+def test_a_model_without_a_date_may_be_the_previous_one(service, hasty, created_at):
+    finetune(hasty, output_model_id="mine")
+
+    def fault(connection, request):
+        service.train(connection, request)
+        service.models["mine"]["created_at"] = created_at
+        if created_at == "absent":
+            del service.models["mine"]["created_at"]
+        connection.reset()
+
+    service.faults = [fault]
+    failure(hasty, errors.OutcomeUnknownError, output_model_id="mine", overwrite=True)
+
+
+def test_a_deletion_that_may_have_succeeded_is_told(service, hasty):
+    finetune(hasty, output_model_id="mine")
+
+    def fault(connection, request):
+        del service.models["mine"]
+        connection.answer(502, b"<html>")
+        return True
+
+    service.lookup_faults = [None, fault, *[service.says(502)] * 3]
+    error = failure(hasty, errors.ServerError, output_model_id="mine", overwrite=True)
+    assert error.context == (
+        "The previous model 'mine' may be deleted already, as overwrite=True asks; nothing was trained in its place.",
+    )
+    assert len(service.posts) == 1
+
+
+def test_a_deletion_that_is_refused_changes_nothing(service, hasty):
+    finetune(hasty, output_model_id="mine")
+    service.lookup_faults = [None, service.says(403)]
+    assert failure(hasty, errors.PermissionDeniedError, output_model_id="mine", overwrite=True).context == ()
+    assert (set(service.models), len(service.posts)) == ({"mine"}, 1)
+
+
+# another model than the one asked for
+
+
+def test_a_lookup_counts_only_if_it_is_about_the_very_model(service, client):
+    finetune(client, output_model_id="other")
+    service.faults = [service.drop_untrained]
+    service.lookup_faults = [service.says(200, service.models["other"])] * 999
+    error = failure(client, errors.OutcomeUnknownError)
+    assert "Could not determine whether model" in str(error)
+    assert len(service.posts) == 2
+
+
+def test_an_answer_about_another_model_is_refused(service, client):
+    finetune(client, output_model_id="other")
+    service.lookup_faults = [service.says(200, service.models["other"])] * 2
+    with pytest.raises(errors.ResponseError, match="answered about model 'other' instead of 'mine'"):
+        client.finetuned_model("mine")
+    with pytest.raises(errors.ResponseError, match="answered about model 'other' instead of 'mine'"):
+        finetune(client, output_model_id="mine")
+    assert len(service.posts) == 1
+
+
 @pytest.mark.parametrize(
     ("lookup", "kind"),
     [((403, {"detail": "no"}), errors.PermissionDeniedError), ((200, b"<html>Log in"), errors.ResponseError)],
@@ -504,7 +734,7 @@ def test_a_refused_encoding_is_retried_uncompressed_once(service, client, large,
 
 
 def test_a_request_that_is_too_large_is_not_sent(service, client_class, key, large):
-    with client_class(key, service.url, max_request_bytes=2**20) as client:
+    with client_class(api_key=key, base_url=service.url, max_request_bytes=2**20) as client:
         with pytest.raises(errors.InvalidArgumentError, match=r"at most 1.0 MiB of JSON; these series make 1.\d MiB"):
             client.finetune(large, [large.size], "h", output_model_id="mine")
         assert service.requests == []

@@ -95,7 +95,7 @@ def test_far_hosts_are_reached_by_the_environments_proxy(client_class, key, monk
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_port}")
-        error = failure(client_class(key, "https://service.example"))
+        error = failure(client_class(api_key=key, base_url="https://service.example"))
         server.shutdown()
         thread.join()
     assert type(error) is errors.TransportError
@@ -119,14 +119,14 @@ def tls_service(make_service, tmp_path):
 def test_the_environments_certificates_are_honoured(tls_service, client_class, key, monkeypatch):
     service, bundle = tls_service
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    with client_class(key, f"https://localhost:{service.port}") as client:
+    with client_class(api_key=key, base_url=f"https://localhost:{service.port}") as client:
         client.finetune(Y, SIZES, "D")
     assert len(service.trainings) == 1
 
 
 def test_a_certificate_that_is_not_trusted(tls_service, client_class, key):
     service, _ = tls_service
-    error = failure(client_class(key, f"https://localhost:{service.port}"))
+    error = failure(client_class(api_key=key, base_url=f"https://localhost:{service.port}"))
     assert type(error) is errors.TransportError
     assert "could not be reached: its certificate is not trusted (" in str(error)
     assert "set REQUESTS_CA_BUNDLE to the file" in str(error)
@@ -136,7 +136,7 @@ def test_a_certificate_that_is_not_trusted(tls_service, client_class, key):
 
 def test_certificates_that_do_not_exist(tls_service, client_class, key, monkeypatch):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "no-such-file.pem")
-    error = failure(client_class(key, f"https://localhost:{tls_service[0].port}"))
+    error = failure(client_class(api_key=key, base_url=f"https://localhost:{tls_service[0].port}"))
     assert type(error) is errors.ConfigurationError
     assert "no-such-file.pem" in str(error)
     assert "Check REQUESTS_CA_BUNDLE" in str(error)
@@ -146,7 +146,7 @@ def test_certificates_that_do_not_exist(tls_service, client_class, key, monkeypa
 
 
 def test_a_host_name_that_does_not_exist(client_class, key):
-    error = failure(client_class(key, "https://no-such-host.invalid"))
+    error = failure(client_class(api_key=key, base_url="https://no-such-host.invalid"))
     assert str(error) == (
         "https://no-such-host.invalid could not be reached: the name 'no-such-host.invalid' cannot be resolved. "
         "Tried 4 times."
@@ -162,7 +162,7 @@ def test_no_connection_is_accepted(client_class, key):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.1", port))
-        error = failure(client_class(key, f"http://127.0.0.1:{port}", timeout=(0.1, 5)))
+        error = failure(client_class(api_key=key, base_url=f"http://127.0.0.1:{port}", timeout=(0.1, 5)))
     assert type(error) is errors.TransportError
     assert str(error).endswith("could not be reached: no connection within 0.1 s. Tried 4 times.")
 
@@ -262,7 +262,7 @@ def open_files():
 @pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="counts open files as Linux lists them")
 def test_many_calls_from_many_threads_leak_nothing(service, client_class, key):
     files, threads = open_files(), threading.active_count()
-    with client_class(key, service.url) as client, ThreadPoolExecutor(8) as pool:
+    with client_class(api_key=key, base_url=service.url) as client, ThreadPoolExecutor(8) as pool:
         results = list(pool.map(lambda _: client.finetune(Y, SIZES, "D"), range(200)))
         assert service.connections <= 8
     assert len({result.finetuned_model_id for result in results}) == len(service.trainings) == 200
@@ -301,7 +301,9 @@ def test_a_spawned_worker_takes_the_key_from_its_environment(service, client, ke
     monkeypatch.setenv("NIXTLA_API_KEY", key)
     context = multiprocessing.get_context("spawn")
     outcomes = context.Queue()
-    worker = context.Process(target=_finetune_pickled, args=(pickle.dumps(Client(key, service.url)), outcomes))
+    worker = context.Process(
+        target=_finetune_pickled, args=(pickle.dumps(Client(api_key=key, base_url=service.url)), outcomes)
+    )
     worker.start()
     made = outcomes.get(timeout=60)
     worker.join()

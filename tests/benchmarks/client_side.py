@@ -79,7 +79,7 @@ def our_call(frame: object, address: str) -> Callable[[], object]:
     """Return a call of this package."""
     import nixtla_accessor
 
-    client = nixtla_accessor.connect("none", address, progress=False)
+    client = nixtla_accessor.connect(api_key="none", base_url=address, progress=False)
     return lambda: nixtla_accessor.TimeGPTAccessor(frame).finetune(client=client)
 
 

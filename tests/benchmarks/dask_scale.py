@@ -7,7 +7,7 @@ The script writes hourly series to Parquet in a temporary folder, and fine-tunes
 processes of one thread each, against a server on loopback that discards the request and answers as if a model had been
 tuned. Times are of the call alone, with warm workers; "packing" is its part before the request. Memory is the peak
 above what a process held before the first call, on Linux: of this process, and of the worker with the highest. "pandas"
-reads the same files into one frame and fine-tunes from that. The last table is the embedded engine, on a small panel.
+reads the same files into one frame and fine-tunes from that. The last table is the local engine, on a small panel.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def measure(case: Case, folder: Path, address: str) -> dict[str, float]:
 
     import nixtla_accessor.dask
 
-    client = nixtla_accessor.Client("a-key", address, progress=False, max_request_bytes=2**40)
+    client = nixtla_accessor.Client(api_key="a-key", base_url=address, progress=False, max_request_bytes=2**40)
     if not case.workers:
         held = mark()
         began = time.perf_counter()
@@ -148,7 +148,7 @@ def table(title: str, cases: list[Case], address: str) -> None:
 
 
 def embedded_engine() -> None:
-    """Fine-tune and forecast a small panel with the embedded engine, from pandas and on one and two workers."""
+    """Fine-tune and forecast a small panel with the local engine, from pandas and on one and two workers."""
     import dask.dataframe as dd
     from distributed import Client as Cluster
     from distributed import LocalCluster
@@ -156,7 +156,7 @@ def embedded_engine() -> None:
     import nixtla_accessor.dask
 
     case = Case(200_000, 1_000, 8, 2)
-    print(f"\nThe embedded engine: {case.series:,} series of {case.rows // case.series} rows\n")
+    print(f"\nThe local engine: {case.series:,} series of {case.rows // case.series} rows\n")
     print("| workers | finetune, 10 steps | forecast, h=24 |\n|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder, nixtla_accessor.connect(base_url="local", progress=False):
         write_files(Path(folder), case)

@@ -198,5 +198,5 @@ def service():
 @pytest.fixture
 def client(service):
     """Connect to it."""
-    with connect(KEY, service.url, progress=False) as connected:
+    with connect(api_key=KEY, base_url=service.url, progress=False) as connected:
         yield connected

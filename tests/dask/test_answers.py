@@ -34,7 +34,7 @@ def frame(cut, panel):
 
 
 class TestLocalEngine:
-    """Against the embedded engine, whose 32 bits know series asked for together from those asked for alone."""
+    """Against the local engine, whose 32 bits know series asked for together from those asked for alone."""
 
     @pytest.fixture(autouse=True)
     def local(self):
@@ -62,6 +62,27 @@ class TestLocalEngine:
         pd.testing.assert_series_equal(windows.dtypes, expected.dtypes)
         assert windows.compute().attrs == expected.attrs
         assert_eq(windows, windows.compute(), check_divisions=False)
+
+    def test_anomalies_are_those_of_the_computed_frame(self, cut, panel):
+        rows = panel(6, 40)
+        rows.loc[[30, 150], "y"] += 1000
+        frame = cut(rows, 50, 130)
+        found = frame.timegpt.detect_anomalies(level=95, zero_shot=True)
+        expected = frame.compute().timegpt.detect_anomalies(level=95, zero_shot=True)
+        pd.testing.assert_series_equal(found.dtypes, expected.dtypes)
+        pd.testing.assert_frame_equal(in_order(found), expected, rtol=1e-4, atol=1e-4)
+        assert expected["anomaly"].any()
+
+    def test_series_that_are_too_short_are_left_out(self, cut, panel):
+        rows = panel(4)
+        rows = rows.drop(rows.index[(rows["unique_id"] == "series 2") & (rows["y"] >= 203)])
+        frame = cut(rows, 12, 24, 27)
+        asked = {"h": 5, "too_short": "drop", "zero_shot": True}
+        with pytest.warns(errors.ShortSeriesWarning, match="'series 2' has 3"):
+            windows = in_order(frame.timegpt.cross_validation(**asked))
+        with pytest.warns(errors.ShortSeriesWarning, match="1 of 4 series .* 'series 2' has 3"):
+            expected = frame.compute().timegpt.cross_validation(**asked)
+        pd.testing.assert_frame_equal(windows, expected, rtol=1e-4)
 
     def test_quantiles_without_a_model_of_its_own(self, frame):
         ahead = frame.timegpt.forecast(3, quantiles=np.array([0.1, 0.5]), model="timegpt-1")
@@ -228,7 +249,7 @@ class TestSecrets:
         assert pickle.loads(pickle.dumps(elsewhere)).get() is made
 
     def test_an_explicit_client_is_used(self, frame, service, client):
-        with Client("another-key", service.url, progress=False) as other:
+        with Client(api_key="another-key", base_url=service.url, progress=False) as other:
             frame.timegpt.forecast(3, model="timegpt-1", freq="D", client=other).compute()
         assert {asked.bearer for asked in service.asked} == {"another-key"}
 
@@ -240,4 +261,4 @@ def test_so_many_ask_at_once_and_no_more(cut, panel, service, client):
         frame.timegpt.forecast(1, model="timegpt-1", freq="D").compute()
     assert len(service.asked) > 3 * MAX_CONCURRENT_REQUESTS
     assert 2 < service.most_at_once <= MAX_CONCURRENT_REQUESTS
-    assert len({asked.connection for asked in service.asked}) <= service.most_at_once + 1  # kept open
+    assert len({asked.connection for asked in service.asked}) <= MAX_CONCURRENT_REQUESTS + 1  # kept open

@@ -56,10 +56,10 @@ def test_from_files_to_forecasts_with_the_embedded_engine(files):
         pd.testing.assert_frame_equal(answer.sort_values(["unique_id", "ds"], ignore_index=True), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("order", ["by time", "strewn", "cut"])
+@pytest.mark.parametrize("order", ["by time", "interleaved", "cut"])
 def test_it_packs_as_the_computed_frame(files, cut, panel, outcome, order):
     rows = panel(20, 90)
-    frame = {"by time": files, "strewn": cut(rows.sample(frac=1, random_state=0), 400, 900), "cut": cut(rows, 450)}
+    frame = {"by time": files, "interleaved": cut(rows.sample(frac=1, random_state=0), 400, 900), "cut": cut(rows, 450)}
     assert isinstance(outcome(frame[order])["y"], tuple)
     assert outcome(frame[order]) == outcome(frame[order].compute())
 
@@ -71,7 +71,7 @@ def test_refusals_come_back_from_the_workers(files, outcome):
 
 
 def test_the_record_outlives_every_exchange_of_rows(files, service):
-    with connect("the-callers-key", service.url, progress=False):
+    with connect(api_key="the-callers-key", base_url=service.url, progress=False):
         tuned = files.timegpt.finetune(output_model_id="mine")
         for frame in (tuned.shuffle("unique_id"), tuned.set_index("ds"), tuned.sort_values("y"), tuned.persist()):
             assert frame.timegpt.model_id == "mine"
@@ -84,7 +84,7 @@ def models(part):
 
 
 def test_workers_ask_with_their_own_key_and_connection(files, service):
-    with connect("the-callers-key", service.url, progress=False):
+    with connect(api_key="the-callers-key", base_url=service.url, progress=False):
         tuned = files.timegpt.finetune()
         answer = tuned.timegpt.forecast(3).compute()
         again = tuned.timegpt.forecast(3).compute()
@@ -97,7 +97,7 @@ def test_workers_ask_with_their_own_key_and_connection(files, service):
 
 
 def test_the_key_is_in_nothing_that_workers_hold(files, service, cluster):
-    with connect("the-callers-key", service.url, progress=False):
+    with connect(api_key="the-callers-key", base_url=service.url, progress=False):
         kept = files.timegpt.finetune().timegpt.forecast(3).persist()
         distributed.wait(kept)
         held = str(
@@ -112,7 +112,7 @@ def test_the_key_is_in_nothing_that_workers_hold(files, service, cluster):
 def test_the_cluster_counts_who_asks(cut, panel, service, cluster):
     service.pause = 0.05
     frame = cut(panel(40).sample(frac=1, random_state=0), *range(12, 480, 12))
-    with connect("the-callers-key", service.url, progress=False):
+    with connect(api_key="the-callers-key", base_url=service.url, progress=False):
         frame.timegpt.forecast(1, model="timegpt-1", freq="D").compute()
     assert 1 < service.most_at_once <= MAX_CONCURRENT_REQUESTS
     assert cluster.run_on_scheduler(semaphores_held) == {"nixtla-accessor": 0}
@@ -128,7 +128,7 @@ def test_a_partition_that_fails_leaves_what_the_others_answered(cut, panel, serv
     rows = panel(6).set_index("unique_id")
     frame = dd.from_pandas(rows, npartitions=3)
     service.refuse = lambda body: 402 if 311.0 in body["series"]["y"] else None
-    with connect("the-callers-key", service.url, progress=False):
+    with connect(api_key="the-callers-key", base_url=service.url, progress=False):
         kept = frame.timegpt.forecast(3, model="timegpt-1", freq="D").persist()
         distributed.wait(kept)
         asked = len(service.asked)

@@ -286,7 +286,7 @@ def test_a_column_that_is_missing_is_refused_before_anything_is_computed(panel):
         raise AssertionError
 
     frame = dd.from_map(explode, [1, 2], meta=panel()[:0])
-    client = Client("any-key", "http://127.0.0.1:9")  # where no one listens
+    client = Client(api_key="no-ones-key", base_url="http://127.0.0.1:9")  # where no one listens
     for call in (
         lambda: frame.timegpt.pack(target_col="why"),
         lambda: frame.timegpt.finetune(target_col="why", client=client),

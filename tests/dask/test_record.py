@@ -158,6 +158,8 @@ def test_it_says_what_it_is(cut, panel, client):
     assert public == {
         "audit",
         "cross_validation",
+        "detect_anomalies",
+        "fill_gaps",
         "finetune",
         "forecast",
         "model_id",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nixtla_accessor.panel.frame import resolve_columns
+from nixtla_accessor.panel.names import resolve_columns
 from nixtla_accessor.panel.packing import pack_frame
 
 

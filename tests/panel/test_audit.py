@@ -14,7 +14,8 @@ FIELDS = ["series", "column", "kind", "first", "count", "refused", "remedy"]
 
 def frame(periods=10, freq="D"):
     days = pd.date_range("2024-02-26", periods=periods, freq=freq)
-    return pd.DataFrame({"unique_id": np.repeat(["a", "b", "c"], periods), "ds": [*days, *days, *days], "y": 1.0})
+    ids, values = np.repeat(["a", "b", "c"], periods), np.arange(3.0 * periods)
+    return pd.DataFrame({"unique_id": ids, "ds": [*days, *days, *days], "y": values})
 
 
 def rows(found):
@@ -50,9 +51,12 @@ def test_everything_is_found_in_one_pass():
         ("b", "ds", "gap", pd.Timestamp("2024-03-02"), 1),
         ("c", "ds", "gap", pd.Timestamp("2024-03-02"), 2),
         ("w", "ds", "other frequency", pd.Timestamp("2024-02-26"), 10),
+        ("a", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
+        ("b", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
+        ("c", "ds", "ended early", pd.Timestamp("2024-03-06"), 54),
         (None, "price", "unused column", None, len(bad)),
     ]
-    assert found["refused"].tolist() == [True] * 11 + [False]
+    assert found["refused"].tolist() == [True] * 11 + [False] * 4
     assert found["remedy"].str.len().min() > 20
 
 

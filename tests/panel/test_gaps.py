@@ -21,7 +21,7 @@ def frame_with_gaps(freq="D", drop=(1, 2, 8, 11)):
 
 
 def test_missing_rows_are_added_and_nothing_else_changes(pack):
-    frame = frame_with_gaps()
+    frame = frame_with_gaps().assign(size=range(8), is_open=[True, False] * 4)
     frame.attrs["note"] = "kept"
     before = frame.copy()
     filled = fill_gaps(frame)
@@ -30,9 +30,11 @@ def test_missing_rows_are_added_and_nothing_else_changes(pack):
     assert filled.attrs == {"note": "kept"}
     assert filled["unique_id"].tolist() == ["a"] * 5 + ["b"] * 6
     assert filled["ds"].tolist() == [*pd.date_range("2024-01-31", periods=5), *pd.date_range("2024-01-31", periods=6)]
-    added = filled["note"].isna()
+    added = filled["size"].isna()
     assert filled.loc[added, "ds"].dt.strftime("%m-%d").tolist() == ["02-02", "02-01", "02-02"]
-    assert filled.loc[added, ["y", "price"]].isna().all(axis=None)
+    assert filled.loc[added, ["y", "price", "is_open"]].isna().all(axis=None)
+    assert filled["note"].tolist() == ["kept"] * 11
+    assert filled.dtypes[["size", "is_open"]].astype(str).tolist() == ["Int64", "boolean"]
     known = filled[~added].astype(frame.dtypes)
     expected = frame.sort_values(["unique_id", "ds"]).set_axis(known.index, axis=0)
     pd.testing.assert_frame_equal(known, expected)
@@ -67,12 +69,16 @@ def test_methods(method, first, second, dtype):
 def test_targets_that_were_missing_are_filled_too():
     frame = frame_with_gaps(drop=(3,))
     frame.loc[[0, 2, 6, 7, 11], "y"] = np.nan
-    assert fill_gaps(frame, method="interpolate")["y"].tolist()[2:5] == [64, 81, 100]
-    filled = fill_gaps(frame, method="ffill")["y"].to_numpy()
+    left = "stays missing in 3 rows at the start or the end of series 'a', series 'b'"
+    with pytest.warns(errors.ValuesLeftMissingWarning, match=left) as caught:
+        filled = fill_gaps(frame, method="ffill")["y"].to_numpy()
+    assert caught[0].filename == __file__
     np.testing.assert_array_equal(filled, [np.nan, np.nan, 64, 81, 100, 100, np.nan, 1, 1, 1, 16, 25])
-    np.testing.assert_array_equal(
-        fill_gaps(frame, method="interpolate")["y"], [np.nan, np.nan, 64, 81, 100, np.nan, np.nan, 1, 6, 11, 16, 25]
-    )
+    with pytest.warns(errors.ValuesLeftMissingWarning, match="stays missing in 4 rows"):
+        filled = fill_gaps(frame, method="interpolate")["y"]
+    assert filled.tolist()[2:5] == [64, 81, 100]
+    np.testing.assert_array_equal(filled, [np.nan, np.nan, 64, 81, 100, np.nan, np.nan, 1, 6, 11, 16, 25])
+    assert fill_gaps(frame, method=0)["y"].tolist() == [0, 0, 64, 81, 100, 0, 0, 1, 0, 0, 16, 25]
 
 
 SHAPES = {
@@ -152,3 +158,88 @@ def test_other_irregularities_are_refused():
         fill_gaps(pd.concat([frame_with_gaps(drop=()), frame_with_gaps("W-MON", ())[:6].assign(unique_id="c")]))
     with pytest.raises(errors.MissingValueError):
         fill_gaps(frame.assign(ds=frame["ds"].mask(frame.index == 4)))
+
+
+@pytest.mark.parametrize("method", [None, "ffill", "interpolate", -1.0])
+def test_trim_leaves_out_the_rows_before_the_first_value_and_after_the_last(method):
+    frame = frame_with_gaps(drop=(3,))
+    frame.loc[[0, 2, 6, 7, 11], "y"] = np.nan
+    filled = fill_gaps(frame.sample(frac=1, random_state=1), method=method, trim=True)
+    first, last = frame["ds"].sort_values().iloc[[0, -1]]
+    ends = filled.groupby("unique_id")["ds"].agg(["min", "max"])
+    assert ends["min"].tolist() == [first + pd.Timedelta(days=2), first + pd.Timedelta(days=1)]
+    assert ends["max"].tolist() == [last - pd.Timedelta(days=1), last]
+    inner = {None: [np.nan, np.nan], "ffill": [1, 1], "interpolate": [6, 11], -1.0: [-1, -1]}[method]
+    np.testing.assert_array_equal(filled["y"], [64, 81, 100, 1, *inner, 16, 25])
+
+
+def test_a_series_without_a_value_is_refused_by_name(pack):
+    void = frame_with_gaps(drop=())
+    void.loc[void["unique_id"] == "b", "y"] = np.nan
+    for options in ({"method": "interpolate"}, {"method": "ffill"}, {"trim": True}, {"method": 0, "trim": True}):
+        with pytest.raises(errors.MissingValueError, match="without a single value: series 'b'"):
+            fill_gaps(void, **options)
+    assert fill_gaps(void, method=0)["y"].tolist() == [36, 49, 64, 81, 100, 121, 0, 0, 0, 0, 0, 0]
+    assert fill_gaps(void)["y"].isna().sum() == 6
+    for allow_missing in (False, True):
+        with pytest.raises(errors.MissingValueError, match=r"missing in 6 of 12 rows; .*series 'b'"):
+            pack(void, allow_missing=allow_missing)
+    with pytest.raises(errors.MissingValueError, match="12 of 12 rows, which are all"):
+        pack(void.assign(y=np.nan), allow_missing=True)
+
+
+COLUMNS = {
+    "int64": [1, 2],
+    "int8": [1, 2],
+    "uint16": [1, 2],
+    "bool": [True, False],
+    "float32": [0.5, 1.5],
+    "object": ["x", "y"],
+    "str": ["x", "y"],
+    "category": ["x", "y"],
+    "boolean": [True, False],
+    "Int64": [2**60 + 1, 2],
+    "datetime64[us]": ["2024-01-01", "2024-01-02"],
+    "datetime64[us, Europe/Berlin]": ["2024-01-01", "2024-01-02"],
+    "string[pyarrow]": ["x", "y"],
+}
+
+
+@pytest.mark.parametrize("dtype", COLUMNS)
+def test_columns_that_are_constant_within_a_series_are_carried(dtype):
+    first, second = COLUMNS[dtype]
+    frame = frame_with_gaps()
+    frame["region"] = pd.Series(np.where(frame["unique_id"] == "b", first, second), index=frame.index).astype(dtype)
+    varied = pd.Series([first, second] * 4, index=frame.index).astype(dtype)
+    filled = fill_gaps(frame.assign(varied=varied).sample(frac=1, random_state=0), method="interpolate")
+    assert filled["region"].dtype == frame["region"].dtype
+    assert filled["region"].tolist() == frame["region"].tolist()[-1:] * 5 + frame["region"].tolist()[:1] * 6
+    assert filled["varied"].isna().sum() == 3
+    known = filled[filled["varied"].notna()].sort_values(["unique_id", "ds"], ascending=[False, True])
+    assert known["varied"].tolist() == varied.tolist()
+    assert filled["varied"].dtype == {
+        "int64": "Int64", "int8": "Int8", "uint16": "UInt16", "bool": "boolean"
+    }.get(dtype, varied.dtype)  # fmt: skip
+
+
+def test_columns_of_lists_and_of_one_name(pack):
+    frame = frame_with_gaps().assign(tags=lambda df: [["x"]] * len(df))
+    twice = pd.concat([frame, frame[["price"]]], axis=1)
+    filled = fill_gaps(twice)
+    assert filled.columns.tolist() == twice.columns.tolist()
+    assert filled["tags"].isna().sum() == filled["price"].iloc[:, 1].isna().sum() == 3
+
+
+def test_constants_beside_missing_values_of_their_column():
+    frame = frame_with_gaps().assign(region=["north", None, "north", "north", "south", "south", "south", None])
+    filled = fill_gaps(frame)
+    assert filled["region"].fillna("?").tolist() == [
+        *["south"] * 4,
+        "?",
+        "north",
+        "north",
+        "north",
+        "?",
+        "north",
+        "north",
+    ]

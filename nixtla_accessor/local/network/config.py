@@ -30,7 +30,8 @@ class NetworkConfig:
     length_thresholds : tuple of int
         One input for each: whether the history has at least so many points.
     trial_steps : int
-        The last season of the history is forecast on trial; of shorter seasons, as many as so many steps hold.
+        Each baseline first forecasts the end of the history, so that the network sees its error: the last season, or
+        as many whole seasons as fit into this many steps if the season is shorter.
     z_limit : float
         Baselines and targets are clipped to this absolute value, in z (see `features`).
     width, hidden, n_blocks : int
@@ -81,11 +82,11 @@ class TrainingConfig:
     Attributes
     ----------
     peak_rate : float
-        The largest learning rate of a training of up to `steps` steps; longer ones have a lower one.
+        The learning rate at its highest point.
     steps : int
-        See `peak_rate`.
+        Trainings of more steps than this have a lower peak rate.
     batch : int
-        Windows of a step.
+        Windows in each step.
     """
 
     peak_rate: float
@@ -120,7 +121,8 @@ class TuningConfig:
     Attributes
     ----------
     min_training_windows, max_training_windows : int
-        Different windows to train on; in between, one for each that the steps see.
+        Bounds on the number of different windows to train on. Between them it is the number of windows that all steps
+        see together.
     min_history : int
         Points before a training window's targets.
     max_validation_windows, max_validation_windows_per_series : int
@@ -138,7 +140,8 @@ class TuningConfig:
         Standard errors by which the gain on the validation set must exceed zero, and by which that of going further
         must.
     small_panel_certainty : float
-        More standard errors for panels of few series, whose windows are not independent: over the root of their number.
+        Further standard errors for small panels, whose windows are not independent: this number divided by the square
+        root of the number of series.
     """
 
     min_training_windows: int = 512

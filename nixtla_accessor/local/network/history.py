@@ -82,7 +82,7 @@ class History:
         return np.where(self.n >= end + m, mean, np.float32(0))
 
     def slope(self, periods: int) -> tuple[Floats, Integers]:
-        """Compute the mean growth per season over at most so many periods, and return over how many it is."""
+        """Return the mean growth per season over at most `periods` seasons, and how many seasons that is."""
         used = np.clip(self.n_periods, 1, periods)
         growth = self.period_means[:, :1] - np.take_along_axis(self.period_means, used - 1, 1)
         return growth / np.maximum(used - 1, 1).astype(np.float32), used

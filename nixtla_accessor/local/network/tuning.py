@@ -16,11 +16,11 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import TRAINING, TUNING
-from nixtla_accessor.local.network.examples import Examples, build_examples, split_panel
 from nixtla_accessor.local.network.losses import compute_loss
 from nixtla_accessor.local.network.model import backward, forward, run_frozen_layers, trained_tensors
 from nixtla_accessor.local.network.optimiser import Adam, flatten
 from nixtla_accessor.local.network.preparation import prepare_series
+from nixtla_accessor.local.network.training_windows import Examples, build_examples, split_panel
 from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
 

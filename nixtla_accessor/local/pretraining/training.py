@@ -24,11 +24,11 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.network.baselines import N_BASELINES
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.examples import Examples
 from nixtla_accessor.local.network.features import N_INPUTS, Features, extract_features
 from nixtla_accessor.local.network.losses import Targets, pinball
 from nixtla_accessor.local.network.model import backward, forward
 from nixtla_accessor.local.network.optimiser import Adam, flatten, unflatten
+from nixtla_accessor.local.network.training_windows import Examples
 from nixtla_accessor.local.network.weights import Weights, initial_weights
 from nixtla_accessor.local.pretraining.synthetic import generate, surprises
 from nixtla_accessor.seasons import Season

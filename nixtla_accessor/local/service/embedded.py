@@ -89,7 +89,7 @@ _running: RunningEngine | None = None
 
 
 def start_engine() -> RunningEngine:
-    """Start the embedded engine in a thread, once in a process.
+    """Start the local engine in a thread, once in a process.
 
     Returns
     -------

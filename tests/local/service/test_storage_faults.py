@@ -81,7 +81,7 @@ def test_no_space_is_an_error_for_new_models_only(engine_and_disk):
 def test_a_client_does_not_train_again_what_could_not_be_saved(serve):
     with serve() as serving:
         LimitedFiles(serving).fill()
-        with nixtla_accessor.connect(serving.key, serving.url, progress=False) as client:
+        with nixtla_accessor.connect(api_key=serving.key, base_url=serving.url, progress=False) as client:
             series = serving.series()
             with pytest.raises(ServerError, match="Make room") as raised:
                 client.finetune(series["y"], series["sizes"], "D", output_model_id="mine")

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.examples import build_examples, split_panel
 from nixtla_accessor.local.network.preparation import prepare_series
+from nixtla_accessor.local.network.training_windows import build_examples, split_panel
 from nixtla_accessor.seasons import Season
 
 SEASONS = st.sampled_from([Season(1, 0), Season(4, 0), Season(7, 364), Season(12, 0), Season(24, 168), Season(52, 0)])

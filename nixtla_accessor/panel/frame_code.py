@@ -1,0 +1,182 @@
+"""Lines of code for messages, written for where the caller's columns are: they work as they stand.
+
+A line calls the caller's frame ``df``. Where ids or times are in its index, a line moves them to columns first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from keyword import iskeyword
+from typing import Literal, TypeAlias
+
+import pandas as pd
+
+Library: TypeAlias = Literal["pd", "dd"]
+"""The library that holds a frame, as code calls it: pandas or Dask."""
+
+INTERPOLATED = "method='interpolate'"
+TRIMMED = "trim=True"
+STEP_COLUMN = "step"  # the name that messages give to a column of integer time
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCode:
+    """How code reaches a frame whose ids, times and values are all columns.
+
+    Parameters
+    ----------
+    flat : str, default "df"
+        The frame itself, or an expression that moves levels of its index to columns.
+    library : {"pd", "dd"}, default "pd"
+        The library that holds it.
+    arguments : str, default ""
+        The arguments that name the columns in a call of the accessor; empty where they have their default names.
+    freq : str, default ""
+        The argument that names the frequency, where the caller gave it.
+    """
+
+    flat: str = "df"
+    library: Library = "pd"
+    arguments: str = ""
+    freq: str = ""
+
+    def call(self, method: str, *arguments: str) -> str:
+        """Return a call of the accessor on the frame as it is.
+
+        Examples
+        --------
+        >>> FrameCode(arguments="id_col='store'").call("fill_gaps", "freq='D'")
+        "df.timegpt.fill_gaps(freq='D', id_col='store')"
+        """
+        return f"df.timegpt.{method}({', '.join(filter(None, (*arguments, self.arguments)))})"
+
+    def fill_missing(self) -> str:
+        """Return the call that fills missing values, and leaves out the rows before the first and after the last."""
+        return self.call("fill_gaps", self.freq, INTERPOLATED, TRIMMED)
+
+    def keep_first(self, keys: Sequence[Hashable]) -> str:
+        """Return the line that keeps the first of the rows that have the same keys."""
+        return f"{self.flat}.drop_duplicates({list(keys)!r})"
+
+    def add_up(self, keys: Sequence[Hashable], target: Hashable, *, keys_are_categories: bool) -> str:
+        """Return the line that adds up the values of the rows that have the same keys.
+
+        Where pandas would make a row of each pair of categories, the line asks for those that there are.
+        """
+        observed = ", observed=True" if keys_are_categories else ""
+        return f"{self.flat}.groupby({list(keys)!r}{observed})[{target!r}].sum().reset_index()"
+
+    def keep_series_with_values(self, id_col: Hashable, target: Hashable, void: Sequence[Hashable]) -> str:
+        """Return the line that leaves out the series without a value; in Dask, by their ids, which are ``void``."""
+        if self.library == "dd":
+            return f"{self.flat}.loc[lambda rows: ~rows[{id_col!r}].isin({list(void)!r})]"
+        n_values = f"rows.groupby({id_col!r}, observed=True)[{target!r}].transform('count')"
+        return f"{self.flat}.loc[lambda rows: {n_values} > 0]"
+
+    def number_rows(self, id_col: Hashable | None, time_col: Hashable) -> str:
+        """Return the line that numbers the rows of each series in `STEP_COLUMN`, and the arguments that use it.
+
+        The stamps stay beside the numbers.
+        """
+        keys = [key for key in (id_col, time_col) if key is not None]
+        numbers = f"rows.groupby({id_col!r}, observed=True).cumcount()"
+        if id_col is None:
+            numbers = f"rows[{time_col!r}].notnull().cumsum()"
+        line = f"df = {self.flat}.sort_values({keys!r}).assign({STEP_COLUMN}=lambda rows: {numbers})"
+        return f"{line}, with time_col={STEP_COLUMN!r}, with freq=1"
+
+    def keep_recent(self, id_col: Hashable | None, time_col: Hashable, n: int) -> str:
+        """Return the line that keeps the last rows of each series."""
+        series = "" if id_col is None else f".groupby({id_col!r})"
+        return f"{self.flat}.sort_values({time_col!r}){series}.tail({n})"
+
+    def rename(self, old: Hashable, new: Hashable) -> str:
+        """Return the line that renames a column."""
+        return f"df = {self.flat}.rename(columns={{{old!r}: {new!r}}})"
+
+    def assign(self, name: Hashable, expression: str) -> str:
+        """Return the line that assigns a column.
+
+        Parameters
+        ----------
+        name : hashable
+            The column, new or not.
+        expression : str
+            Its values, where ``{df}`` stands for the frame.
+
+        Examples
+        --------
+        >>> FrameCode().assign("ds", "pd.to_datetime({df}['ds'])")
+        "df['ds'] = pd.to_datetime(df['ds'])"
+        >>> FrameCode("df.reset_index()").assign("ds", "pd.to_datetime({df}['ds'])")
+        "df = df.reset_index().assign(ds=lambda rows: pd.to_datetime(rows['ds']))"
+        """
+        if self.flat == "df" and self.library == "pd":
+            return f"df[{name!r}] = {expression.replace('{df}', 'df')}"
+        values = expression.replace("{df}", "rows")
+        if not isinstance(name, str):  # which no keyword can be
+            return f"df = {self.flat}; rows = df; df[{name!r}] = {values}"
+        if name.isidentifier() and not iskeyword(name):
+            return f"df = {self.flat}.assign({name}=lambda rows: {values})"
+        return f"df = {self.flat}.assign(**{{{name!r}: lambda rows: {values}}})"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedColumn:
+    """A column under the caller's name, with the code that reaches it; its repr is that of the name.
+
+    Parameters
+    ----------
+    name : hashable
+        The column or index level.
+    frame : FrameCode
+        The frame that it is a column of.
+    """
+
+    name: Hashable
+    frame: FrameCode = FrameCode()
+
+    def __repr__(self) -> str:
+        return repr(self.name)
+
+    def convert(self, expression: str) -> str:
+        """Return the line that converts the column.
+
+        Parameters
+        ----------
+        expression : str
+            The converted values, where ``{}`` stands for the column and ``{pd}`` for the library that holds it.
+
+        Examples
+        --------
+        >>> NamedColumn("ds").convert("{pd}.to_datetime({}, utc=True)")
+        "df['ds'] = pd.to_datetime(df['ds'], utc=True)"
+        """
+        column = f"{{df}}[{self.name!r}]"
+        return self.frame.assign(self.name, expression.replace("{pd}", self.frame.library).replace("{}", column))
+
+    def drop_missing(self) -> str:
+        """Return the line that drops the rows without a value in the column."""
+        return f"{self.frame.flat}.dropna(subset=[{self.name!r}])"
+
+
+def flatten(frame: pd.DataFrame, names: Sequence[Hashable], needed: Sequence[Hashable]) -> str:
+    """Return the code that moves levels of a frame's index to columns.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The frame, called ``df`` in code.
+    names : sequence of hashable
+        Names for all levels of its index; empty where none is needed.
+    needed : sequence of hashable
+        Those of the levels that are needed as columns.
+    """
+    if not names:
+        return "df"
+    renamed = "df"
+    if list(names) != list(frame.index.names):
+        renamed = f"df.rename_axis({list(names)!r})" if len(names) > 1 else f"df.rename_axis({names[0]!r})"
+    others_fit = set(names).isdisjoint(frame.columns)
+    return f"{renamed}.reset_index({'' if others_fit else repr([name for name in names if name in needed])})"
