@@ -72,6 +72,7 @@ _DESCRIPTIONS = {
     404: "No such fine-tuned model, or none in training",
     405: "Another method; Allow names those that there are",
     408: "The body stopped coming",
+    409: "The training is done, and its model is being saved",
     410: "The model is damaged, or of another version",
     413: "The body is too large",
     415: "The Content-Encoding is not supported",

@@ -301,7 +301,7 @@ async def jobs(engine: EngineOfApp) -> Jobs:
     )
 
 
-@router.post("/v2/async/jobs/{job_id}/cancel", status_code=202, responses=errors(404))
+@router.post("/v2/async/jobs/{job_id}/cancel", status_code=202, responses=errors(404, 409))
 async def cancel_job(
     request: Request, job_id: Annotated[str, Path(title="Job Id", pattern=MODEL_ID_PATTERN)], engine: EngineOfApp
 ) -> CancelledJob:

@@ -85,12 +85,16 @@ class Trainings:
         Raises
         ------
         UnknownTrainingError
-            If there is none, or if its model is being saved already.
+            If there is none.
+        ModelInTrainingError
+            If it is done, and its model is being saved.
         """
         with self._lock:
             training = self._by_id.get(model_id)
-            if training is None or training.is_saving:
+            if training is None:
                 raise UnknownTrainingError(model_id)
+            if training.is_saving:
+                raise ModelInTrainingError(model_id)
             del self._by_id[model_id]
             training.interruption.interrupt(TrainingCancelledError(model_id))
 
