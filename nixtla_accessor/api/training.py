@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 
 from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.explain import interrupted_text
@@ -108,15 +109,21 @@ class Training:
         if not self._context.transport.is_local:
             return Presence.UNKNOWN
         context = self._context.within(_CANCEL_TIMEOUT)
+        presence = Presence.UNKNOWN
         with contextlib.suppress(KeyboardInterrupt, TimeGPTError):  # another Ctrl-C ends this too
             try:
                 send(context, endpoints.cancel_training(self._model_id))
+                presence = Presence.ABSENT
             except NotFoundError:  # it has ended: with a model, or before it began
-                if find_model(context, self._model_id) is not None:
-                    return Presence.FOUND
-            self._is_cancelled = True
-            return Presence.ABSENT
-        return Presence.UNKNOWN
+                presence = self._look_for(0.0)
+            except ApiError:  # its model is being saved
+                presence = Presence.FOUND if self._look_for(_CANCEL_TIMEOUT) is Presence.FOUND else Presence.UNKNOWN
+        self._is_cancelled = presence is Presence.ABSENT
+        return presence
+
+    def _look_for(self, seconds: float) -> Presence:
+        end = time.monotonic() + seconds
+        return self._lookup.look_until(end, end)
 
     def _free_id(self, if_exists: IfExists) -> None:
         """Refuse an id that is taken, or delete the model that has it."""
