@@ -113,6 +113,21 @@ class TestUsualLimits:
         assert answer.status_code == 422
         assert len(answer.content) < 500_000
 
+    @pytest.mark.parametrize(
+        "freq",
+        ["W" * 40 + "!", "QS-" * 40 + "!", "1" * 5_000 + "D!", "-" * 40, " " * 100_000, "2" * 400 + "D!", "h" * 10**6],
+    )
+    def test_a_frequency_that_is_none_is_refused_at_once(self, usual, freq):
+        began = time.monotonic()
+        for path in ("/v2/forecast", "/v2/finetune", "/v2/cross_validation", "/v2/anomaly_detection"):
+            answer = usual.call("POST", path, usual.forecast_body(freq=freq), timeout=10)
+            assert answer.status_code == 422
+            assert answer.json()["detail"][0]["loc"] == ["body", "freq"]
+            assert len(answer.content) < 2_000
+        answer = usual.call("GET", "/model_params", params={"model": "m", "freq": freq[:10_000]}, timeout=10)
+        assert answer.status_code == 422
+        assert time.monotonic() - began < 5
+
 
 class TestSmallLimits:
     def test_too_many_series(self, small):
