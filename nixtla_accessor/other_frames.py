@@ -52,8 +52,8 @@ def check_is_pandas(frame: object) -> None:
             )
     if isinstance(frame, pd.Series):
         raise InvalidArgumentError(
-            "TimeGPTAccessor takes a pandas DataFrame; got a Series. Convert it, with the stamps in its index: "
-            "TimeGPTAccessor(series.rename_axis('ds').rename('y').reset_index())."
+            "TimeGPTAccessor takes a pandas DataFrame; got a Series. Give a frame with its stamps in a column and its "
+            "values in another."
         )
     found = name if isinstance(frame, type) else f"{name}: {reprlib.repr(frame)}"
     raise InvalidArgumentError(f"TimeGPTAccessor takes a pandas DataFrame; got {found}.")
