@@ -42,8 +42,8 @@ def check_is_pandas(frame: object) -> None:
     name = f"{kind.__module__}.{kind.__qualname__}"
     if _lies_in(kind, _DASK):
         raise InvalidArgumentError(
-            "TimeGPTAccessor takes a pandas DataFrame; got one of Dask. Type import nixtla_accessor.dask, and then "
-            "frame.timegpt on the Dask frame itself."
+            "TimeGPTAccessor takes a pandas DataFrame; got one of Dask. Import nixtla_accessor.dask, which "
+            "gives Dask frames the accessor timegpt."
         )
     for (package, class_name), call in _TO_PANDAS.items():
         if _lies_in(kind, package) and class_name in ("", kind.__name__):

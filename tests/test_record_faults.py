@@ -209,6 +209,9 @@ class Located(pd.DataFrame):
         return Located
 
 
+@pytest.mark.filterwarnings(
+    "ignore:Passing a BlockManager to Located:DeprecationWarning"
+)  # pandas 2.2, of its own call
 class TestSubclassesOfDataFrame:
     @pytest.fixture
     def located(self, local):
@@ -252,7 +255,7 @@ def module_like(name):
         ("duckdb.duckdb.DuckDBPyRelation", r"frame\.df\(\)"),
         ("modin.pandas.dataframe.DataFrame", r"frame\.modin\.to_pandas\(\)"),
         ("cudf.core.dataframe.DataFrame", r"frame\.to_pandas\(\)"),
-        ("dask.dataframe.dask_expr._collection.DataFrame", "import nixtla_accessor.dask"),
+        ("dask.dataframe.dask_expr._collection.DataFrame", r"Import nixtla_accessor\.dask, which"),
     ],
 )
 def test_frames_of_other_libraries_are_told_what_to_call(name, advice):
