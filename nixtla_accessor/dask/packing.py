@@ -94,7 +94,8 @@ def count_values(part: pd.DataFrame, columns: Columns) -> pd.DataFrame:
 
 def _refuse_void_series(frame: dd.DataFrame, columns: Columns) -> None:
     """Refuse a frame with series that have nothing but missing values, by name."""
-    counts = pd.concat(compute_each(frame, count_values, columns)).groupby(level=0, observed=True).sum()
+    counted = [part for part in compute_each(frame, count_values, columns) if len(part)]
+    counts = pd.concat(counted).groupby(level=0, observed=True).sum()
     refuse_series_without_values(columns, counts.index, counts["rows"].to_numpy(), counts["values"].to_numpy())
 
 

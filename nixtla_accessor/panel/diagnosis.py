@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,28 @@ class Diagnosis:
     missing: Integers
     mixed_frequencies: dict[int, Frequency]
     regular: Integers
+
+    def only(self, rows: Integers, codes: Integers, counts: Integers | None = None) -> Diagnosis:
+        """Return the irregularities of one series alone: the one with most of some rows, of equal ones the first.
+
+        Parameters
+        ----------
+        rows : ndarray of int64
+            At least one row.
+        codes : ndarray of int64
+            The series of each row of the panel.
+        counts : ndarray of int64, optional
+            What each of the rows counts; one by default.
+        """
+        series = int(np.bincount(codes[rows], weights=counts).argmax())
+        of_gaps = codes[self.gaps] == series
+        return replace(
+            self,
+            duplicates=self.duplicates[codes[self.duplicates] == series],
+            off_grid=self.off_grid[codes[self.off_grid] == series],
+            gaps=self.gaps[of_gaps],
+            missing=self.missing[of_gaps],
+        )
 
 
 def diagnose(stamps: Stamps, frequency: Frequency, *, allow_coarser: bool = False) -> Diagnosis:

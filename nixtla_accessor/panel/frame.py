@@ -97,7 +97,8 @@ def refuse_void_series(panel: Panel) -> None:
     """
     grouping = panel.grouping
     n_values = np.bincount(grouping.row_codes()[~np.isnan(panel.y)], minlength=len(grouping.sizes))
-    refuse_series_without_values(panel.columns, grouping.ids, grouping.sizes, n_values)
+    is_part = panel.columns.frame.library != "pd"  # a partition of a Dask frame
+    refuse_series_without_values(panel.columns, grouping.ids, grouping.sizes, n_values, is_part=is_part)
 
 
 def _find_missing_times(panel: Panel) -> FaultyRows | None:
