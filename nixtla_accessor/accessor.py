@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
+from nixtla_accessor.other_frames import check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
@@ -49,6 +50,7 @@ class TimeGPTAccessor:
     __slots__ = ("_frame",)
 
     def __init__(self, frame: pd.DataFrame) -> None:
+        check_is_pandas(frame)
         self._frame = frame
 
     def __repr__(self) -> str:
@@ -170,7 +172,7 @@ class TimeGPTAccessor:
         method : {"ffill", "interpolate"} or number, optional
             How missing targets are filled: with the value before, along a straight line, or with a constant. None
             leaves them missing.
-        trim : bool
+        trim : bool, default False
             Whether to leave out the rows before the first value of a series and after its last.
 
         Returns

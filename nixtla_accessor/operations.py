@@ -56,7 +56,7 @@ from nixtla_accessor.queries import (
     last_stamp,
     refuse_other_frequency,
 )
-from nixtla_accessor.record import Record, parse_record, read_record
+from nixtla_accessor.record import KEY, Record, explain_unusable, parse_record, read_record
 from nixtla_accessor.selection import Selection
 from nixtla_accessor.source import Source, pack_source
 
@@ -332,9 +332,11 @@ def _model_to_ask(source: Source[FrameT], choice: ModelChoice, client: Client, c
         return None
     if record is None:
         by_id = f", or {code.call('use_model', repr(_last_tuned))} for the last one that this process tuned"
+        unusable = explain_unusable(source.schema.attrs.get(KEY))
+        reason = "concat, merge and some other steps of pandas drop it" if unusable is None else unusable.rstrip(".")
         raise NoModelError(
-            "The frame has no fine-tuned model attached; concat, merge and some other steps of pandas drop it. Attach "
-            f"it again with df.timegpt.use_model(previous_frame), where the previous frame still has it"
+            f"The frame has no fine-tuned model attached{'; ' if unusable is None else ' that can be used. '}{reason}. "
+            "Attach it again with df.timegpt.use_model(previous_frame), where the previous frame still has it"
             f"{by_id if _last_tuned else ''}; "
             f"fine-tune one with {code.call('finetune')}; or ask the base model with zero_shot=True, which is the same "
             f"as model={DEFAULT_MODEL!r}."
@@ -355,15 +357,17 @@ def _given_record(given: pd.DataFrame | Mapping[str, Any]) -> Record:
     InvalidArgumentError
         If there is none.
     """
-    if isinstance(given, Mapping):
-        record = parse_record(given)
-    else:
-        frame = getattr(given, "_meta", given)
-        record = read_record(frame) if hasattr(frame, "attrs") else None
+    stored: object = given
+    if not isinstance(given, Mapping):
+        attrs = getattr(getattr(given, "_meta", given), "attrs", None)
+        stored = attrs.get(KEY) if isinstance(attrs, Mapping) else None
+    record = parse_record(stored)
     if record is None:
+        unusable = explain_unusable(stored)
+        reason = "." if unusable is None else f" that can be used. {unusable}"
         raise InvalidArgumentError(
             "use_model takes the id of a fine-tuned model, a record, or a frame that has one; the "
-            f"{type(given).__name__} that was given has none."
+            f"{type(given).__name__} that was given has none{reason}"
         )
     return record
 

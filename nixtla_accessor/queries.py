@@ -286,7 +286,7 @@ def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int, opti
     seen = record.last_stamp
     if seen is None or isinstance(seen, int) != packed.form.is_integer:
         return
-    seen_tick = seen if isinstance(seen, int) else int(np.array(seen, f"M8[{packed.form.unit}]").astype(np.int64))
+    seen_tick = seen if isinstance(seen, int) else _tick_of(seen, packed.form.unit)
     first_forecast = packed.frequency.advance(packed.start_ticks, packed.sizes - covered, packed.form)
     if not (first_forecast <= seen_tick).any():
         return
@@ -298,6 +298,15 @@ def _warn_about_leakage(record: Record, packed: PackedSeries, covered: int, opti
         "before the windows.",
         DataLeakageWarning,
     )
+
+
+def _tick_of(stamp: str, unit: str) -> int:
+    """Return a stamp as an integer of the unit; the last or first integer for one that the unit does not reach."""
+    day, at = np.datetime64(stamp, "D"), np.datetime64(stamp).astype(f"M8[{unit}]")
+    if at.astype("M8[D]") == day:
+        return int(at.astype(np.int64))
+    limits = np.iinfo(np.int64)
+    return limits.max if day.astype(np.int64) > 0 else limits.min
 
 
 def refuse_other_frequency(record: Record | None, frequency: Frequency, columns: Columns) -> None:

@@ -6,13 +6,17 @@ copy, groupby, pickle and Parquet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+import re
+import reprlib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from nixtla_accessor.contract import MAX_MODEL_ID_LENGTH, MODEL_ID_PATTERN
 from nixtla_accessor.panel.panel import Columns
 
 KEY = "timegpt"
@@ -83,8 +87,72 @@ class Record:
         return replace(self, freq=freq, **names)
 
 
-_NAMES = frozenset(field.name for field in fields(Record))
-_TEXTS = ("finetuned_model_id", "model", "origin", "created_at")
+_MAX_TEXT = 1_000  # characters
+_ISO_STAMP = re.compile(r"[+-]?\d{4,12}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,9})?)?)?)?)?)?", re.ASCII)
+
+
+def _is_model_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(MODEL_ID_PATTERN, value) is not None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _MAX_TEXT
+
+
+def _is_line(value: object) -> bool:
+    return _is_text(value) and value != "" and str(value).isprintable()
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def _is_name(value: object) -> bool:
+    try:
+        return _is_text(value) if isinstance(value, str) else bool(hash(value) is not None and value == value)
+    except (TypeError, ValueError):  # what has no hash, or no truth, as pd.NA
+        return False
+
+
+def _is_stamp(value: object) -> bool:
+    if not isinstance(value, str):
+        return _is_integer(value)
+    try:
+        return _ISO_STAMP.fullmatch(value) is not None and not np.isnat(np.datetime64(value))
+    except ValueError:
+        return False
+
+
+_MODEL_ID = (_is_model_id, f"1 to {MAX_MODEL_ID_LENGTH} letters (a to z), digits, '-' or '_'")
+_TEXT = (_is_text, f"text of at most {_MAX_TEXT:,} characters")
+_LINE = (_is_line, "text on one line, and not empty")
+_INTEGER = (_is_integer, "an integer of at most 64 bits")
+_NAME = (_is_name, f"the name of a column, of at most {_MAX_TEXT:,} characters")
+_FREQ = (lambda value: _is_line(value) or _is_integer(value), "the name of a frequency, or an integer")
+_STAMP = (_is_stamp, "a stamp in ISO 8601 without a zone, or an integer")
+_FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
+    "finetuned_model_id": _MODEL_ID,
+    "model": _LINE,
+    "origin": _LINE,
+    "created_at": _TEXT,
+    "base_model_id": _MODEL_ID,
+    "freq": _FREQ,
+    "id_col": _NAME,
+    "time_col": _NAME,
+    "target_col": _NAME,
+    "finetune_steps": _INTEGER,
+    "finetune_loss": _TEXT,
+    "finetune_depth": _INTEGER,
+    "input_tokens": _INTEGER,
+    "output_tokens": _INTEGER,
+    "finetune_tokens": _INTEGER,
+    "n_series": _INTEGER,
+    "n_obs": _INTEGER,
+    "last_stamp": _STAMP,
+    "version": _INTEGER,
+}
+_OPTIONAL = frozenset(field.name for field in fields(Record) if field.default is None)
+_DEFAULTS = {field.name: field.default for field in fields(Record) if field.default is not MISSING}
 
 
 def attach_record(frame: pd.DataFrame | pd.Series[Any], record: Record) -> None:
@@ -93,16 +161,46 @@ def attach_record(frame: pd.DataFrame | pd.Series[Any], record: Record) -> None:
 
 
 def read_record(frame: pd.DataFrame | pd.Series[Any]) -> Record | None:
-    """Return the record of a frame; None if there is none that can be read."""
+    """Return the record of a frame; None if there is none that can be used."""
     return parse_record(frame.attrs.get(KEY))
 
 
 def parse_record(stored: object) -> Record | None:
-    """Return the record that a mapping holds; None if it holds none that can be read."""
-    if not isinstance(stored, Mapping) or not all(isinstance(stored.get(name), str) for name in _TEXTS):
+    """Return the record that a mapping holds, without fields of later versions; None if it holds none."""
+    if not isinstance(stored, Mapping) or explain_unusable(stored) is not None:
         return None
-    known: dict[str, Any] = {name: value for name, value in stored.items() if name in _NAMES}
+    known: dict[str, Any] = {name: value for name, value in stored.items() if name in _FIELDS}
     return Record(**known)
+
+
+def explain_unusable(stored: object) -> str | None:
+    """Return a sentence about the first field of a record that cannot be used; None if all can, or there is no record.
+
+    Records may have been edited, cut, or written by another version or program; nothing in them is used unchecked.
+    """
+    if stored is None:
+        return None
+    if not isinstance(stored, Mapping):
+        return f"The record must be a dict; got {_show(stored)}."
+    for name, (is_valid, expected) in _FIELDS.items():
+        value = stored.get(name, _DEFAULTS.get(name))
+        if not is_valid(value) and not (value is None and name in _OPTIONAL):
+            found = _show(value) if name in stored else "no such field"
+            return f"{name!r} of the record must be {expected}; got {found}.{_explain_version(stored.get('version'))}"
+    return None
+
+
+def _show(value: object) -> str:
+    """Return a value in short; its type alone where that has a representation of its own, which may be anything."""
+    is_plain = isinstance(value, str | bytes | int | float | list | tuple | dict)
+    return reprlib.repr(value) if is_plain else f"a {type(value).__name__}"
+
+
+def _explain_version(version: object) -> str:
+    """Return what to do about a record of a later version."""
+    if not (isinstance(version, int) and _is_integer(version) and version > VERSION):
+        return ""
+    return f" It is of version {version}, and this nixtla_accessor reads version {VERSION}: a newer one may read it."
 
 
 def view_record(frame: pd.DataFrame) -> Mapping[str, Any]:

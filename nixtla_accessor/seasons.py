@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import reprlib
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -86,7 +87,8 @@ def season_of(freq: str) -> Season:
             length, second = _BUSINESS[unit]
             return Season(_steps(length, multiple), _steps(second, multiple) if second else 0)
     raise ValueError(
-        f"expected a frequency such as 'D', 'W-MON', 'ME', 'QS-FEB', 'YE', 'B', 'h', '15min' or '2ME', found {freq!r}"
+        "expected a frequency such as 'D', 'W-MON', 'ME', 'QS-FEB', 'YE', 'B', 'h', '15min' or '2ME', "
+        f"found {reprlib.repr(freq)}"
     )
 
 

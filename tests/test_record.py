@@ -13,12 +13,13 @@ from nixtla_accessor.record import KEY, Record, attach_record, read_record, view
 
 ids = st.from_regex(r"[a-zA-Z0-9_-]{1,36}", fullmatch=True)
 names = st.none() | st.text(max_size=20) | st.integers(-1000, 1000)
+lines = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=20)
 counts = st.none() | st.integers(0, 2**53)
 records = st.builds(
     Record,
     finetuned_model_id=ids,
-    model=st.text(max_size=20),
-    origin=st.text(max_size=40),
+    model=lines,
+    origin=lines,
     created_at=st.text(max_size=32),
     base_model_id=st.none() | ids,
     freq=st.none() | st.sampled_from(["D", "MS", "15min"]) | st.integers(1, 10),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import queue
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +18,8 @@ from nixtla_accessor.api.sending import RequestContext, send
 
 MAX_VALUES = 1_000_000  # values in a request and its answer; more are split
 MAX_CONCURRENT = 4  # requests
+
+_Task = tuple[RequestContext, endpoints.Call[ForecastResult]]
 
 
 def forecast(context: RequestContext, request: ForecastInput) -> ForecastResult:
@@ -42,18 +47,48 @@ def forecast(context: RequestContext, request: ForecastInput) -> ForecastResult:
     if len(parts) == 1:
         return send(context, endpoints.forecast(request))
     context.display.start_counting(len(parts), "forecasting")
-    pool = ThreadPoolExecutor(min(len(parts), MAX_CONCURRENT))
+    tasks = list(zip(_contexts_of(context, parts), map(endpoints.forecast, parts), strict=True))
+    return _join(_send_all(tasks, context.display))
+
+
+def _send_all(tasks: Sequence[_Task], display: ProgressDisplay) -> list[ForecastResult]:
+    """Send several calls at a time, and return their results in order; the first failure ends them all.
+
+    The threads are daemons: the interpreter, when it ends, would wait for those of `concurrent.futures`.
+    """
+    waiting, done = iter(enumerate(tasks)), queue.SimpleQueue[tuple[int, ForecastResult | BaseException]]()
+    lock, is_over = threading.Lock(), threading.Event()
+
+    def work() -> None:
+        while not is_over.is_set():
+            with lock:
+                task = next(waiting, None)
+            if task is None:
+                return
+            nth, (context, call) = task
+            try:
+                done.put((nth, send(context, call)))
+            except BaseException as error:  # noqa: BLE001 - raised below
+                done.put((nth, error))
+                return
+
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(len(tasks), MAX_CONCURRENT))]
+    with suppress(RuntimeError):  # an interpreter that is ending starts none
+        for thread in threads:
+            thread.start()
+    if threads[0].ident is None:
+        work()
+    results: dict[int, ForecastResult] = {}
     try:
-        running = [
-            pool.submit(send, part_context, endpoints.forecast(part))
-            for part_context, part in zip(_contexts_of(context, parts), parts, strict=True)
-        ]
-        for done in as_completed(running):
-            done.result()  # the first failure ends them all
-            context.display.advance()
+        while len(results) < len(tasks):
+            nth, result = done.get()
+            if isinstance(result, BaseException):
+                raise result
+            results[nth] = result
+            display.advance()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    return _join([done.result() for done in running])
+        is_over.set()
+    return [results[nth] for nth in range(len(tasks))]
 
 
 def _split(request: ForecastInput) -> list[ForecastInput]:

@@ -74,10 +74,10 @@ class _PunctualResponse(http.client.HTTPResponse):
 
     def _read_status(self) -> tuple[str, int, str]:
         """Read the status line of the answer, after interim answers; the base class only skips those of 100."""
-        version, status, reason = super()._read_status()  # type: ignore[misc]
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stubs
         while 100 < status < 200:
             http.client.parse_headers(self.fp)
-            version, status, reason = super()._read_status()  # type: ignore[misc]
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stubs
         return version, status, reason
 
     def begin(self) -> None:

@@ -114,6 +114,11 @@ def anomaly_detection(request: AnomalyDetectionInput) -> Call[AnomalyResult]:
     )
 
 
+def cancel_training(model_id: str) -> Call[None]:
+    """Return the call that ends a training (``POST /v2/async/jobs/{id}/cancel``); the local engine has it."""
+    return Call("POST", f"/v2/async/jobs/{model_id}/cancel", _ignore_body)
+
+
 def finetuned_models() -> Call[FinetunedModels]:
     """Return the call that lists the fine-tuned models (``GET /v2/finetuned_models``)."""
     return Call("GET", _MODELS, partial(decode, expected=FinetunedModels))

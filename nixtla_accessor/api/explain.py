@@ -132,8 +132,12 @@ def error_of(
     return error
 
 
-def interrupted_text(model_id: str, *, maybe_processed: bool) -> str:
-    """Return the message of an interrupted finetune call."""
+def interrupted_text(model_id: str, *, maybe_processed: bool, presence: Presence = Presence.UNKNOWN) -> str:
+    """Return the message of an interrupted finetune call; `presence` is that of its model, where nothing is at work."""
+    if presence is Presence.FOUND:
+        return f"Interrupted when model {model_id!r} was trained; df.timegpt.use_model({model_id!r}) attaches it."
+    if presence is Presence.ABSENT:
+        return f"Interrupted, and the training was ended, so that model {model_id!r} is not trained."
     if maybe_processed:
         return (
             f"Interrupted, and model {model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it "

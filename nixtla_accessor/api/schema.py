@@ -71,7 +71,7 @@ Values = Annotated[
     npt.NDArray[Any],
     GetPydanticSchema(
         lambda _source, _handler: core_schema.no_info_wrap_validator_function(
-            _values_from_json, core_schema.list_schema(_NUMBER, strict=True)
+            _values_from_json, core_schema.list_schema(_NUMBER, strict=True, fail_fast=True)
         )
     ),
     WithJsonSchema({"type": "array", "items": {"type": "number"}}),
@@ -80,7 +80,7 @@ Sizes = Annotated[
     npt.NDArray[np.int64],
     GetPydanticSchema(
         lambda _source, _handler: core_schema.no_info_wrap_validator_function(
-            _sizes_from_json, core_schema.list_schema(_COUNT, strict=True)
+            _sizes_from_json, core_schema.list_schema(_COUNT, strict=True, fail_fast=True)
         )
     ),
     WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
@@ -154,7 +154,7 @@ class Series(ContractModel):
 
     @model_validator(mode="after")
     def _sizes_add_up(self) -> Self:
-        total = int(self.sizes.sum())
+        total = int(self.sizes.sum(dtype=np.float64))  # exact for as many values as y can have; int64 would overflow
         if total != len(self.y) or total == 0:
             raise PydanticCustomError(
                 "sizes_mismatch",

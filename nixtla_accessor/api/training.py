@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+
 from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.explain import interrupted_text
 from nixtla_accessor.api.requests import IfExists
 from nixtla_accessor.api.results import FinetuneResult
+from nixtla_accessor.api.retry import Presence
 from nixtla_accessor.api.saved_models import ModelLookup, delete_model, find_model, refuse_taken_id
 from nixtla_accessor.api.schema import FinetuneInput
-from nixtla_accessor.api.sending import Attempts, RequestContext
-from nixtla_accessor.errors import ApiError, FinetuneInterrupted, TimeGPTError, TimeGPTWarning, warn_caller
+from nixtla_accessor.api.sending import Attempts, RequestContext, send
+from nixtla_accessor.errors import (
+    ApiError,
+    FinetuneInterrupted,
+    NotFoundError,
+    TimeGPTError,
+    TimeGPTWarning,
+    warn_caller,
+)
+
+_CANCEL_TIMEOUT = 5.0  # seconds
 
 
 class Training:
@@ -36,11 +49,12 @@ class Training:
         self._lookup = ModelLookup(context, model_id)
         self._attempts = Attempts(context, endpoints.finetune(request), self._lookup)
         self._is_deleted = False  # whether the model to replace is deleted, as far as that is known
+        self._is_cancelled = False  # whether the service has ended the training, and there is no model
 
     @property
     def may_be_trained(self) -> bool:
         """Whether the service may have trained the model, or may be training it."""
-        return self._attempts.maybe_processed
+        return self._attempts.maybe_processed and not self._is_cancelled
 
     def run(self, if_exists: IfExists) -> FinetuneResult:
         """Train, and return the model.
@@ -73,8 +87,9 @@ class Training:
             self._add_replaced(error)
             raise
         except KeyboardInterrupt:
+            presence = self._cancel() if self._attempts.maybe_processed else Presence.UNKNOWN
             interrupted = FinetuneInterrupted(
-                interrupted_text(self._model_id, maybe_processed=self._attempts.maybe_processed)
+                interrupted_text(self._model_id, maybe_processed=self.may_be_trained, presence=presence)
             )
             self._add_replaced(interrupted)
             raise interrupted from None
@@ -85,6 +100,30 @@ class Training:
                 TimeGPTWarning,
             )
         return result
+
+    def _cancel(self) -> Presence:
+        """End the training itself, where that is in this process; return whether there is a model for sure.
+
+        Elsewhere a training goes on, so that whoever waits for it may also come back to it.
+        """
+        if not self._context.transport.is_local:
+            return Presence.UNKNOWN
+        context = self._context.within(_CANCEL_TIMEOUT)
+        presence = Presence.UNKNOWN
+        with contextlib.suppress(KeyboardInterrupt, TimeGPTError):  # another Ctrl-C ends this too
+            try:
+                send(context, endpoints.cancel_training(self._model_id))
+                presence = Presence.ABSENT
+            except NotFoundError:  # it has ended: with a model, or before it began
+                presence = self._look_for(0.0)
+            except ApiError:  # its model is being saved
+                presence = Presence.FOUND if self._look_for(_CANCEL_TIMEOUT) is Presence.FOUND else Presence.UNKNOWN
+        self._is_cancelled = presence is Presence.ABSENT
+        return presence
+
+    def _look_for(self, seconds: float) -> Presence:
+        end = time.monotonic() + seconds
+        return self._lookup.look_until(end, end)
 
     def _free_id(self, if_exists: IfExists) -> None:
         """Refuse an id that is taken, or delete the model that has it."""

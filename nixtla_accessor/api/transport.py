@@ -138,6 +138,11 @@ class Transport:
         self._inherited: list[Session] = []
 
     @property
+    def is_local(self) -> bool:
+        """Whether the service is the engine in this process."""
+        return self._settings.is_local
+
+    @property
     def service_name(self) -> str:
         """The service's name in a message."""
         return "the local engine" if self._settings.is_local else self._settings.origin

@@ -21,6 +21,8 @@ from nixtla_accessor.panel.panel import Columns, Stamps
 from nixtla_accessor.panel.problems import COLUMN_KINDS, KINDS, Problem, tabulate
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
+IRREGULARITIES = frozenset({"duplicate stamp", "off-grid stamp", "gap"})  # whose remedy follows the worst series
+
 
 @dataclass(frozen=True, slots=True)
 class FrameStamps:
@@ -129,8 +131,15 @@ def merge_problems(problems: Iterable[Problem]) -> list[Problem]:
         elif problem.kind not in COLUMN_KINDS.values():
             of_frame[key] = replace(of_frame[key], count=of_frame[key].count + problem.count)
     order = pd.Index([problem.series for problem in of_series], tupleize_cols=False).argsort()
-    in_order = [*of_frame.values(), *(of_series[int(place)] for place in order)]
-    return sorted(in_order, key=_rank)
+    sorted_by_id = [of_series[int(place)] for place in order]
+    return sorted([*of_frame.values(), *_with_common_remedies(sorted_by_id)], key=_rank)
+
+
+def _with_common_remedies(problems: list[Problem]) -> list[Problem]:
+    """Give the problems of irregular stamps the remedy of the series with most of them, as for a frame in one part."""
+    alike = {kind: [problem for problem in problems if problem.kind == kind] for kind in IRREGULARITIES}
+    remedies = {kind: max(some, key=lambda problem: problem.count).remedy for kind, some in alike.items() if some}
+    return [replace(problem, remedy=remedies.get(problem.kind, problem.remedy)) for problem in problems]
 
 
 def _rank(problem: Problem) -> int:

@@ -92,9 +92,10 @@ def count_values(part: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     return pd.DataFrame({"rows": panel.grouping.sizes, "values": n_values}, index=panel.grouping.ids)
 
 
-def _refuse_void_series(frame: dd.DataFrame, columns: Columns) -> None:
+def _check_series_have_values(frame: dd.DataFrame, columns: Columns) -> None:
     """Refuse a frame with series that have nothing but missing values, by name."""
-    counts = pd.concat(compute_each(frame, count_values, columns)).groupby(level=0, observed=True).sum()
+    counted = [part for part in compute_each(frame, count_values, columns) if len(part)]
+    counts = pd.concat(counted).groupby(level=0, observed=True).sum()
     refuse_series_without_values(columns, counts.index, counts["rows"].to_numpy(), counts["values"].to_numpy())
 
 
@@ -108,7 +109,7 @@ def _pieces_of(results: list[PartitionResult], frame: dd.DataFrame, columns: Col
     faulty = combine_faults([_faulty_rows(result) for result in results])
     if faulty is not None:
         if faulty.fault == Fault.MISSING_TARGET and columns.id is not None:
-            _refuse_void_series(frame, columns)
+            _check_series_have_values(frame, columns)
         raise faulty.to_error()
     return [result for result in results if isinstance(result, Pieces)]
 

@@ -89,4 +89,7 @@ def _convert_chunk(chunk: pa.Array, plain: pa.DataType) -> pa.Array:
         return _convert_chunk(pc.run_end_decode(chunk), plain)
     if pa.types.is_dictionary(kind):
         return _convert_chunk(chunk.dictionary, plain).take(chunk.indices)
-    return chunk.cast(plain)
+    try:
+        return chunk.cast(plain)
+    except pa.ArrowNotImplementedError:  # pyarrow 17 has no cast from views
+        return pa.array(chunk.to_pylist(), plain)

@@ -70,7 +70,7 @@ def audit_frame(
         - ``count``: the rows with the problem, for a gap the missing stamps, for "started late" and "ended early" the
           steps;
         - ``refused``: whether the frame cannot be packed with this problem;
-        - ``remedy``: what to do.
+        - ``remedy``: what to do; for gaps, duplicates and off-grid stamps by the series that has most of them.
 
         Its ``attrs["summary"]`` has the number of rows of each kind.
 
@@ -199,8 +199,8 @@ def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
     codes = grouping.row_codes()
     has_values = np.bincount(codes[~missing], minlength=len(grouping.sizes)) > 0
     if columns.id is not None and not has_values.all():
-        void = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
-        kept = columns.frame.keep_series_with_values(columns.id, columns.target, void)
+        without_values = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
+        kept = columns.frame.keep_series_with_values(columns.id, columns.target, without_values)
         nowhere = np.flatnonzero(~has_values[codes])
         remedy = f"This series has nothing but missing values; leave it out: {kept}."
         yield from problems_by_series(rows, columns.target, "missing target", nowhere, remedy)
@@ -236,15 +236,17 @@ def _irregularities(
         yield Problem(None, time, "ambiguous frequency", None, len(stamps.ticks), inferred.ambiguity, refused=False)
     frequency = inferred.frequency
     rows = ReadableRows(stamps.columns, grouping, (stamps.ticks, stamps.form))
+    codes = grouping.row_codes()
+    # A remedy follows the series with most of a problem, so that a part of a frame with that series finds the same.
     remedy = ""
     if len(found.duplicates):
-        unified = how_to_mend_duplicates(stamps, frequency, found)
+        unified = how_to_mend_duplicates(stamps, frequency, found.only(found.duplicates, codes))
         remedy = " ".join(filter(None, (unified, hint_at_series(frame, stamps.columns))))
     yield from problems_by_series(rows, time, "duplicate stamp", found.duplicates, remedy)
-    remedy = how_to_mend_off_grid(stamps, frequency, found.off_grid) if len(found.off_grid) else ""
+    if len(found.off_grid):
+        remedy = how_to_mend_off_grid(stamps, frequency, found.only(found.off_grid, codes).off_grid)
     yield from problems_by_series(rows, time, "off-grid stamp", found.off_grid, remedy)
     yield from _gaps(stamps, frequency, found)
-    codes = grouping.row_codes()
     for series, own in found.mixed_frequencies.items():
         remedy = f"This series is {own.name!r}, not {frequency.name!r}; give that freq, or leave the series out."
         yield from problems_by_series(rows, time, "other frequency", np.flatnonzero(codes == series), remedy)
@@ -258,5 +260,6 @@ def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> Iterator[Pr
     ticks = stamps.ticks.copy()
     ticks[found.gaps] = frequency.advance(ticks[found.gaps], np.ones_like(found.gaps), stamps.form)
     rows = ReadableRows(stamps.columns, stamps.grouping, (ticks, stamps.form))
-    remedy = how_to_mend_gaps(stamps, frequency, found)
+    worst = found.only(found.gaps, stamps.grouping.row_codes(), found.missing)
+    remedy = how_to_mend_gaps(stamps, frequency, worst)
     yield from problems_by_series(rows, stamps.columns.time, "gap", found.gaps, remedy, found.missing)

@@ -198,7 +198,7 @@ def _name_hours(present: Moments, form: TimeForm) -> str:
     first, last = (f"{int(time) // 3600:02}:{int(time) % 3600 // 60:02}" for time in (times.min(), times.max()))
     weekdays_open = np.unique(present.weekday)
     on = "" if len(weekdays_open) == 7 else f" on {_name_weekdays(present)}"
-    return f"opening hours, {first} to {last}{on}"
+    return f"opening hours, {first} to {last}{on}" if first != last else f"one stamp a day, at {first}{on}"
 
 
 def _name_season(present: Moments) -> str:

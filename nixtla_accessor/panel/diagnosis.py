@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,28 @@ class Diagnosis:
     missing: Integers
     mixed_frequencies: dict[int, Frequency]
     regular: Integers
+
+    def only(self, rows: Integers, codes: Integers, counts: Integers | None = None) -> Diagnosis:
+        """Return the irregularities of one series alone: the one with most of some rows, of equal ones the first.
+
+        Parameters
+        ----------
+        rows : ndarray of int64
+            At least one row.
+        codes : ndarray of int64
+            The series of each row of the panel.
+        counts : ndarray of int64, optional
+            What each of the rows counts; one by default.
+        """
+        series = int(np.bincount(codes[rows], weights=counts).argmax())
+        of_gaps = codes[self.gaps] == series
+        return replace(
+            self,
+            duplicates=self.duplicates[codes[self.duplicates] == series],
+            off_grid=self.off_grid[codes[self.off_grid] == series],
+            gaps=self.gaps[of_gaps],
+            missing=self.missing[of_gaps],
+        )
 
 
 def diagnose(stamps: Stamps, frequency: Frequency, *, allow_coarser: bool = False) -> Diagnosis:
@@ -206,9 +228,9 @@ def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosi
     columns = stamps.columns
     are_categories = isinstance(stamps.grouping.ids.dtype, pd.CategoricalDtype)
     total = columns.frame.add_up(columns.keys, columns.target, keys_are_categories=are_categories)
-    remedy = f"eep one row of each, {columns.frame.keep_first(columns.keys)}, or sum them, {total}."
+    remedy = f"keep one row of each, {columns.frame.keep_first(columns.keys)}, or sum them, {total}."
     change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, columns)
-    return f"{change} Otherwise k{remedy}" if change else f"K{remedy}"
+    return f"{change} Otherwise {remedy}" if change else f"{remedy[0].upper()}{remedy[1:]}"
 
 
 def how_to_fill(stamps: Stamps, frequency: Frequency) -> str:

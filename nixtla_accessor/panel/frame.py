@@ -45,7 +45,7 @@ def read_panel(frame: pd.DataFrame, columns: Columns, *, allow_missing: bool = F
     panel = read_arrays(frame, columns)
     faulty = find_faults(panel, allow_missing=allow_missing)
     if faulty is not None and faulty.fault == Fault.MISSING_TARGET:
-        refuse_void_series(panel)
+        check_series_have_values(panel)
     if faulty is not None:
         raise faulty.to_error()
     return panel
@@ -87,7 +87,7 @@ def find_faults(panel: Panel, *, allow_missing: bool = False) -> FaultyRows | No
     return _find_missing_times(panel) or _find_unusable_targets(panel, allow_missing=allow_missing)
 
 
-def refuse_void_series(panel: Panel) -> None:
+def check_series_have_values(panel: Panel) -> None:
     """Refuse a panel with series that have nothing but missing values, by name.
 
     Raises
@@ -97,7 +97,8 @@ def refuse_void_series(panel: Panel) -> None:
     """
     grouping = panel.grouping
     n_values = np.bincount(grouping.row_codes()[~np.isnan(panel.y)], minlength=len(grouping.sizes))
-    refuse_series_without_values(panel.columns, grouping.ids, grouping.sizes, n_values)
+    is_part = panel.columns.frame.library != "pd"  # a partition of a Dask frame
+    refuse_series_without_values(panel.columns, grouping.ids, grouping.sizes, n_values, is_part=is_part)
 
 
 def _find_missing_times(panel: Panel) -> FaultyRows | None:

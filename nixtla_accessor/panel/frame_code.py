@@ -67,10 +67,10 @@ class FrameCode:
         observed = ", observed=True" if keys_are_categories else ""
         return f"{self.flat}.groupby({list(keys)!r}{observed})[{target!r}].sum().reset_index()"
 
-    def keep_series_with_values(self, id_col: Hashable, target: Hashable, void: Sequence[Hashable]) -> str:
-        """Return the line that leaves out the series without a value; in Dask, by their ids, which are ``void``."""
+    def keep_series_with_values(self, id_col: Hashable, target: Hashable, ids: Sequence[Hashable]) -> str:
+        """Return the line that leaves out the series without a value; in Dask, by their ``ids``."""
         if self.library == "dd":
-            return f"{self.flat}.loc[lambda rows: ~rows[{id_col!r}].isin({list(void)!r})]"
+            return f"{self.flat}.loc[lambda rows: ~rows[{id_col!r}].isin({list(ids)!r})]"
         n_values = f"rows.groupby({id_col!r}, observed=True)[{target!r}].transform('count')"
         return f"{self.flat}.loc[lambda rows: {n_values} > 0]"
 

@@ -14,7 +14,7 @@ from nixtla_accessor.errors import InvalidArgumentError, ValuesLeftMissingWarnin
 from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
 from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity
-from nixtla_accessor.panel.frame import read_arrays, refuse_missing_times, refuse_void_series
+from nixtla_accessor.panel.frame import check_series_have_values, read_arrays, refuse_missing_times
 from nixtla_accessor.panel.frame_code import INTERPOLATED, TRIMMED
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency, spell_frequency
 from nixtla_accessor.panel.inference import infer_frequency
@@ -109,7 +109,7 @@ def fill_columns(
     panel = read_arrays(frame, columns)
     refuse_missing_times(panel)
     if trim or isinstance(method, str):
-        refuse_void_series(panel)
+        check_series_have_values(panel)
     is_given = frequency is not None
     frequency = frequency or infer_frequency(panel)
     found = diagnose(panel, frequency, allow_coarser=is_given)

@@ -20,6 +20,7 @@ from nixtla_accessor.panel.messages import SHOWN, and_more
 
 PROBE_ROWS = 10_000  # enough rows to see whether ids stand in runs
 AS_TEXT = "{}.astype(str)"  # how ids become text
+NESTED_AS_TEXT = "{}.astype(object).astype(str)"  # where pandas 2.2 cannot do it in one step
 ROWS_PER_RUN = 4  # shorter runs than this, on average, are not worth reading run by run
 
 
@@ -120,7 +121,7 @@ def _refuse_mixed(values: Column, kind: str, name: NamedColumn) -> None:
         isinstance(values.dtype, pd.ArrowDtype) and pa.types.is_nested(values.dtype.pyarrow_dtype)
     ):
         kind = "calendar intervals" if is_interval(values.dtype) else "nested values"
-        line = "." if is_interval(values.dtype) else f": {name.convert(AS_TEXT)}."
+        line = "." if is_interval(values.dtype) else f": {name.convert(NESTED_AS_TEXT)}."
         raise UnsupportedDtypeError(
             f"The ids in {name!r} are {kind} ({values.dtype}), which cannot be sorted. Convert them to text{line}"
         )

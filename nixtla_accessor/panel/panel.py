@@ -118,7 +118,9 @@ def name_series(stamps: Stamps, series: int) -> str:
     return name_id(stamps.columns, stamps.grouping.ids, series)
 
 
-def refuse_series_without_values(columns: Columns, ids: pd.Index[Any], sizes: Integers, n_values: Integers) -> None:
+def refuse_series_without_values(
+    columns: Columns, ids: pd.Index[Any], sizes: Integers, n_values: Integers, *, is_part: bool = False
+) -> None:
     """Refuse series that have nothing but missing values, by name.
 
     Parameters
@@ -129,20 +131,24 @@ def refuse_series_without_values(columns: Columns, ids: pd.Index[Any], sizes: In
         The ids.
     sizes, n_values : ndarray of int64, shape (n_series,)
         How many rows each series has, and how many of them have a value.
+    is_part : bool, default False
+        Whether other series of the frame, which are not here, may have values.
 
     Raises
     ------
     MissingValueError
         There are some.
     """
-    void = np.flatnonzero(n_values == 0)
-    if not len(void):
+    without_values = np.flatnonzero(n_values == 0)
+    if not len(without_values):
         return
-    names = ", ".join(name_id(columns, ids, series) for series in void[:SHOWN]) + and_more(len(void))
+    names = ", ".join(name_id(columns, ids, series) for series in without_values[:SHOWN]) + and_more(
+        len(without_values)
+    )
     found = f"The target {columns.target!r} is missing in {(sizes - n_values).sum()} of {sizes.sum()} rows"
-    if columns.id is None or (len(void) == len(sizes) and columns.frame.library == "pd"):  # of Dask, this is a part
+    if columns.id is None or (len(without_values) == len(sizes) and not is_part):
         raise MissingValueError(f"{found}, which are all. Name the column that holds the values.")
-    kept = columns.frame.keep_series_with_values(columns.id, columns.target, ids.take(void).tolist())
+    kept = columns.frame.keep_series_with_values(columns.id, columns.target, ids.take(without_values).tolist())
     raise MissingValueError(f"{found}; without a single value: {names}. Leave these series out: {kept}.")
 
 

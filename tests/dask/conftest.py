@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import threading
 import time
 from dataclasses import dataclass
@@ -64,6 +65,16 @@ def panel():
     return make
 
 
+ASSIGNMENT = re.compile(r"df = df\.assign\((\w+)=lambda rows: (.+)\)\.$")  # how code for Dask replaces a column
+SELECTION = re.compile(r"~rows\['unique_id'\]\.isin\(\[.*\]\)\]\.$")  # and keeps the series that have values
+OF_PANDAS = "rows.groupby('unique_id', observed=True)['y'].transform('count') > 0]."
+
+
+def as_item(found):
+    """Return the code for pandas that does the same as that for Dask: columns of Dask frames are not set in place."""
+    return f"df[{found[1]!r}] = {found[2].replace('rows[', 'df[')}."
+
+
 @pytest.fixture(scope="session")
 def outcome():
     """Pack a frame, and return what comes of it in plain values, be it a refusal: ``outcome(frame, freq="D")``."""
@@ -72,7 +83,8 @@ def outcome():
         try:
             packed = frame.timegpt.pack(**arguments)
         except errors.TimeGPTError as error:
-            return type(error), str(error).replace(" 00:00:00", "")  # which pandas leaves out where all stamps are days
+            message = str(error).replace(" 00:00:00", "")  # which pandas leaves out where all stamps are days
+            return type(error), SELECTION.sub(OF_PANDAS, ASSIGNMENT.sub(as_item, message))
         return {
             "y": (packed.y.dtype, packed.y.tobytes()),
             "sizes": (packed.sizes.dtype, packed.sizes.tolist()),

@@ -19,6 +19,9 @@ class _OneThread(ContextDecorator):
     A thread of its own holds the limit: it applies to the whole process, but only the thread that set it can lift it.
     """
 
+    _left: threading.Event
+    _holder: threading.Thread | None
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
@@ -26,18 +29,27 @@ class _OneThread(ContextDecorator):
     def __enter__(self) -> None:
         with self._lock:
             if self._inside == 0:
-                limited, self._left = threading.Event(), threading.Event()
-                self._holder = threading.Thread(target=_hold_limit, args=(limited, self._left), daemon=True)
-                self._holder.start()
-                limited.wait()
+                self._limit()
             self._inside += 1
+
+    def _limit(self) -> None:
+        limited, self._left = threading.Event(), threading.Event()
+        self._holder = threading.Thread(target=_hold_limit, args=(limited, self._left), daemon=True)
+        try:
+            self._holder.start()
+        except RuntimeError:  # the interpreter is ending and starts no more threads: nobody needs the former limit
+            self._holder = None
+            _controller().limit(limits=1, user_api="blas")
+        else:
+            limited.wait()
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._inside -= 1
             if self._inside == 0:
                 self._left.set()
-                self._holder.join()
+                if self._holder is not None:
+                    self._holder.join()
 
 
 @cache

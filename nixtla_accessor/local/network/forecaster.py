@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +11,9 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import input_size
-from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.forecasting import forecast_parts
 from nixtla_accessor.local.network.quantiles import interpolate_quantile
+from nixtla_accessor.local.network.threads import map_in_threads
 from nixtla_accessor.local.network.tuning import tune
 from nixtla_accessor.local.network.weights import Weights, dump_weights, load_weights, pretrained_weights
 from nixtla_accessor.seasons import Season
@@ -57,20 +56,17 @@ class NetworkForecaster:
         *,
         progress: Callable[[int], None],
     ) -> NDArray[np.float64]:
-        """Forecast on all cores, and interpolate the quantiles that are asked for; see `forecasting.forecast`."""
+        """Forecast on all cores, and interpolate the quantiles that are asked for; see `forecasting.forecast_parts`."""
         weights = _weights(tensors)
         result = np.empty((len(quantiles), len(series), horizon))
 
         def forecast_some(start: int) -> None:
             some = slice(start, start + _SERIES_OF_A_THREAD)
-            at_network_levels = forecast(weights, series[some], season, horizon, progress=progress)
-            for nth, level in enumerate(quantiles):
-                result[nth, some] = interpolate_quantile(at_network_levels, level)
+            for part in forecast_parts(weights, series[some], season, horizon, progress=progress):
+                for nth, level in enumerate(quantiles):
+                    result[nth, some][part.series, part.steps] = interpolate_quantile(part.quantiles, level)
 
-        starts = range(0, len(series), _SERIES_OF_A_THREAD)
-        with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy releases the interpreter's lock while it computes
-            for _ in threads.map(forecast_some, starts):
-                pass
+        map_in_threads(forecast_some, range(0, len(series), _SERIES_OF_A_THREAD))
         return result
 
     def dump(self, tensors: Tensors) -> bytes:
@@ -79,7 +75,10 @@ class NetworkForecaster:
 
     def load(self, data: bytes) -> Tensors:
         """Read weights from a safetensors file."""
-        return load_weights(data)
+        try:
+            return load_weights(data)
+        except Exception as error:  # bytes of any kind make safetensors raise errors of any kind
+            raise ValueError(f"the bytes are not the weights of this network: {error}") from error
 
 
 def _weights(tensors: Tensors | None) -> Weights:

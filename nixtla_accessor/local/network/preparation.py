@@ -51,8 +51,9 @@ def prepare_series(series: Floats, season: Season) -> PreparedSeries:
         seen = np.flatnonzero(observed)
         missing = np.flatnonzero(~observed)
         values[missing] = np.interp(missing, seen, values[seen])
-        for step in range(max(seen[-1] + 1, season.length), len(values)):
-            values[step] = values[step - season.length]
+        end = max(seen[-1] + 1, season.length)
+        if end < len(values):
+            values[end:] = np.resize(values[end - season.length : end], len(values) - end)
     return PreparedSeries(values, observed, exponent)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +12,7 @@ from nixtla_accessor.local.network.config import NETWORK, TUNING
 from nixtla_accessor.local.network.features import Features, align_right, extract_features
 from nixtla_accessor.local.network.losses import Targets
 from nixtla_accessor.local.network.preparation import PreparedSeries
+from nixtla_accessor.local.network.threads import map_in_threads
 from nixtla_accessor.seasons import Season
 
 
@@ -86,8 +85,7 @@ def build_examples(panel: Sequence[PreparedSeries], season: Season, positions: W
         histories = [panel[i].values[:origin] for i, origin in zip(some.series, some.origin, strict=True)]
         return extract_features(*align_right(histories, season), season)
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # numpy releases the interpreter's lock while it computes
-        features = Features.concatenate([*threads.map(build_batch, range(0, len(positions), NETWORK.batch))])
+    features = Features.concatenate(map_in_threads(build_batch, range(0, len(positions), NETWORK.batch)))
     values = np.zeros((len(positions), NETWORK.horizon))
     importance = np.zeros((len(positions), NETWORK.horizon), np.float32)
     for row, (i, origin, end) in enumerate(zip(positions.series, positions.origin, positions.end, strict=True)):

@@ -24,6 +24,8 @@ from nixtla_accessor.local.network.training_windows import Examples, build_examp
 from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
 
+_SERIES_BETWEEN_REPORTS = 1000
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tuned:
@@ -86,7 +88,7 @@ def tune(
     seed : int
         The outcome depends on the arguments alone.
     progress : callable, optional
-        Called with the number of steps done after each.
+        Called with the number of steps done after each; and with 0 now and then while many series are prepared.
 
     Returns
     -------
@@ -101,7 +103,11 @@ def tune(
     >>> tuned.steps
     10
     """
-    panel = [prepare_series(values, season) for values in series]
+    panel = []
+    for nth, values in enumerate(series):
+        panel.append(prepare_series(values, season))
+        if progress and nth % _SERIES_BETWEEN_REPORTS == _SERIES_BETWEEN_REPORTS - 1:
+            progress(0)
     rng = np.random.default_rng(seed)
     training = _Training(steps, depth, loss)
     max_training_windows = min(

@@ -77,7 +77,7 @@ def load_weights(source: Path | bytes) -> Weights:
     wrong = [
         name
         for name in expected.keys() | weights.keys()
-        if getattr(weights.get(name), "shape", None) != expected.get(name)
+        if getattr(weights.get(name), "shape", None) != expected.get(name) or tensors[name].dtype.kind != "f"
     ]
     if wrong:
         raise ValueError(

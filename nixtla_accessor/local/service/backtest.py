@@ -83,11 +83,21 @@ def last_windows(sizes: Integers, horizon: int, n_windows: int, step: int) -> Ba
     >>> last_windows(np.array([10]), horizon=3, n_windows=2, step=2).start
     array([5, 7])
     """
-    before_end = horizon + step * np.arange(n_windows)[::-1]
-    start = sizes[:, None] - before_end
-    fits = start >= 1
-    series = np.broadcast_to(np.arange(len(sizes))[:, None], start.shape)
-    return BacktestWindows(series[fits], start[fits], horizon)
+    counts = count_last_windows(sizes, horizon, n_windows, step)
+    series, nth = _number_windows(counts)
+    start = sizes[series] - horizon - step * (counts[series] - 1 - nth)
+    return BacktestWindows(series, start, horizon)
+
+
+def count_last_windows(sizes: Integers, horizon: int, n_windows: int, step: int) -> Integers:
+    """Return how many windows `last_windows` places in each series, without placing them.
+
+    Examples
+    --------
+    >>> count_last_windows(np.array([10, 4, 3]), horizon=3, n_windows=2, step=2)
+    array([2, 1, 0])
+    """
+    return np.clip((sizes - 1 - horizon) // step + 1, 0, n_windows)
 
 
 def all_windows(sizes: Integers, horizon: int, history: int) -> BacktestWindows:
@@ -107,8 +117,27 @@ def all_windows(sizes: Integers, horizon: int, history: int) -> BacktestWindows:
     >>> all_windows(np.array([10, 3]), horizon=4, history=2).start
     array([2, 6, 1])
     """
-    first = np.maximum(np.minimum(history, sizes // 2), 1)
-    counts = -((first - sizes) // horizon)
-    series = np.repeat(np.arange(len(sizes)), counts)
-    nth = np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)
+    first = _first_steps(sizes, history)
+    series, nth = _number_windows(count_all_windows(sizes, horizon, history))
     return BacktestWindows(series, first[series] + horizon * nth, horizon)
+
+
+def count_all_windows(sizes: Integers, horizon: int, history: int) -> Integers:
+    """Return how many windows `all_windows` places in each series, without placing them.
+
+    Examples
+    --------
+    >>> count_all_windows(np.array([10, 3]), horizon=4, history=2)
+    array([2, 1])
+    """
+    return -((_first_steps(sizes, history) - sizes) // horizon)
+
+
+def _first_steps(sizes: Integers, history: int) -> Integers:
+    return np.maximum(np.minimum(history, sizes // 2), 1)
+
+
+def _number_windows(counts: Integers) -> tuple[Integers, Integers]:
+    """Return the series of each window, and the window's number in it."""
+    series = np.repeat(np.arange(len(counts)), counts)
+    return series, np.arange(len(series)) - np.repeat(np.cumsum(counts) - counts, counts)

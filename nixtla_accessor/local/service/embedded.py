@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import ipaddress
 import logging
@@ -10,20 +11,25 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import uvicorn
 
 from nixtla_accessor.errors import ConfigurationError
+from nixtla_accessor.local.service.connections import Connection, log_few_errors
 from nixtla_accessor.local.service.engine import Engine
+from nixtla_accessor.local.service.limits import LIMITS, Limits
 from nixtla_accessor.local.service.server import create_app
 from nixtla_accessor.local.service.store import ModelStore, default_path
+from nixtla_accessor.local.service.workers import WorkerPools
 
 _LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 _KEEP_ALIVE = 75  # seconds; longer than the pauses of a notebook's loop
 _START_TIMEOUT = 30.0  # seconds
 _STOP_TIMEOUT = 3  # seconds for requests that are not finished when the server is stopped
+_END_TIMEOUT = 1.0  # seconds for work to end when the process ends
+_BACKLOG = 128  # connections that the system holds until they are accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +43,17 @@ class RunningEngine:
 class _EngineServer(uvicorn.Server):
     """A server of an engine: announces when it is ready, and stops the engine's work when it ends."""
 
-    def __init__(self, api_key: str, announce: Callable[[], None]) -> None:
-        self._engine = Engine(ModelStore(default_path()))
+    def __init__(self, api_key: str, announce: Callable[[], None], limits: Limits) -> None:
+        self._engine = Engine(ModelStore(default_path()), limits=limits)
         self._announce = announce
+        self._app = create_app(self._engine, api_key)
         config = uvicorn.Config(
-            create_app(self._engine, api_key),
+            self._app,
+            http=type("Connection", (Connection,), {"limits": replace(limits, connections=_max_connections(limits))}),
             log_config=None,
             access_log=False,
             lifespan="off",
+            backlog=_BACKLOG,
             timeout_keep_alive=_KEEP_ALIVE,
             timeout_graceful_shutdown=_STOP_TIMEOUT,
             ws="none",
@@ -52,12 +61,27 @@ class _EngineServer(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(log_few_errors)
         await super().startup(sockets=sockets)
         self._announce()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._engine.stop()
         await super().shutdown(sockets=sockets)
+
+    def end_work(self) -> None:
+        """End what is at work, and wait a moment for it; what comes later is done as ever."""
+        workers: WorkerPools = self._app.state.workers
+        workers.interrupt(_END_TIMEOUT)
+
+
+def _max_connections(limits: Limits) -> int:
+    """Return how many connections there may be, so that the process has descriptors left for other files."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return limits.connections
+    return min(limits.connections, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
 
 _lock = threading.Lock()
@@ -87,27 +111,25 @@ def start_engine() -> RunningEngine:
 def _start_in_thread() -> RunningEngine:
     api_key = secrets.token_urlsafe()
     ready = threading.Event()
-    server = _EngineServer(api_key, ready.set)
+    server = _EngineServer(api_key, ready.set, LIMITS)
     listener = _listen(LOOPBACK, 0)
     engine = RunningEngine(_url(listener), api_key)
     thread = threading.Thread(target=server.run, args=([listener],), name="nixtla-accessor-engine", daemon=True)
     thread.start()
     if not ready.wait(_START_TIMEOUT):
         raise ConfigurationError(f"The local engine did not start within {_START_TIMEOUT:.0f} seconds.")
-
-    def stop() -> None:
-        # The process ends: nobody reads the log any more.
-        logging.getLogger("uvicorn.error").disabled = True
-        server.should_exit = True
-        server.force_exit = True
-        thread.join(timeout=1)
-        listener.close()
-
-    atexit.register(stop)
+    # The server itself goes on until the process is gone, since other exit handlers may still ask it.
+    atexit.register(server.end_work)
     return engine
 
 
-def serve(host: str, port: int, api_key: str | None, announce: Callable[[RunningEngine], None]) -> None:
+def serve(
+    host: str,
+    port: int,
+    api_key: str | None,
+    announce: Callable[[RunningEngine], None],
+    limits: Limits = LIMITS,
+) -> None:
     """Serve the engine until it is interrupted.
 
     Parameters
@@ -120,6 +142,8 @@ def serve(host: str, port: int, api_key: str | None, announce: Callable[[Running
         The key that clients must send; None makes a random one.
     announce : callable
         Called with the running engine when it is ready.
+    limits : Limits
+        What it takes on.
 
     Raises
     ------
@@ -128,7 +152,7 @@ def serve(host: str, port: int, api_key: str | None, announce: Callable[[Running
     """
     with _listen(host, port) as listener:
         engine = RunningEngine(_url(listener), api_key or secrets.token_urlsafe())
-        server = _EngineServer(engine.api_key, lambda: announce(engine))
+        server = _EngineServer(engine.api_key, lambda: announce(engine), limits)
         if not ipaddress.ip_address(listener.getsockname()[0]).is_loopback:
             _LOG.warning("Listening on %s: the key and the series travel there unencrypted.", host)
         server.run([listener])

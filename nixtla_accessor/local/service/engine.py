@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -28,27 +26,27 @@ from nixtla_accessor.api.schema import (
     Series,
 )
 from nixtla_accessor.contract import format_base_model_id
-from nixtla_accessor.local.arrays import Floats, Integers
+from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.forecaster import Forecaster, Tensors
-from nixtla_accessor.local.service.backtest import BacktestWindows, all_windows, last_windows
+from nixtla_accessor.local.service.backtest import BacktestWindows
 from nixtla_accessor.local.service.errors import (
-    BusyError,
     DamagedModelError,
     ModelIdTakenError,
-    ModelInTrainingError,
     StoppedError,
     UnknownFrequencyError,
     UnknownModelError,
 )
 from nixtla_accessor.local.service.forecasters import choose_forecaster
-from nixtla_accessor.local.service.intervals import Quantiles, check_answer_size, interval_lists, probabilities
+from nixtla_accessor.local.service.interruption import Interruption
+from nixtla_accessor.local.service.intervals import Quantiles, interval_lists, probabilities
+from nixtla_accessor.local.service.limits import LIMITS, Limits
+from nixtla_accessor.local.service.planning import check_forecast, plan_anomaly_detection, plan_cross_validation
 from nixtla_accessor.local.service.store import ModelStore
+from nixtla_accessor.local.service.trainings import Training, Trainings
 from nixtla_accessor.seasons import Season, season_of
 
-MAX_TRAININGS = 16  # at work and waiting; fewer than the server has threads, so that look-ups are always answered
 _MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
-_MIN_HISTORY = 4  # steps before the first window of the past
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +55,26 @@ class Model:
 
     forecaster: Forecaster
     tensors: Tensors | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingPlan:
+    """A fine-tuning that was found possible, and holds the id of its model.
+
+    Attributes
+    ----------
+    training : Training
+        Entered among the engine's trainings.
+    request : FinetuneInput
+    season : Season
+    model : Model
+        To start from.
+    """
+
+    training: Training
+    request: FinetuneInput
+    season: Season
+    model: Model
 
 
 class Engine:
@@ -68,15 +86,20 @@ class Engine:
         Where fine-tuned models are saved.
     choose_forecaster : callable
         Returns the forecaster of a base model's name.
+    limits : Limits
+        What it takes on.
     """
 
-    def __init__(self, store: ModelStore, choose_forecaster: Callable[[str], Forecaster] = choose_forecaster) -> None:
+    def __init__(
+        self,
+        store: ModelStore,
+        choose_forecaster: Callable[[str], Forecaster] = choose_forecaster,
+        limits: Limits = LIMITS,
+    ) -> None:
         self.store = store
+        self.limits = limits
+        self.trainings = Trainings()
         self._choose_forecaster = choose_forecaster
-        self._lock = threading.Lock()
-        self._in_training: set[str] = set()
-        self._accepted = threading.BoundedSemaphore(MAX_TRAININGS)
-        self._at_work = threading.BoundedSemaphore(os.cpu_count() or 1)
         self._stopping = threading.Event()
         self._load_saved = lru_cache(_MODELS_IN_MEMORY)(self._load)
 
@@ -85,12 +108,51 @@ class Engine:
         self._stopping.set()
 
     def finetune(self, request: FinetuneInput) -> FinetuneOutput:
-        """Fine-tune on the series of a request and save the model.
+        """Fine-tune on the series of a request and save the model: `plan_training`, then `train`."""
+        return self.train(self.plan_training(request))
+
+    def plan_training(self, request: FinetuneInput) -> TrainingPlan:
+        """Check that a model can be trained and saved, and hold its id; nothing is trained.
 
         Parameters
         ----------
         request : FinetuneInput
             The series, and how to tune.
+
+        Returns
+        -------
+        TrainingPlan
+            For `train`, or for `drop`.
+
+        Raises
+        ------
+        UnknownFrequencyError, UnknownModelError, ModelIdTakenError, ModelInTrainingError
+            If the frequency, the model to start from, or the new model's id cannot be used.
+        LimitError
+            If it is more work than the engine takes on.
+        StorageError
+            If models cannot be saved.
+        """
+        self.limits.check_series(len(request.series.sizes))
+        self.limits.check_training(request.finetune_steps)
+        season = _season(request.freq)
+        model = self._model(request.model, request.finetuned_model_id)
+        model_id = request.output_model_id or str(uuid.uuid4())
+        training = self.trainings.begin(model_id, request.finetune_steps)
+        plan = TrainingPlan(training, request, season, model)
+        try:
+            self._refuse_taken_id(model_id)
+        except BaseException:
+            self.drop(plan)
+            raise
+        return plan
+
+    def drop(self, plan: TrainingPlan) -> None:
+        """Let the id of a planned training go; nothing happens if it was trained."""
+        self.trainings.end(plan.training)
+
+    def train(self, plan: TrainingPlan) -> FinetuneOutput:
+        """Carry out a planned training, and save the model.
 
         Returns
         -------
@@ -100,22 +162,18 @@ class Engine:
 
         Raises
         ------
-        UnknownFrequencyError, UnknownModelError, ModelIdTakenError, ModelInTrainingError
-            If the frequency, the model to start from, or the new model's id cannot be used.
-        BusyError
-            If too many trainings are waiting already.
+        ModelIdTakenError
+            If another process has saved a model of this id meanwhile.
         StorageError
             If the model cannot be saved.
-        StoppedError
-            If the engine is stopped before the end.
+        TrainingCancelledError, StoppedError
+            If the training is cancelled, or the engine stopped, before the end.
         """
-        season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
-        model_id = request.output_model_id or str(uuid.uuid4())
-        with self._reserved(model_id):
-            tensors = self._tune(model, _split(request.series), season, request)
+        training, request = plan.training, plan.request
+        try:
+            tensors = self._tune(plan.model, _split(request.series), plan.season, request, training.report)
             saved = FinetunedModel(
-                id=model_id,
+                id=training.model_id,
                 created_at=datetime.now(UTC).isoformat(),
                 base_model_id=format_base_model_id(request.finetuned_model_id),
                 steps=request.finetune_steps,
@@ -124,23 +182,29 @@ class Engine:
                 model=request.model,
                 freq=request.freq,
             )
-            if not self.store.save(saved, model.forecaster.dump(tensors)):
-                raise ModelIdTakenError(model_id)
+            data = plan.model.forecaster.dump(tensors)
+            self.trainings.begin_saving(training)
+            if not self.store.save(saved, data):
+                raise ModelIdTakenError(training.model_id)
+        finally:
+            self.trainings.end(training)
         values = len(request.series.y)
         return FinetuneOutput(
             input_tokens=values,
             output_tokens=0,
             finetune_tokens=values * request.finetune_steps,
-            finetuned_model_id=model_id,
+            finetuned_model_id=training.model_id,
         )
 
-    def forecast(self, request: ForecastInput) -> ForecastOutput:
+    def forecast(self, request: ForecastInput, interruption: Interruption | None = None) -> ForecastOutput:
         """Forecast every series of a request.
 
         Parameters
         ----------
         request : ForecastInput
             The series, the horizon, the levels and the model.
+        interruption : Interruption, optional
+            Ends the work.
 
         Returns
         -------
@@ -152,17 +216,19 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
-        AnswerTooLongError
-            If the answer would have too many numbers.
+        LimitError, AnswerTooLongError
+            If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
             If the engine is stopped before the end.
         """
+        progress = self._progress(interruption)
         season = _season(request.freq)
         model = self._model(request.model, request.finetuned_model_id)
+        check_forecast(request, model.forecaster.horizon, self.limits)
         series = _split(request.series)
         if request.finetune_steps:
-            model = replace(model, tensors=self._tune(model, series, season, request))
-        quantiles = self._quantiles(model, series, season, request.h, request.level)
+            model = replace(model, tensors=self._tune(model, series, season, request, progress))
+        quantiles = self._quantiles(model, series, season, request.h, request.level, progress)
         quantiles = quantiles.reshape(len(quantiles), -1)
         values = len(request.series.y)
         return ForecastOutput(
@@ -173,13 +239,17 @@ class Engine:
             intervals=interval_lists(quantiles, request.level),
         )
 
-    def cross_validation(self, request: CrossValidationInput) -> CrossValidationOutput:
+    def cross_validation(
+        self, request: CrossValidationInput, interruption: Interruption | None = None
+    ) -> CrossValidationOutput:
         """Forecast windows of the past, each from what came before it.
 
         Parameters
         ----------
         request : CrossValidationInput
             The series, the windows and the model.
+        interruption : Interruption, optional
+            Ends the work.
 
         Returns
         -------
@@ -191,30 +261,26 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
-        AnswerTooLongError
-            If the answer would have too many numbers.
+        LimitError, AnswerTooLongError
+            If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
             If the engine is stopped before the end.
         """
+        progress = self._progress(interruption)
         season = _season(request.freq)
         model = self._model(request.model, request.finetuned_model_id)
+        windows, n_rounds = plan_cross_validation(request, season, model.forecaster.horizon, self.limits)
         series = _split(request.series)
-        if request.full_history:
-            windows = _windows_of_all_history(request.series.sizes, season, model.forecaster)
-        else:
-            step = request.step_size or request.h
-            windows = last_windows(request.series.sizes, request.h, request.n_windows, step)
         values = len(request.series.y)
-        rounds = windows.rounds() if request.finetune_steps and request.refit else [np.arange(len(windows.start))]
-        check_answer_size(request.level, len(windows.start), windows.horizon)
+        rounds = windows.rounds() if n_rounds != 1 else [np.arange(len(windows.start))]
         quantiles = np.empty((len(probabilities(request.level)), len(windows.start), windows.horizon))
         for chosen in rounds:
             tuned = model
             if request.finetune_steps:
                 known = _histories(series, windows.rows(chosen).earliest())
-                tuned = replace(model, tensors=self._tune(model, known, season, request))
+                tuned = replace(model, tensors=self._tune(model, known, season, request, progress))
             histories = _histories(series, windows.rows(chosen))
-            quantiles[:, chosen] = self._quantiles(tuned, histories, season, windows.horizon, request.level)
+            quantiles[:, chosen] = self._quantiles(tuned, histories, season, windows.horizon, request.level, progress)
         inside, positions, counts = windows.known_steps(request.series.sizes)
         quantiles_inside = quantiles[:, inside]
         return CrossValidationOutput(
@@ -227,13 +293,17 @@ class Engine:
             intervals=interval_lists(quantiles_inside, request.level),
         )
 
-    def detect_anomalies(self, request: AnomalyDetectionInput) -> AnomalyDetectionOutput:
+    def detect_anomalies(
+        self, request: AnomalyDetectionInput, interruption: Interruption | None = None
+    ) -> AnomalyDetectionOutput:
         """Mark the past values outside the interval of their forecast, which is made a season at a time.
 
         Parameters
         ----------
         request : AnomalyDetectionInput
             The series, the level of the interval and the model.
+        interruption : Interruption, optional
+            Ends the work.
 
         Returns
         -------
@@ -244,18 +314,19 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
-        AnswerTooLongError
-            If the answer would have too many numbers.
+        LimitError, AnswerTooLongError
+            If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
             If the engine is stopped before the end.
         """
+        progress = self._progress(interruption)
         season = _season(request.freq)
         model = self._model(request.model, request.finetuned_model_id)
+        windows = plan_anomaly_detection(request, season, model.forecaster.horizon, self.limits)
         series = _split(request.series)
-        windows = _windows_of_all_history(request.series.sizes, season, model.forecaster)
         inside, positions, counts = windows.known_steps(request.series.sizes)
         histories = _histories(series, windows)
-        quantiles = self._quantiles(model, histories, season, windows.horizon, [request.level])[:, inside]
+        quantiles = self._quantiles(model, histories, season, windows.horizon, [request.level], progress)[:, inside]
         actual = np.asarray(request.series.y, np.float64)[positions]
         _, lowest, highest = quantiles
         return AnomalyDetectionOutput(
@@ -272,6 +343,10 @@ class Engine:
         """Return how many steps a base model reads, and how many it forecasts at once."""
         forecaster = self._choose_forecaster(model)
         return ModelParameters(input_size=forecaster.input_size(_season(freq)), horizon=forecaster.horizon)
+
+    def _refuse_taken_id(self, model_id: str) -> None:
+        if self.store.has(model_id):
+            raise ModelIdTakenError(model_id)
 
     def _model(self, base_model: str, finetuned_model_id: str | None) -> Model:
         if finetuned_model_id is None:
@@ -299,25 +374,25 @@ class Engine:
         series: Sequence[Floats],
         season: Season,
         request: FinetuneInput | ForecastInput | CrossValidationInput,
+        progress: Callable[[int], None],
     ) -> Tensors:
-        """Wait for a free core, and fine-tune; raise if too many are waiting already."""
-        if not self._accepted.acquire(blocking=False):
-            raise BusyError
-        try:
-            with self._at_work:
-                self._raise_if_stopped()
-                return model.forecaster.tune(
-                    series,
-                    season,
-                    steps=request.finetune_steps,
-                    depth=request.finetune_depth,
-                    loss=request.finetune_loss,
-                    seed=_seed(series),
-                    base=model.tensors,
-                    progress=self._raise_if_stopped,
-                )
-        finally:
-            self._accepted.release()
+        """Fine-tune; `progress` is called at every step, and may end it."""
+
+        def report(steps_done: int) -> None:
+            self._raise_if_stopped()
+            progress(steps_done)
+
+        report(0)
+        return model.forecaster.tune(
+            series,
+            season,
+            steps=request.finetune_steps,
+            depth=request.finetune_depth,
+            loss=request.finetune_loss,
+            seed=_seed(series),
+            base=model.tensors,
+            progress=report,
+        )
 
     def _quantiles(
         self,
@@ -326,31 +401,26 @@ class Engine:
         season: Season,
         horizon: int,
         levels: Sequence[float] | None,
+        progress: Callable[[int], None],
     ) -> Quantiles:
         """Forecast the median and the bounds of the intervals."""
-        check_answer_size(levels, len(series), horizon)
         return model.forecaster.forecast(
-            model.tensors, series, season, horizon, probabilities(levels), progress=self._raise_if_stopped
+            model.tensors, series, season, horizon, probabilities(levels), progress=progress
         )
 
-    def _raise_if_stopped(self, _done: int = 0) -> None:
+    def _progress(self, interruption: Interruption | None) -> Callable[[int], None]:
+        """Return what work is to call at every step: it raises as soon as the work is to end."""
+
+        def progress(done: int) -> None:
+            self._raise_if_stopped()
+            if interruption is not None:
+                interruption.check(done)
+
+        return progress
+
+    def _raise_if_stopped(self) -> None:
         if self._stopping.is_set():
             raise StoppedError
-
-    @contextmanager
-    def _reserved(self, model_id: str) -> Iterator[None]:
-        """Hold an id while its model is trained, so that it is not trained twice at once."""
-        with self._lock:
-            if model_id in self._in_training:
-                raise ModelInTrainingError(model_id)
-            if self.store.model(model_id) is not None:
-                raise ModelIdTakenError(model_id)
-            self._in_training.add(model_id)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._in_training.discard(model_id)
 
 
 def _season(freq: str) -> Season:
@@ -363,11 +433,6 @@ def _season(freq: str) -> Season:
 def _split(series: Series) -> list[Floats]:
     """Split the packed values into one array for each series."""
     return np.split(np.asarray(series.y, dtype=np.float64), np.cumsum(series.sizes)[:-1])
-
-
-def _windows_of_all_history(sizes: Integers, season: Season, forecaster: Forecaster) -> BacktestWindows:
-    """Place windows of a season, or of the forecaster's horizon if that is shorter, after two seasons of history."""
-    return all_windows(sizes, min(season.length, forecaster.horizon), max(2 * season.length, _MIN_HISTORY))
 
 
 def _histories(series: list[Floats], windows: BacktestWindows) -> list[Floats]:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.routing import Match
 
 from nixtla_accessor.local.service.errors import (
     AnswerTooLongError,
     BusyError,
+    ClientGoneError,
     DamagedModelError,
+    LimitError,
     ModelIdTakenError,
     ModelInTrainingError,
     StoppedError,
     StorageError,
+    TrainingCancelledError,
     UnknownFrequencyError,
     UnknownModelError,
+    UnknownTrainingError,
 )
 
 RETRY_AFTER = 5  # seconds, when the engine is busy
@@ -38,61 +43,91 @@ def refused_value(location: tuple[str | int, ...], message: str, kind: str) -> R
     return RequestValidationError([{"loc": location, "msg": message, "type": kind}])
 
 
-def _respond_refused(_request: Request, error: RequestValidationError) -> JSONResponse:
+async def _respond_refused(_request: Request, error: RequestValidationError) -> JSONResponse:
     """Return a 422 with place and reason, never with the series."""
     detail = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()]
     return JSONResponse({"detail": detail}, 422)
 
 
-def _respond_unknown_model(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_unknown_model(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"Finetuned model not found: {error}"}, 404)
 
 
-def _respond_taken_id(request: Request, error: Exception) -> JSONResponse:
+async def _respond_unknown_training(_request: Request, error: Exception) -> JSONResponse:
+    detail = f"No training of a model {error} to cancel: it has ended, or was not begun."
+    return JSONResponse({"detail": detail}, 404)
+
+
+async def _respond_taken_id(request: Request, error: Exception) -> JSONResponse:
     # Not 409: the official client takes that for a passing fault and sends the training again.
     message = f"A model {error} exists already: delete it, or choose another id."
-    return _respond_refused(request, refused_value(("body", "output_model_id"), message, "model_exists"))
+    return await _respond_refused(request, refused_value(("body", "output_model_id"), message, "model_exists"))
 
 
-def _respond_in_training(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_in_training(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"The model {error} is being trained: look it up in a while."}, 409)
 
 
-def _respond_busy(_request: Request, _error: Exception) -> JSONResponse:
-    detail = "The local engine is training as many models as it can, and its queue is full: try again in a while."
+async def _respond_cancelled(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"The training of the model {error} was cancelled, and nothing was saved."}, 409)
+
+
+async def _respond_busy(_request: Request, _error: Exception) -> JSONResponse:
+    detail = "The local engine is at work on as many requests as it can, and its queue is full: try again in a while."
     return JSONResponse({"detail": detail}, 429, headers={"Retry-After": str(RETRY_AFTER)})
 
 
-def _respond_damaged(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_damaged(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"{error} Delete it, and fine-tune again."}, 410)
 
 
-def _respond_storage(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_storage(_request: Request, error: Exception) -> JSONResponse:
     # Not 500 or 503: clients take those for passing faults and train again what could not be kept.
     return JSONResponse({"detail": str(error)}, 507)
 
 
-def _respond_stopped(_request: Request, _error: Exception) -> JSONResponse:
+async def _respond_stopped(_request: Request, _error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "The local engine is being stopped, and nothing was kept."}, 503)
 
 
-def _respond_unknown_frequency(request: Request, error: Exception) -> JSONResponse:
+async def _respond_unknown_frequency(request: Request, error: Exception) -> JSONResponse:
     place = "query" if request.method == "GET" else "body"
-    return _respond_refused(request, refused_value((place, "freq"), str(error), "unknown_freq"))
+    return await _respond_refused(request, refused_value((place, "freq"), str(error), "unknown_freq"))
 
 
-def _respond_too_long(request: Request, error: Exception) -> JSONResponse:
-    return _respond_refused(request, refused_value(("body",), str(error), "too_long_answer"))
+async def _respond_too_long(request: Request, error: Exception) -> JSONResponse:
+    return await _respond_refused(request, refused_value(("body",), str(error), "too_long_answer"))
 
 
-def _respond_failure(_request: Request, error: Exception) -> JSONResponse:
+async def _respond_limit(request: Request, error: LimitError) -> JSONResponse:
+    return await _respond_refused(request, refused_value(error.location, str(error), "limit"))
+
+
+async def _respond_gone(_request: Request, _error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "The client has closed the connection."}, 503)  # nobody reads it
+
+
+async def _respond_wrong_method(request: Request, _error: HTTPException) -> JSONResponse:
+    """Return a 405 with the methods of all routes at this path; the framework names those of the first alone."""
+    methods: set[str] = set()
+    for route in request.app.state.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            methods |= route.methods
+    return JSONResponse({"detail": "Method Not Allowed"}, 405, headers={"Allow": ", ".join(sorted(methods))})
+
+
+async def _respond_failure(_request: Request, error: Exception) -> JSONResponse:
     detail = f"The local engine failed: {type(error).__name__}: {error}"
     return JSONResponse({"detail": detail}, 500, headers={"Connection": "close"})  # the server closes it
 
 
-HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
+# All are coroutines: a plain function would be called in a thread, for which there may be a queue.
+HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, JSONResponse]]] = {
+    405: _respond_wrong_method,
     RequestValidationError: _respond_refused,
     UnknownModelError: _respond_unknown_model,
+    UnknownTrainingError: _respond_unknown_training,
     ModelIdTakenError: _respond_taken_id,
     ModelInTrainingError: _respond_in_training,
     BusyError: _respond_busy,
@@ -101,5 +136,8 @@ HANDLERS: Mapping[type[Exception], Callable[[Request, Any], JSONResponse]] = {
     StoppedError: _respond_stopped,
     UnknownFrequencyError: _respond_unknown_frequency,
     AnswerTooLongError: _respond_too_long,
+    LimitError: _respond_limit,
+    TrainingCancelledError: _respond_cancelled,
+    ClientGoneError: _respond_gone,
     Exception: _respond_failure,
 }

@@ -30,6 +30,18 @@ class StoppedError(Exception):
     """The engine was stopped before the work was done."""
 
 
+class UnknownTrainingError(ModelIdError):
+    """No model of this id is in training."""
+
+
+class TrainingCancelledError(ModelIdError):
+    """The training of this model was cancelled."""
+
+
+class ClientGoneError(Exception):
+    """The client has closed the connection: nobody waits for the answer."""
+
+
 class UnknownFrequencyError(Exception):
     """The engine does not know the name of the frequency."""
 
@@ -49,6 +61,26 @@ class AnswerTooLongError(Exception):
             f"expected an answer of at most {max_numbers:,} numbers, found {n_numbers:,}: "
             "ask for fewer series, steps, windows or levels at a time"
         )
+
+
+class LimitError(Exception):
+    """A request asks for more than the engine takes on.
+
+    Parameters
+    ----------
+    location : tuple of str or int
+        Where the value is, such as ``("body", "h")``.
+    expected, found, advice : str
+        The limit, the value, and what to do.
+    """
+
+    def __init__(self, location: tuple[str | int, ...], expected: str, found: str, advice: str = "") -> None:
+        super().__init__(location, expected, found, advice)
+        self.location = location
+
+    def __str__(self) -> str:
+        _, expected, found, advice = self.args
+        return f"expected {expected}, found {found}" + (f": {advice}" if advice else "")
 
 
 class DamagedModelError(Exception):

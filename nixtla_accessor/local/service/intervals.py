@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from nixtla_accessor.contract import SIDES, Side, interval_key
-from nixtla_accessor.local.service.errors import AnswerTooLongError
-
-MAX_ANSWER_NUMBERS = 10_000_000  # which make some 200 MB of JSON, as large as the largest requests
 
 Quantiles = npt.NDArray[np.float64]
 """Of shape (probabilities, series, horizon), or with the last two flattened."""
@@ -26,18 +22,6 @@ def probabilities(levels: Sequence[float] | None) -> list[float]:
     [0.5, 0.1, 0.9]
     """
     return [0.5, *_bounds(levels or ()).values()]
-
-
-def check_answer_size(levels: Sequence[float] | None, n_series: int, horizon: int) -> None:
-    """Raise if an answer with these quantiles has more than MAX_ANSWER_NUMBERS numbers.
-
-    Raises
-    ------
-    AnswerTooLongError
-    """
-    n_numbers = math.prod((len(probabilities(levels)), n_series, horizon))
-    if n_numbers > MAX_ANSWER_NUMBERS:
-        raise AnswerTooLongError(n_numbers, MAX_ANSWER_NUMBERS)
 
 
 def interval_lists(quantiles: Quantiles, levels: Sequence[float] | None) -> dict[str, list[float]] | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import orjson
 from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Request, Response
@@ -25,15 +27,27 @@ from nixtla_accessor.api.schema import (
     FinetuneOutput,
     ForecastInput,
     ForecastOutput,
-    HTTPValidationError,
     ModelParametersOutput,
 )
-from nixtla_accessor.contract import DEFAULT_MODEL, MODEL_ID_PATTERN
-from nixtla_accessor.local.service.bodies import InflatedRequest
+from nixtla_accessor.contract import MODEL_ID_PATTERN
+from nixtla_accessor.local.service.arrivals import Arrivals
+from nixtla_accessor.local.service.bodies import BodyReader, InflatedRequest
+from nixtla_accessor.local.service.documentation import (
+    FINETUNE_DESCRIPTION,
+    FINETUNE_EXAMPLE,
+    FINETUNE_SUMMARY,
+    WRONG_VALUE,
+    CancelledJob,
+    Job,
+    Jobs,
+    errors,
+)
 from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.error_responses import HANDLERS, refused_value
-from nixtla_accessor.local.service.errors import UnknownModelError
+from nixtla_accessor.local.service.errors import ClientGoneError, StoppedError, UnknownModelError
 from nixtla_accessor.local.service.forecasters import base_model_names
+from nixtla_accessor.local.service.interruption import Interruption
+from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
 _UNSUPPORTED_SERIES = {
     "X": "exogenous features",
@@ -48,15 +62,30 @@ _UNSUPPORTED = {
 }
 
 
+ResultT = TypeVar("ResultT")
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+_FINETUNE_PATH = "/v2/finetune"
+_PIECE = 100_000  # numbers
+
+
 class _EngineRoute(APIRoute):
     """A route that checks the key before a byte of the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        trains = self.path == _FINETUNE_PATH
 
         async def handle_inflated(request: Request) -> Response:
             _check_key(request)
-            return await handle(InflatedRequest(request.scope, request.receive))
+            inflated = InflatedRequest(request.scope, request.receive)
+            try:
+                if not trains:
+                    return await handle(inflated)
+                arrivals: Arrivals = request.app.state.arrivals
+                with arrivals.arriving() as request.state.begun:
+                    return await handle(inflated)
+            finally:
+                inflated.release()
 
         return handle_inflated
 
@@ -68,6 +97,8 @@ def _check_key(request: Request) -> None:
     if scheme.lower() != "bearer" or not secrets.compare_digest(key.strip().encode(), expected.encode()):
         detail = "Invalid API key: send the key that the local engine was started with, as a bearer token."
         raise HTTPException(401, detail, headers={"WWW-Authenticate": "Bearer"})
+    if hasattr(request.state, "connection"):
+        request.state.connection.accept_key()
 
 
 async def _refuse_unsupported(request: Request) -> None:
@@ -89,114 +120,218 @@ async def _refuse_unsupported(request: Request) -> None:
                 raise refused_value((*location, name), message, "unsupported")
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
     engine: Engine = request.app.state.engine
     return engine
 
 
+async def _workers(request: Request) -> WorkerPools:
+    workers: WorkerPools = request.app.state.workers
+    return workers
+
+
+async def _answer(
+    request: Request,
+    workers: Workers,
+    compute: Callable[[Interruption], AnswerT],
+) -> Response:
+    """Compute an answer and encode it, unless the client goes away: then the work ends at its next step."""
+    interruption = Interruption()
+    work = asyncio.ensure_future(workers.run(lambda: _encode(compute(interruption)), interruption))
+    gone = asyncio.ensure_future(_wait_until_gone(request))
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            interruption.interrupt(ClientGoneError())
+            raise ClientGoneError
+        return work.result()
+    finally:
+        gone.cancel()
+        if not work.done():
+            interruption.interrupt(StoppedError())
+            work.cancel()
+
+
+async def _wait_until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
 def _encode(answer: BaseModel) -> Response:
-    """Encode an answer of many numbers in the thread that computed it, so that no other request has to wait."""
-    return Response(orjson.dumps(dict(answer)), media_type="application/json")
+    """Encode an answer, lists of many numbers piece by piece: while orjson is at work, no other thread is."""
+    fields = []
+    for name, value in answer:
+        if isinstance(value, dict):
+            lists = [_quote(key) + _encode_list(numbers) for key, numbers in value.items()]
+            encoded = b"{" + b",".join(lists) + b"}"
+        else:
+            encoded = _encode_list(value) if isinstance(value, list) else orjson.dumps(value)
+        fields.append(_quote(name) + encoded)
+    return Response(b"{" + b",".join(fields) + b"}", media_type="application/json")
+
+
+def _quote(key: str) -> bytes:
+    return orjson.dumps(key) + b":"
+
+
+def _encode_list(values: list[Any]) -> bytes:
+    pieces = (values[start : start + _PIECE] for start in range(0, len(values), _PIECE))
+    return b"[" + b",".join(orjson.dumps(piece)[1:-1] for piece in pieces) + b"]"
 
 
 ModelIdInPath = Annotated[str, Path(title="Finetuned Model Id", pattern=MODEL_ID_PATTERN)]
 EngineOfApp = Annotated[Engine, Depends(_engine)]
+WorkersOfApp = Annotated[WorkerPools, Depends(_workers)]
+_BODY_ERRORS = (400, 408, 413, 415)
+_FORECAST_ERRORS = (*_BODY_ERRORS, 404, 410, 429, 503, 507)
 
 router = APIRouter(
     route_class=_EngineRoute,
     dependencies=[Depends(HTTPBearer(auto_error=False, description="HTTPBearer"))],
-    responses={422: {"model": HTTPValidationError, "description": "Validation Error"}},
+    responses=WRONG_VALUE,
 )
-
-_FINETUNE_DESCRIPTION = (
-    "Fine-tune the large time model to your data and save it for later use. It takes a JSON as an input containing "
-    "information like the series frequency and historical data. (See below for a full description of the parameters.) "
-    "The response contains the ID of the finetuned model, which you can provide in other endpoints to use that model "
-    "to make the forecasts. Get your token for private beta at "
-    "https://nixtla.io/free-trial?utm_source=nixtla.io&utm_campaign=/docs/api-reference."
-)
-_FINETUNE_EXAMPLE = {
-    "series": {"y": list(range(36)), "sizes": [36]},
-    "finetune_steps": 10,
-    "freq": "MS",
-    "model": DEFAULT_MODEL,
-}
 
 
 @router.post(
-    "/v2/finetune",
+    _FINETUNE_PATH,
     operation_id="v2_finetune_v2_finetune_post",
-    summary="Foundational Time Series Model Multi Series Finetuning",
-    description=_FINETUNE_DESCRIPTION,
+    summary=FINETUNE_SUMMARY,
+    description=FINETUNE_DESCRIPTION,
     dependencies=[Depends(_refuse_unsupported)],
 )
-def finetune(body: Annotated[FinetuneInput, Body(examples=[_FINETUNE_EXAMPLE])], engine: EngineOfApp) -> FinetuneOutput:
-    """Fine-tune the network to the series and save it for later use."""
-    return engine.finetune(body)
-
-
-@router.post("/v2/forecast", dependencies=[Depends(_refuse_unsupported)], response_model=ForecastOutput)
-def forecast(body: ForecastInput, engine: EngineOfApp) -> Response:
-    """Forecast every series, with the base model or a fine-tuned one."""
-    return _encode(engine.forecast(body))
-
-
-@router.post("/v2/cross_validation", dependencies=[Depends(_refuse_unsupported)], response_model=CrossValidationOutput)
-def cross_validation(body: CrossValidationInput, engine: EngineOfApp) -> Response:
-    """Forecast windows of the past, to compare with what happened."""
-    return _encode(engine.cross_validation(body))
+async def finetune(
+    request: Request,
+    body: Annotated[FinetuneInput, Body(examples=[FINETUNE_EXAMPLE])],
+    engine: EngineOfApp,
+    workers: WorkersOfApp,
+) -> FinetuneOutput:
+    """Fine-tune the network to the series and save it for later use; also if the client goes away."""
+    plan = await workers.lookups.run(partial(engine.plan_training, body))
+    request.state.begun.set_result(None)
+    try:
+        return await workers.trainings.run(partial(engine.train, plan), plan.training.interruption)
+    finally:
+        engine.drop(plan)
 
 
 @router.post(
-    "/v2/anomaly_detection", dependencies=[Depends(_refuse_unsupported)], response_model=AnomalyDetectionOutput
+    "/v2/forecast",
+    dependencies=[Depends(_refuse_unsupported)],
+    response_model=ForecastOutput,
+    responses=errors(*_FORECAST_ERRORS),
 )
-def anomaly_detection(body: AnomalyDetectionInput, engine: EngineOfApp) -> Response:
+async def forecast(request: Request, body: ForecastInput, engine: EngineOfApp, workers: WorkersOfApp) -> Response:
+    """Forecast every series, with the base model or a fine-tuned one."""
+    pool = workers.trainings if body.finetune_steps else workers.forecasts
+    return await _answer(request, pool, partial(engine.forecast, body))
+
+
+@router.post(
+    "/v2/cross_validation",
+    dependencies=[Depends(_refuse_unsupported)],
+    response_model=CrossValidationOutput,
+    responses=errors(*_FORECAST_ERRORS),
+)
+async def cross_validation(
+    request: Request, body: CrossValidationInput, engine: EngineOfApp, workers: WorkersOfApp
+) -> Response:
+    """Forecast windows of the past, to compare with what happened."""
+    pool = workers.trainings if body.finetune_steps else workers.forecasts
+    return await _answer(request, pool, partial(engine.cross_validation, body))
+
+
+@router.post(
+    "/v2/anomaly_detection",
+    dependencies=[Depends(_refuse_unsupported)],
+    response_model=AnomalyDetectionOutput,
+    responses=errors(*_FORECAST_ERRORS),
+)
+async def anomaly_detection(
+    request: Request, body: AnomalyDetectionInput, engine: EngineOfApp, workers: WorkersOfApp
+) -> Response:
     """Mark the values of the past that are unusual for the model."""
-    return _encode(engine.detect_anomalies(body))
+    return await _answer(request, workers.forecasts, partial(engine.detect_anomalies, body))
 
 
-@router.get("/v2/models")
-def models() -> BaseModels:
+@router.get("/v2/models", responses=errors())
+async def models() -> BaseModels:
     """List the base models: the network, under the contract's default name; any other name means it too."""
     return BaseModels(models=[BaseModelEntry(name=name) for name in base_model_names()])
 
 
-@router.get("/v2/finetuned_models")
-def finetuned_models(engine: EngineOfApp) -> FinetunedModels:
+@router.get("/v2/finetuned_models", responses=errors(507))
+async def finetuned_models(engine: EngineOfApp, workers: WorkersOfApp) -> FinetunedModels:
     """List the fine-tuned models."""
-    return FinetunedModels(finetuned_models=engine.store.models())
+    return FinetunedModels(finetuned_models=await workers.lookups.run(engine.store.models))
 
 
-@router.get("/v2/finetuned_models/{finetuned_model_id}")
-def finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfApp) -> FinetunedModel:
+@router.get("/v2/finetuned_models/{finetuned_model_id}", responses=errors(404, 410, 507))
+async def finetuned_model(
+    finetuned_model_id: ModelIdInPath, engine: EngineOfApp, workers: WorkersOfApp
+) -> FinetunedModel:
     """Return how a fine-tuned model was made."""
-    model = engine.store.model(finetuned_model_id)
+    model = await workers.lookups.run(partial(engine.store.model, finetuned_model_id))
     if model is None:
         raise UnknownModelError(finetuned_model_id)
     return model
 
 
-@router.delete("/v2/finetuned_models/{finetuned_model_id}", status_code=204)
-def delete_finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfApp) -> None:
+@router.delete("/v2/finetuned_models/{finetuned_model_id}", status_code=204, responses=errors(404, 507))
+async def delete_finetuned_model(finetuned_model_id: ModelIdInPath, engine: EngineOfApp, workers: WorkersOfApp) -> None:
     """Delete a fine-tuned model."""
-    if not engine.store.delete(finetuned_model_id):
+    if not await workers.changes.run(partial(engine.store.delete, finetuned_model_id)):
         raise UnknownModelError(finetuned_model_id)
 
 
-@router.get("/model_params")
-def model_params(model: str, freq: str, engine: EngineOfApp) -> ModelParametersOutput:
+@router.get("/v2/async/jobs", responses=errors())
+async def jobs(engine: EngineOfApp) -> Jobs:
+    """List the trainings that wait or are at work, also those whose clients are gone."""
+    return Jobs(
+        jobs=[
+            Job(
+                job_id=training.model_id,
+                status="pending" if training.steps_done is None else "running",
+                created_at=training.created_at.isoformat(),
+                finetuned_model_id=training.model_id,
+                finetune_steps=training.steps,
+                steps_done=training.steps_done or 0,
+            )
+            for training in engine.trainings.current()
+        ]
+    )
+
+
+@router.post("/v2/async/jobs/{job_id}/cancel", status_code=202, responses=errors(404, 409))
+async def cancel_job(
+    request: Request, job_id: Annotated[str, Path(title="Job Id", pattern=MODEL_ID_PATTERN)], engine: EngineOfApp
+) -> CancelledJob:
+    """Cancel a training: it ends at its next step, and its model never appears. Its own request is answered with 409.
+
+    A request for it that has arrived before, and is still being read, is waited for.
+    """
+    arrivals: Arrivals = request.app.state.arrivals
+    await arrivals.wait()
+    engine.trainings.cancel(job_id)
+    return CancelledJob(job_id=job_id)
+
+
+@router.get("/model_params", responses=errors())
+async def model_params(model: str, freq: str, engine: EngineOfApp) -> ModelParametersOutput:
     """Return how many steps of history a model reads, and how many it forecasts at once."""
     return ModelParametersOutput(detail=engine.model_parameters(model, freq))
 
 
-@router.get("/validate_api_key")
-def validate_api_key() -> dict[str, str]:
+@router.get("/validate_api_key", responses=errors())
+async def validate_api_key() -> dict[str, str]:
     """Confirm the key: without a valid one the answer is 401."""
     return {"detail": "API key is valid."}
 
 
 def create_app(engine: Engine, api_key: str) -> FastAPI:
     """Build the application that serves an engine to those who have the key.
+
+    All routes are coroutines, and what takes time is done by `WorkerPools`: the framework's own threads, which all
+    requests would share, are not used.
 
     Parameters
     ----------
@@ -211,9 +346,13 @@ def create_app(engine: Engine, api_key: str) -> FastAPI:
         An ASGI application; its OpenAPI description is at ``/openapi.json``.
     """
     # No page of documentation: it would load scripts from other sites.
-    app = FastAPI(title="nixtla_accessor local engine", docs_url=None, redoc_url=None)
+    app = FastAPI(title="nixtla_accessor local engine", docs_url=None, redoc_url=None, redirect_slashes=False)
     app.state.engine = engine
     app.state.api_key = api_key
+    app.state.workers = WorkerPools(engine.limits)
+    app.state.bodies = BodyReader(engine.limits, app.state.workers.bodies)
+    app.state.arrivals = Arrivals()
+    app.state.routes = [*app.routes, *router.routes]
     app.include_router(router)
     for kind, handler in HANDLERS.items():
         app.add_exception_handler(kind, handler)

@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import platformdirs
+from pydantic import ValidationError
 
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.local.service.errors import DamagedFileError, DamagedModelError, StorageError
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS models (
-    id TEXT PRIMARY KEY,
-    created_at TEXT NOT NULL,
-    created_by TEXT NOT NULL,
-    base_model_id TEXT NOT NULL,
-    steps INTEGER NOT NULL,
-    depth INTEGER NOT NULL,
-    loss TEXT NOT NULL,
-    model TEXT NOT NULL,
-    freq TEXT NOT NULL,
-    sha256 TEXT NOT NULL,
-    tensors BLOB NOT NULL
+from nixtla_accessor.local.service.database import (
+    COLUMNS,
+    INSERT,
+    DamageError,
+    Database,
+    NotOursError,
+    is_damage,
+    open_database,
+    prepare,
+    rebuild,
 )
-"""
-_METADATA = "id, created_at, created_by, base_model_id, steps, depth, loss, model, freq"
-_WAIT_FOR_WRITERS = 30.0  # seconds
+from nixtla_accessor.local.service.errors import DamagedFileError, DamagedModelError, StorageError
+from nixtla_accessor.local.service.salvage import Row, is_intact
+
+_LOG = logging.getLogger(__name__)
+_METADATA = COLUMNS[:-2]
+_SELECT = f"SELECT {', '.join(_METADATA)} FROM models NOT INDEXED"  # noqa: S608 - constants
+_IS_INDEXED = "SELECT 1 FROM models INDEXED BY sqlite_autoindex_models_1 WHERE id = ?"
+_WAIT_TO_READ = 1.5  # seconds to wait for those who write; look-ups are to be answered within two
+_WAIT_TO_WRITE = 30.0
+ResultT = TypeVar("ResultT")
 
 
 def default_path() -> Path:
@@ -45,7 +49,10 @@ class ModelStore:
     """Fine-tuned models by id.
 
     Every call opens the file again, so one store serves many threads, a fork keeps nothing open, and the store works
-    again as soon as a fault of the disk is repaired. All calls raise `StorageError` if the file cannot be used.
+    again as soon as a fault of the disk is repaired. All calls raise `StorageError` if the file cannot be used. A
+    damaged file is rebuilt from all models that can be read, by whichever call notices.
+
+    Models are read from the table itself, not through its index: a damaged index could lead to another model.
 
     Parameters
     ----------
@@ -60,71 +67,167 @@ class ModelStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._damaged: set[tuple[str, int]] = set()
         try:
             self.models()
+            self._guard(lambda: prepare(path, _WAIT_TO_WRITE))
         except DamagedFileError as error:
             raise ConfigurationError(str(error)) from error
         except StorageError as error:
             raise ConfigurationError(f"{error} NIXTLA_ACCESSOR_HOME chooses another folder.") from error
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted since
-            with closing(sqlite3.connect(self.path, timeout=_WAIT_FOR_WRITERS)) as database, database:
-                database.execute(_SCHEMA)
-                yield database
-        except (OSError, sqlite3.OperationalError) as error:
-            message = (
-                f"The local engine saves its models in {self.path}, and cannot read or write there ({error}). "
-                "Make room, or check the permissions of the folder."
-            )
-            raise StorageError(message) from error
-        except sqlite3.DatabaseError as error:
-            message = (
-                f"The file {self.path}, where the local engine saves its models, is damaged ({error}). Restore a "
-                "backup of it; or move it away, and the engine starts again without models."
-            )
-            raise DamagedFileError(message) from error
-
     def save(self, model: FinetunedModel, tensors: bytes) -> bool:
         """Save a model, whole or not at all; return False if its id is taken."""
         values = (*model.model_dump().values(), hashlib.sha256(tensors).hexdigest(), tensors)
-        with self._transaction() as database:
-            statement = f"INSERT OR IGNORE INTO models ({_METADATA}, sha256, tensors) VALUES ({', '.join('?' * 11)})"  # noqa: S608 - constants only
-            return database.execute(statement, values).rowcount == 1
+
+        def save(database: Database) -> bool:
+            database.begin_writing()
+            return database.connection.execute(INSERT, values).rowcount == 1
+
+        return self._do(save, _WAIT_TO_WRITE)
 
     def models(self) -> list[FinetunedModel]:
-        """Return all models, the newest last."""
-        with self._transaction() as database:
-            rows = database.execute(f"SELECT {_METADATA} FROM models ORDER BY created_at, id").fetchall()  # noqa: S608 - constants
-        return [_model_from_row(row) for row in rows]
+        """Return all models, the newest last; those whose description is damaged are left out, with a warning."""
+
+        def read(database: Database) -> list[tuple[object, ...]]:
+            rows = database.connection.execute(f"{_SELECT} ORDER BY created_at, id").fetchall()
+            indexed = database.connection.execute("SELECT id FROM models INDEXED BY sqlite_autoindex_models_1")
+            if sorted(map(repr, indexed.fetchall())) != sorted(repr((row[0],)) for row in rows):
+                raise DamageError("its table and its index differ")
+            return rows
+
+        models = []
+        for row in self._do(read):
+            try:
+                models.append(_model_from_row(row))
+            except DamagedModelError as error:
+                _LOG.warning("%s It is not listed.", error)
+        return models
+
+    def has(self, model_id: str) -> bool:
+        """Return whether there is a model of this id, damaged or not."""
+        return self._row(model_id) is not None
 
     def model(self, model_id: str) -> FinetunedModel | None:
-        """Return how a model was made, or None if there is none of this id."""
-        with self._transaction() as database:
-            row = database.execute(f"SELECT {_METADATA} FROM models WHERE id = ?", (model_id,)).fetchone()  # noqa: S608 - constants
+        """Return how a model was made, or None if there is none of this id.
+
+        Raises
+        ------
+        DamagedModelError
+            If its description cannot be read.
+        """
+        row = self._row(model_id)
         return None if row is None else _model_from_row(row)
 
     def tensors(self, model_id: str) -> bytes | None:
-        """Return the tensors of a model as they were saved, or None if there is none of this id."""
-        try:
-            with self._transaction() as database:
-                row = database.execute("SELECT sha256, tensors FROM models WHERE id = ?", (model_id,)).fetchone()
-        except DamagedFileError as error:  # in the pages of this model, since the file could be opened
-            raise DamagedModelError(f"The saved model {model_id!r} is damaged: it cannot be read.") from error
+        """Return the tensors of a model as they were saved, or None if there is none of this id.
+
+        Raises
+        ------
+        DamagedModelError
+            If they are not as they were saved.
+        """
+        row = self._do(lambda database: _tensors(database, model_id))
         if row is None:
             return None
+        if not is_intact(*row) and self._may_be_read_otherwise(model_id):
+            row = self._do(lambda database: _tensors(database, model_id)) or row
         checksum, tensors = row
-        if hashlib.sha256(tensors).hexdigest() != checksum:
+        if not isinstance(tensors, bytes) or not is_intact(checksum, tensors):
             raise DamagedModelError(f"The saved model {model_id!r} is damaged: its checksum does not match.")
-        return bytes(tensors)
+        return tensors
 
     def delete(self, model_id: str) -> bool:
         """Delete a model; return False if there is none of this id."""
-        with self._transaction() as database:
-            return database.execute("DELETE FROM models WHERE id = ?", (model_id,)).rowcount == 1
+
+        def delete(database: Database) -> bool:
+            database.begin_writing()
+            row = _tensors(database, model_id)
+            if row is not None and not is_intact(*row):
+                raise DamagedModelError
+            statement = "DELETE FROM models NOT INDEXED WHERE id = ?"
+            return database.connection.execute(statement, (model_id,)).rowcount == 1
+
+        try:
+            return self._do(delete, _WAIT_TO_WRITE)
+        except DamagedModelError:  # SQLite would free the pages that it names, which may be those of another model
+            return self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, lambda _: True, without=model_id))
+
+    def _row(self, model_id: str) -> tuple[object, ...] | None:
+        def read(database: Database) -> tuple[object, ...] | None:
+            row: tuple[object, ...] | None
+            row = database.connection.execute(f"{_SELECT} WHERE id = ?", (model_id,)).fetchone()
+            if row is None and database.connection.execute(_IS_INDEXED, (model_id,)).fetchone() is not None:
+                raise DamageError("its index has a model that its table has not")
+            return row
+
+        return self._do(read)
+
+    def _may_be_read_otherwise(self, model_id: str) -> bool:
+        """Rebuild the file if that mends a damaged model; a file is asked once for each."""
+        asked = (model_id, self.path.stat().st_mtime_ns)
+        if asked in self._damaged:
+            return False
+        self._damaged.add(asked)
+        mends = lambda rows: any(row[0] == model_id and is_intact(*row[-2:]) for row in rows)  # noqa: E731 - short
+        return self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, mends))
+
+    def _do(self, work: Callable[[Database], ResultT], wait: float = _WAIT_TO_READ) -> ResultT:
+        """Do work in a transaction; if the file proves damaged, rebuild it and do the work again."""
+
+        def attempt() -> ResultT:
+            with open_database(self.path, wait) as database:
+                return work(database)
+
+        accept: Callable[[Sequence[Row]], bool] | None
+        try:
+            return attempt()
+        except NotOursError:
+            accept = bool  # it is ours only if it has rows of ours
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if not is_damage(error, self.path):
+                raise self._storage_error(error) from error
+            accept = None
+        except OSError as error:
+            raise self._storage_error(error) from error
+        self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, accept))
+        return self._guard(attempt)
+
+    def _guard(self, work: Callable[[], ResultT]) -> ResultT:
+        """Raise the errors of SQLite and of the system as `StorageError`."""
+        try:
+            return work()
+        except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
+            raise self._storage_error(error) from error
+
+    def _storage_error(self, error: Exception) -> StorageError:
+        if isinstance(error, NotOursError):
+            return StorageError(
+                f"The file {self.path} is not one that this version of the local engine saves its models in ({error}). "
+                "Move it away, and the engine starts again without models."
+            )
+        if is_damage(error, self.path):
+            return DamagedFileError(
+                f"The file {self.path}, where the local engine saves its models, is damaged ({error}). Restore a "
+                "backup of it; or move it away, and the engine starts again without models."
+            )
+        return StorageError(
+            f"The local engine saves its models in {self.path}, and cannot read or write there ({error}). "
+            "Make room, or check the permissions of the folder."
+        )
 
 
-def _model_from_row(row: tuple[str | int, ...]) -> FinetunedModel:
-    return FinetunedModel.model_validate(dict(zip(_METADATA.split(", "), row, strict=True)))
+def _tensors(database: Database, model_id: str) -> tuple[object, object] | None:
+    """Return the checksum and the tensors of a model as they are found."""
+    statement = "SELECT sha256, tensors FROM models NOT INDEXED WHERE id = ?"
+    row: tuple[object, object] | None = database.connection.execute(statement, (model_id,)).fetchone()
+    return row
+
+
+def _model_from_row(row: tuple[object, ...]) -> FinetunedModel:
+    try:
+        return FinetunedModel.model_validate(dict(zip(_METADATA, row, strict=True)))
+    except ValidationError as error:
+        fields = ", ".join(str(problem["loc"][0]) for problem in error.errors())
+        message = f"The saved model {row[0]!r} is damaged: its description cannot be read ({fields})."
+        raise DamagedModelError(message) from error

@@ -1,6 +1,7 @@
 """Engines in processes of their own, which tests may kill, stop and run out of disk space."""
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -14,15 +15,23 @@ import pytest
 import requests
 
 STOP_TIMEOUT = 20  # seconds that a process may take to end
+SERVE_WITHIN_LIMITS = """
+import functools, json, sys
+from nixtla_accessor.__main__ import main
+from nixtla_accessor.local.service import embedded
+embedded.serve = functools.partial(embedded.serve, limits=embedded.Limits(**json.loads(sys.argv[1])))
+sys.exit(main(sys.argv[2:]))
+"""
 
 
 class Serving:
-    """`python -m nixtla_accessor serve` over a folder of models."""
+    """`python -m nixtla_accessor serve` over a folder of models, and within other limits where some are given."""
 
-    def __init__(self, home, *arguments, **environment):
+    def __init__(self, home, *arguments, limits=None, **environment):
         self.home = home
+        program = ["-c", SERVE_WITHIN_LIMITS, json.dumps(limits)] if limits else ["-m", "nixtla_accessor"]
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "nixtla_accessor", "serve", "--port", "0", *arguments],
+            [sys.executable, "-W", "error", *program, "serve", "--port", "0", *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -42,13 +51,13 @@ class Serving:
         self._thread = threading.local()
         self.stderr = None
 
-    def call(self, method, path, body=None):
+    def call(self, method, path, body=None, **options):
         """Send a request over this thread's kept connection."""
         if not hasattr(self._thread, "session"):
             session = self._thread.session = requests.Session()
             session.trust_env = False
             session.headers["Authorization"] = f"Bearer {self.key}"
-        return self._thread.session.request(method, self.url + path, json=body, timeout=60)
+        return self._thread.session.request(method, self.url + path, json=body, **{"timeout": 60, **options})
 
     def finetune(self, model_id, **fields):
         return self.call("POST", "/v2/finetune", self.finetune_body(output_model_id=model_id, **fields))
@@ -74,10 +83,10 @@ class Serving:
         return {"series": self.series(), "freq": "D", "h": 7, **fields}
 
     @contextlib.contextmanager
-    def sending(self, data, length=None):
-        """Hold a connection over which the beginning of a finetune request was sent."""
+    def sending(self, data, length=None, path="/v2/finetune"):
+        """Hold a connection over which the beginning of a request was sent."""
         lines = [
-            "POST /v2/finetune HTTP/1.1",
+            f"POST {path} HTTP/1.1",
             "Host: engine",
             f"Authorization: Bearer {self.key}",
             "Content-Type: application/json",
@@ -123,4 +132,13 @@ def serve(tmp_path):
     with contextlib.ExitStack() as started:
         yield lambda *arguments, **options: started.enter_context(
             Serving(options.pop("home", tmp_path / "home"), *arguments, **options)
+        )
+
+
+@pytest.fixture(scope="module")
+def serve_module(tmp_path_factory):
+    """Start engines for all tests of a module, each over a folder of its own."""
+    with contextlib.ExitStack() as started:
+        yield lambda *arguments, **options: started.enter_context(
+            Serving(tmp_path_factory.mktemp("home"), *arguments, **options)
         )

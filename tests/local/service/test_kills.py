@@ -17,7 +17,7 @@ import requests
 
 KILLS = int(os.environ.get("KILLS", "4"))
 VARIANTS = 3
-LONG_TRAINING = {"finetune_steps": 1_000_000, "finetune_depth": 5}
+LONG_TRAINING = {"finetune_steps": 100_000, "finetune_depth": 5}
 
 
 def wait_until(condition, seconds=20):
@@ -104,7 +104,9 @@ def test_it_stops_when_told_while_at_work(serve, signal_):
     threads = [
         threading.Thread(target=lambda send=send: answers.append(send().status_code))
         for send in (
-            lambda: serving.call("POST", "/v2/forecast", serving.forecast_body(h=3_000_000)),
+            lambda: serving.call(
+                "POST", "/v2/forecast", serving.forecast_body(h=100_000, series=serving.series(n_series=50))
+            ),
             lambda: serving.finetune("long", **LONG_TRAINING),
             lambda: serving.finetune("long", **LONG_TRAINING),
         )
@@ -136,3 +138,39 @@ def test_a_model_is_trained_after_its_client_has_hung_up(serve):
             pass
         wait_until(lambda: "left" in serving.model_ids())
         assert serving.forecast("left").status_code == 200
+
+
+def test_two_processes_overwrite_and_delete_one_model_under_kills(serve, tmp_path):
+    rng = random.Random(KILLS)
+    with serve() as other:
+        for variant in range(VARIANTS):
+            assert other.finetune(f"kept-{variant}", shift=variant).status_code == 200
+        expected = [other.forecast(f"kept-{variant}").json() for variant in range(VARIANTS)]
+        for _ in range(KILLS):
+            killed, stopping = serve(), threading.Event()
+
+            def overwrite(serving, shift, stopping=stopping):
+                with contextlib.suppress(requests.RequestException):
+                    while not stopping.is_set():
+                        assert serving.delete("shared").status_code in (204, 404)
+                        assert serving.finetune("shared", shift=shift).status_code in (200, 409, 422)
+
+            threads = [
+                threading.Thread(target=overwrite, args=(serving, shift))
+                for serving, shift in ((killed, 0), (killed, 1), (other, 2))
+            ]
+            for thread in threads:
+                thread.start()
+            time.sleep(rng.uniform(0.2, 1.5))
+            killed.kill()
+            stopping.set()
+            for thread in threads:
+                thread.join()
+            assert other.model_ids() >= {f"kept-{variant}" for variant in range(VARIANTS)}
+            answer = other.forecast("shared")
+            assert answer.status_code == 404 or answer.json() in expected
+            for variant in range(VARIANTS):
+                assert other.forecast(f"kept-{variant}").json() == expected[variant]
+            with contextlib.closing(sqlite3.connect(tmp_path / "home" / "models.sqlite")) as database:
+                assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert not (tmp_path / "home" / "models.damaged").exists()

@@ -114,13 +114,12 @@ def test_a_damaged_model_is_refused_and_the_others_work(serve, tmp_path):
         assert serving.forecast("one").status_code == 200
 
 
-@pytest.mark.parametrize("places", [[0], range(1, 40)], ids=["its beginning", "its pages"])
-def test_a_damaged_file_is_a_clear_error_when_at_work_and_at_the_start(serve, tmp_path, places):
+def test_a_file_of_which_nothing_is_recognised_is_a_clear_error_when_at_work_and_at_the_start(serve, tmp_path):
     path = tmp_path / "home" / "models.sqlite"
     with serve() as serving:
         assert serving.finetune("lost").status_code == 200
-        for place in places:
-            damage(path, b"\xff" * PAGE, at=place * PAGE)
+        damage(path, b"\xff" * path.stat().st_size)
+        damaged = path.read_bytes()
         for answer in (
             serving.call("GET", "/v2/finetuned_models"),
             serving.finetune("another"),
@@ -131,7 +130,36 @@ def test_a_damaged_file_is_a_clear_error_when_at_work_and_at_the_start(serve, tm
         assert serving.forecast().status_code == 200
     with pytest.raises(RuntimeError, match=r"^error: The file .*models\.sqlite.* is damaged .*move it away.*\n$"):
         serve()
+    assert path.read_bytes() == damaged
     path.rename(tmp_path / "moved-away")
     with serve() as serving:
         assert serving.model_ids() == set()
         assert serving.finetune("lost").status_code == 200
+
+
+@pytest.mark.parametrize("when", ["at work", "at the start"])
+@pytest.mark.parametrize(
+    ("places", "kept"), [([0], {"one", "two"}), (range(1, 10_000), set())], ids=["first page", "rest"]
+)
+def test_a_file_without_some_pages_is_rebuilt_with_the_models_that_are_left(serve, tmp_path, places, kept, when):
+    path = tmp_path / "home" / "models.sqlite"
+    serving = serve()
+    for model_id in ("one", "two"):
+        assert serving.finetune(model_id).status_code == 200
+    expected = serving.forecast("one").json()
+    if when == "at the start":
+        serving.stop()
+    for place in places:
+        if place * PAGE < path.stat().st_size:
+            damage(path, b"\xff" * PAGE, at=place * PAGE)
+    damaged = path.read_bytes()
+    if when == "at the start":
+        serving = serve()
+    assert serving.model_ids() == kept
+    answer = serving.forecast("one")
+    assert (answer.json() == expected) if kept else answer.status_code == 404
+    assert path.with_suffix(".damaged").read_bytes() == damaged
+    assert serving.finetune("three").status_code == 200
+    assert serving.model_ids() == {*kept, "three"}
+    serving.stop()
+    assert f"rebuilt with the {len(kept)} models that could be read" in serving.stderr

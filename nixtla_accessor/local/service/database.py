@@ -1,0 +1,257 @@
+"""The SQLite file of models: made, opened, checked, and rebuilt from what can be read of it where it is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import mmap
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from nixtla_accessor.local.service.salvage import PAGE_SIZE, Row, salvage_rows
+
+_LOG = logging.getLogger(__name__)
+COLUMNS = (
+    "id",
+    "created_at",
+    "created_by",
+    "base_model_id",
+    "steps",
+    "depth",
+    "loss",
+    "model",
+    "freq",
+    "sha256",
+    "tensors",
+)
+INSERT = f"INSERT OR IGNORE INTO models ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
+_VERSION = 1
+_CREATE = f"""
+PRAGMA page_size = {PAGE_SIZE};
+PRAGMA auto_vacuum = FULL;
+BEGIN IMMEDIATE;
+CREATE TABLE IF NOT EXISTS models (
+    id TEXT PRIMARY KEY,
+    created_at TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    base_model_id TEXT NOT NULL,
+    steps INTEGER NOT NULL,
+    depth INTEGER NOT NULL,
+    loss TEXT NOT NULL,
+    model TEXT NOT NULL,
+    freq TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    tensors BLOB NOT NULL
+);
+PRAGMA user_version = {_VERSION};
+COMMIT;
+"""
+_MAGIC = b"SQLite format 3\0"
+_LARGEST_TO_VACUUM = 2**31  # bytes; beyond, it would take minutes at the start
+_DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+
+
+class NotOursError(sqlite3.Error):
+    """The file has no table of models as this version of the engine writes it."""
+
+
+class DamageError(sqlite3.Error):
+    """The file is damaged, as its contents show."""
+
+
+class Database:
+    """An open file of models.
+
+    Attributes
+    ----------
+    connection : sqlite3.Connection
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, identity: tuple[int, int] | None) -> None:
+        self.connection = connection
+        self._path = path
+        self._identity = identity
+
+    def begin_writing(self) -> None:
+        """Keep others from writing until the transaction ends.
+
+        Raises
+        ------
+        DamageError
+            If another process has put a rebuilt file in the place of this one meanwhile.
+        """
+        self.connection.execute("BEGIN IMMEDIATE")
+        if _identity(self._path) != self._identity:
+            raise DamageError("it was replaced")
+
+
+@contextmanager
+def open_database(path: Path, wait: float) -> Iterator[Database]:
+    """Open the file of models, or make it; what is done within is one transaction.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made too, if it is missing.
+    wait : float
+        Seconds to wait for others who write.
+
+    Raises
+    ------
+    sqlite3.Error, OSError
+        `is_damage` tells whether the file is damaged.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted since
+    path.touch()
+    identity = _identity(path)
+    with closing(sqlite3.connect(path, timeout=wait)) as connection, connection:
+        connection.text_factory = _text
+        connection.execute("PRAGMA secure_delete = ON")  # or a deleted model could be taken for one of a damaged file
+        _check(connection)
+        yield Database(path, connection, identity)
+
+
+def is_damage(error: Exception, path: Path) -> bool:
+    """Return whether an error shows that the file is damaged, rather than locked, full or out of reach."""
+    if isinstance(error, DamageError | UnicodeDecodeError):  # the latter where SQLite's own message shows what it read
+        return True
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return False
+    if code & 0xFF == sqlite3.SQLITE_READONLY:  # a byte of the file may say so as well
+        return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+    return code & 0xFF in _DAMAGE or code == sqlite3.SQLITE_IOERR_SHORT_READ or "unsupported file format" in str(error)
+
+
+def prepare(path: Path, wait: float) -> None:
+    """Bring a file of an older version up to date, so that deleting models gives disk space back."""
+    if not path.exists() or path.stat().st_size > _LARGEST_TO_VACUUM:
+        return
+    with contextlib.suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=wait)) as database:
+        if database.execute("PRAGMA auto_vacuum").fetchone() == (0,) and _columns(database):
+            _check(database)
+            database.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+            database.execute("PRAGMA auto_vacuum = FULL")
+            database.execute("VACUUM")
+            database.execute(f"PRAGMA user_version = {_VERSION}")
+
+
+def rebuild(
+    path: Path,
+    wait: float,
+    accept: Callable[[Sequence[Row]], bool] | None = None,
+    *,
+    without: str | None = None,
+) -> bool:
+    """Put a new file with all rows that can be read in the place of a damaged one, which is kept beside it.
+
+    Parameters
+    ----------
+    path : Path
+    wait : float
+        Seconds to wait for others.
+    accept : callable, optional
+        Whether to rebuild, of the rows that can be read; by default, if there are any, or if it looks like a database.
+    without : str, optional
+        The id of a model to leave out.
+
+    Returns
+    -------
+    bool
+        Whether it is rebuilt; else it is not recognised as a file of models, and left as it is.
+
+    Raises
+    ------
+    sqlite3.Error, OSError
+        If the new file cannot be written.
+    """
+    before = _identity(path)
+    with contextlib.ExitStack() as held:
+        lock = held.enter_context(closing(sqlite3.connect(path.with_suffix(".lock"), timeout=wait)))
+        lock.execute("BEGIN EXCLUSIVE")  # one process at a time
+        if _identity(path) != before or before is None:
+            return True  # another process has rebuilt it meanwhile
+        damaged = held.enter_context(closing(sqlite3.connect(path, timeout=wait)))
+        with contextlib.suppress(sqlite3.DatabaseError):  # where this fails, nobody else can write either
+            damaged.execute("BEGIN EXCLUSIVE")
+        # Both stay open until the end: POSIX lifts a lock of SQLite's as soon as the file is closed once.
+        file = held.enter_context(path.open("rb"))
+        if path.stat().st_size == 0:
+            return False
+        data = held.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        rows = salvage_rows(data)
+        if not (accept(rows) if accept else rows or _looks_like_a_database(data)):
+            return False
+        _write(path, [row for row in rows if row[0] != without])
+    _LOG.warning(
+        "%s was damaged, and is rebuilt with the %d models that could be read. The damaged file is kept as %s.",
+        path,
+        len(rows),
+        path.with_suffix(".damaged"),
+    )
+    return True
+
+
+def _looks_like_a_database(data: mmap.mmap) -> bool:
+    """Return whether a file begins as SQLite's do, but for a byte."""
+    return sum(expected != found for expected, found in zip(_MAGIC, data[: len(_MAGIC)], strict=False)) <= 1
+
+
+def _write(path: Path, rows: Sequence[Row]) -> None:
+    """Write a new file, and put it in the place of the damaged one."""
+    new, kept = path.with_suffix(".rebuilt"), path.with_suffix(".damaged")
+    for former in (new, kept):
+        former.unlink(missing_ok=True)
+    with closing(sqlite3.connect(new)) as database:
+        database.executescript(_CREATE)
+        with database:
+            database.executemany(INSERT, rows)
+    with contextlib.suppress(OSError):  # not every file system has links
+        os.link(path, kept)
+    with contextlib.suppress(FileNotFoundError):  # of a transaction that was not finished: it would damage the new file
+        Path(f"{path}-journal").unlink()
+    new.replace(path)
+
+
+def _check(database: sqlite3.Connection) -> None:
+    """Check that the file has the table of models; make it in a new file."""
+    columns = _columns(database)
+    if not columns:
+        (n_pages,) = database.execute("PRAGMA page_count").fetchone()
+        (n_tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if n_pages > 1 or n_tables:
+            raise NotOursError("it has no table of models")
+        database.executescript(_CREATE)
+        columns = _columns(database)
+    missing = [name for name in COLUMNS if name not in columns]
+    if missing:
+        raise NotOursError(f"its models have no {missing[0]}")
+    unknown = [name for name, may_be_left_out in columns.items() if name not in COLUMNS and not may_be_left_out]
+    if unknown:
+        raise NotOursError(f"its models have a {unknown[0]}, which this version does not know")
+
+
+def _columns(database: sqlite3.Connection) -> dict[str, bool]:
+    """Return the columns of the table of models, and whether each may be left out of a new row."""
+    rows = database.execute("SELECT name, \"notnull\", dflt_value FROM pragma_table_info('models')").fetchall()
+    return {str(name): not notnull or default is not None for name, notnull, default in rows}
+
+
+def _text(data: bytes) -> str | bytes:
+    """Return text, or the bytes if they are none."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from another at the same place."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
