@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.arrays import Floats, Mask
+from nixtla_accessor.local.arrays import Floats, Integers, Mask
 from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.cycles import CYCLE_FORECASTS, Cycle, short_season
 from nixtla_accessor.local.network.history import History, mean_of_seen, row_mean
-from nixtla_accessor.local.network.smoothing import WeightedMeans, smooth
+from nixtla_accessor.local.network.smoothing import WeightedMeans, damped_sum, smooth
 
 BASELINES = (
     "naive",
@@ -43,6 +44,11 @@ BASELINES = (
     "fitted_multiplicative_theta",
     "fitted_nonseasonal",
     "fitted_nonseasonal_level",
+    "history_mean",
+    "history_median",
+    *(f"detected_{name}" for name in CYCLE_FORECASTS),
+    "detected_fitted",
+    *(f"short_{name}" for name in CYCLE_FORECASTS),
 )
 """Names of the baselines, in the order that the network's weights expect."""
 PARAMETERS = (
@@ -74,14 +80,33 @@ PARAMETERS = (
 )
 """Names of the parameters of the baselines that the network sees, in the order that its weights expect."""
 N_BASELINES = len(BASELINES)
+TRENDING = (
+    "seasonal_naive_with_drift",
+    "recent_trend",
+    "long_trend",
+    "damped_recent_trend",
+    "exponential_growth",
+    "damped_exponential_growth",
+    "damped_holt",
+    "theta",
+    "multiplicative_damped_holt",
+    "fitted_trend",
+    "fitted_additive",
+    "fitted_theta",
+    "fitted_multiplicative",
+    "fitted_multiplicative_theta",
+    "fitted_nonseasonal",
+    "detected_trend",
+    "detected_fitted",
+    "short_trend",
+)
+"""Names of the baselines that can leave the range of the history."""
 
 # The shipped weights were trained with baselines of these rates, and of those further down.
 SMOOTHED_POINTS = 256  # how far back exponential smoothing with a fixed rate goes
 SEASONAL_DAMPING = 0.85  # of growth, per season
 STEP_DAMPING = 0.9  # of a drift, per step
 
-_AHEAD = np.arange(1, NETWORK.horizon + 1, dtype=np.float32)[None]
-_DAMPED_STEPS = np.cumsum(np.float32(STEP_DAMPING) ** _AHEAD, 1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,9 +115,9 @@ class BaselineForecasts:
 
     Attributes
     ----------
-    by_name : dict of str to ndarray of shape (windows, horizon)
+    by_name : dict of str to ndarray of shape (windows, leads)
         The forecasts, by the names in BASELINES.
-    stacked : ndarray of float32, shape (windows, horizon, N_BASELINES)
+    stacked : ndarray of float32, shape (windows, N_BASELINES, leads)
         The same, in the order of BASELINES.
     parameters : dict of str to ndarray of shape (windows, 1)
         Growth, levels, drifts and sizes that the forecasts are made of, squashed, by the names in PARAMETERS.
@@ -103,8 +128,15 @@ class BaselineForecasts:
     parameters: dict[str, Floats]
 
 
-def forecast_baselines(history: History) -> BaselineForecasts:
-    """Compute all baselines of a batch of histories."""
+def forecast_baselines(history: History, detected: Integers) -> BaselineForecasts:
+    """Compute all baselines of a batch of histories.
+
+    Parameters
+    ----------
+    history : History
+    detected : ndarray of int, shape (windows, 1)
+        Length of a season that the frequency does not imply, 0 where there is none; see `detection`.
+    """
     naive = _naive(history)
     growth = _growth(history)
     fixed = _fixed_smoothing(history)
@@ -114,10 +146,80 @@ def forecast_baselines(history: History) -> BaselineForecasts:
         **_growth_forecasts(history, naive, growth),
         **_fixed_smoothing_forecasts(history, fixed),
         **fitted.forecasts,
+        **_typical_values(history),
+        **_cycle_forecasts(history, detected, fitted.forecasts["fitted_nonseasonal"]),
     }
+    lowest, highest = growth_bounds(history)
+    for name in TRENDING:
+        by_name[name] = np.clip(by_name[name], lowest, highest)
     parameters = {**_growth_parameters(growth), **_fixed_smoothing_parameters(history, fixed), **fitted.parameters}
-    stacked = np.stack([by_name[name] for name in BASELINES], 2).astype(np.float32)
+    stacked = np.empty((len(history.z), N_BASELINES, len(history.leads)), np.float32)
+    for nth, name in enumerate(BASELINES):
+        stacked[:, nth] = by_name[name]
     return BaselineForecasts(by_name, stacked, parameters)
+
+
+def growth_bounds(history: History) -> tuple[Floats, Floats]:
+    """Compute how far a trend may go at each lead; two arrays of shape (windows, leads).
+
+    Beyond the values seen it may go at twice the pace of its range over the whole history; where a positive history
+    grew by a constant rate through most of its quarters, upward by as much as that rate brings. So steady growth goes
+    on, and a burst after a long calm does not.
+    """
+    span = history.highest - history.lowest
+    margin = 2 * span * (history.ahead / history.n.astype(np.float32))
+    quarter = np.maximum(history.n // 4, 1)
+    ends = history.z.shape[1] - quarter * np.arange(5)[None]
+    sums = np.take_along_axis(history.sums, np.maximum(ends, 0), 1)
+    positive = (history.lowest + history.offset > 0) & (history.n >= 4)
+    level = np.where(positive, (sums[:, :-1] - sums[:, 1:]) / quarter + history.offset, 1)
+    rates = np.log(np.maximum(level[:, :-1], 1e-9) / np.maximum(level[:, 1:], 1e-9))
+    rate = np.maximum(np.sort(rates, 1)[:, 1:2], 0) / quarter  # the middle one of the three
+    grown = np.exp(np.minimum(1.5 * rate * history.ahead, 5)) - 1
+    upper = np.maximum(margin, np.where(positive, (history.highest + history.offset) * grown, 0))
+    limit = np.float32(NETWORK.z_limit)
+    return (
+        np.maximum(history.lowest - margin, -limit).astype(np.float32),
+        np.minimum(history.highest + upper, limit).astype(np.float32),
+    )
+
+
+def own_quantiles(history: History) -> Floats:
+    """Compute the quantiles of the latest values, at the network's levels; (windows, levels)."""
+    ordered = history.ordered
+    n = np.minimum(history.n, ordered.shape[1])
+    position = np.array(NETWORK.quantile_levels)[None] * (n - 1)
+    below = position.astype(int)
+    lower = np.take_along_axis(ordered, below, 1)
+    upper = np.take_along_axis(ordered, np.minimum(below + 1, n - 1), 1)
+    result: Floats = (lower + (position - below) * (upper - lower)).astype(np.float32)
+    return result
+
+
+def _typical_values(history: History) -> dict[str, Floats]:
+    shape = (len(history.z), len(history.leads))
+    median = own_quantiles(history)[:, NETWORK.median, None]
+    return {
+        "history_mean": np.broadcast_to(row_mean(history.z, history.seen), shape),
+        "history_median": np.broadcast_to(median, shape),
+    }
+
+
+def _cycle_forecasts(history: History, detected: Integers, otherwise: Floats) -> dict[str, Floats]:
+    """Forecast from the detected season, and from the hour within the day."""
+    cycle = Cycle(history, detected, otherwise)
+    fitted = otherwise.copy()
+    some = np.flatnonzero(cycle.known)
+    if len(some):
+        smoothed = smooth(cycle.adjusted[some], history.n[some], cycle.slope[some], history.ahead)
+        fitted[some] = cycle.ahead[some] + smoothed.combined
+    hour = short_season(history.season.length)
+    short = Cycle(history, np.full_like(history.n, hour), otherwise).forecasts if hour else None
+    return {
+        **{f"detected_{name}": forecast for name, forecast in cycle.forecasts.items()},
+        "detected_fitted": fitted,
+        **{f"short_{name}": short[name] if short else otherwise for name in CYCLE_FORECASTS},
+    }
 
 
 def _clip(forecast: Floats) -> Floats:
@@ -127,7 +229,7 @@ def _clip(forecast: Floats) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Naive:
-    """Values of the history repeated as they are, or moved to today's level; each (windows, horizon)."""
+    """Values of the history repeated as they are, or moved to today's level; each (windows, leads)."""
 
     last: Floats
     seasonal: Floats
@@ -142,7 +244,7 @@ class _Naive:
 def _naive(history: History) -> _Naive:
     """Repeat the history; where it is too short, what a shorter one allows."""
     lags, lags_seen = history.lags, history.lags_seen
-    last = np.broadcast_to(history.z[:, -1:], (len(history.z), NETWORK.horizon))
+    last = np.broadcast_to(history.z[:, -1:], (len(history.z), len(history.leads)))
     seasonal = np.where(lags_seen[:, 0], lags[:, 0], last)
     seasonal_mean = np.where(lags_seen.any(1), mean_of_seen(lags, lags_seen), last)
     level_seen = lags_seen & history.period_seen[:, : NETWORK.season_lags, None]
@@ -208,7 +310,7 @@ def _growth(history: History) -> _Growth:
 
 def _growth_forecasts(history: History, naive: _Naive, growth: _Growth) -> dict[str, Floats]:
     m = history.season.length
-    seasons_ahead = _AHEAD / m + np.float32(0.5 - 0.5 / m)  # from the centre of the last period
+    seasons_ahead = history.ahead / m + np.float32(0.5 - 0.5 / m)  # from the centre of the last period
     damped_seasons = (1 - SEASONAL_DAMPING**seasons_ahead) / np.float32(-np.log(SEASONAL_DAMPING))
 
     def grow(seasons: Floats) -> Floats:
@@ -216,7 +318,7 @@ def _growth_forecasts(history: History, naive: _Naive, growth: _Growth) -> dict[
         return _clip((naive.at_level + history.offset) * factor - history.offset)
 
     return {
-        "seasonal_naive_with_drift": naive.seasonal + growth.last * np.ceil(_AHEAD / m),
+        "seasonal_naive_with_drift": naive.seasonal + growth.last * np.ceil(history.ahead / m),
         "recent_trend": naive.at_level + growth.recent * seasons_ahead,
         "long_trend": naive.at_level + growth.long * seasons_ahead,
         "damped_recent_trend": naive.at_level + growth.recent * damped_seasons,
@@ -275,14 +377,15 @@ def _fixed_smoothing(history: History) -> _FixedSmoothing:
     slow_drift, drift = (weighted.drift(rate, recent) for rate in (0.1, 0.2))
     time = np.where(seen, (n + 1) / 2 - np.arange(points, 0, -1), 0).astype(np.float32)
     trend = (time * adjusted).sum(1, keepdims=True) / np.maximum((time**2).sum(1, keepdims=True), 1e-6)
-    holt = weighted.level(0.5, recent) + recent_seasonal + drift * _DAMPED_STEPS
+    damped_steps = damped_sum(STEP_DAMPING, history.ahead)
+    holt = weighted.level(0.5, recent) + recent_seasonal + drift * damped_steps
     changes = np.diff(adjusted[:, -smoothed:]) * seen[:, -smoothed:-1]
     change_variance = (changes**2).sum(1, keepdims=True) + np.float32(1e-9)
 
     ratio, positive = history.ratio_profile(6)
     over_season = (z[:, -smoothed:] + history.offset) / history.repeat_profile(ratio, smoothed) * seen[:, -smoothed:]
     ratio_level = weighted.level(0.4, over_season)
-    ratio_holt = np.maximum(ratio_level + weighted.drift(0.1, over_season) * _DAMPED_STEPS, 0)
+    ratio_holt = np.maximum(ratio_level + weighted.drift(0.1, over_season) * damped_steps, 0)
     ratio_ahead = ratio[:, history.phase]
     return _FixedSmoothing(
         slow=slow,
@@ -297,7 +400,7 @@ def _fixed_smoothing(history: History) -> _FixedSmoothing:
         seasonal=seasonal,
         recent_seasonal=recent_seasonal,
         holt=holt,
-        theta=weighted.level(0.4, adjusted[:, -smoothed:]) + seasonal + 0.5 * trend * _AHEAD,
+        theta=weighted.level(0.4, adjusted[:, -smoothed:]) + seasonal + 0.5 * trend * history.ahead,
         positive=positive,
         multiplicative=np.where(positive, ratio_level * ratio_ahead - history.offset, medium + seasonal),
         multiplicative_holt=np.where(positive, ratio_holt * ratio_ahead - history.offset, holt),
@@ -354,9 +457,9 @@ def _fitted_smoothing(history: History, fixed: _FixedSmoothing) -> _FittedSmooth
     z, n, trend, positive = history.z, history.n, fixed.trend, fixed.positive
     ratio, _ = history.ratio_profile(NETWORK.period_means)
     over_season = (z + history.offset) / history.repeat_profile(ratio, z.shape[1]) - history.offset
-    nonseasonal = smooth(z, n, trend)
-    additive = smooth(fixed.adjusted, n, trend)
-    multiplicative = smooth(np.where(positive, over_season, fixed.adjusted) * history.seen, n, trend)
+    nonseasonal = smooth(z, n, trend, history.ahead)
+    additive = smooth(fixed.adjusted, n, trend, history.ahead)
+    multiplicative = smooth(np.where(positive, over_season, fixed.adjusted) * history.seen, n, trend, history.ahead)
 
     def times_season(forecast: Floats) -> Floats:
         product = (forecast + history.offset) * ratio[:, history.phase] - history.offset

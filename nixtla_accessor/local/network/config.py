@@ -16,7 +16,9 @@ class NetworkConfig:
     Attributes
     ----------
     horizon : int
-        Steps that the network forecasts at once.
+        The near steps ahead: their values a season before are inputs, and each has corrections of its own.
+    max_lead : int
+        The farthest step ahead that was trained; beyond, spreads grow by a rule (see `forecasting`).
     quantile_levels : tuple of float
         Levels of the quantiles that it returns, ascending; 0.5 is among them.
     max_input : int
@@ -25,6 +27,10 @@ class NetworkConfig:
         Last values that it sees as they are.
     period_means : int
         Means of whole seasons that it sees, latest first.
+    cycle_lags : int
+        Last cycles of a detected or short season that its profile is averaged over.
+    max_detected : int
+        The longest season that is detected.
     season_lags, second_season_lags : int
         Values one, two, … seasons (second seasons) before each step ahead.
     length_thresholds : tuple of int
@@ -37,7 +43,8 @@ class NetworkConfig:
     width, hidden, n_blocks : int
         Columns of the residual stream, units inside a block, and blocks.
     knots : tuple of int
-        Steps ahead at which the weights of the baselines are given; in between, their logits are linear in log(step).
+        Steps ahead at which the weights of the baselines and the corrections are given; in between, they are linear in
+        log(step).
     full_depth : int
         The fine-tuning depth at which all of the network is trained.
     batch : int
@@ -45,19 +52,22 @@ class NetworkConfig:
     """
 
     horizon: int = 24
-    quantile_levels: tuple[float, ...] = (0.025, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.975)
+    max_lead: int = 720
+    quantile_levels: tuple[float, ...] = (0.005, 0.025, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.975, 0.995)
     max_input: int = 1056
     recent_values: int = 128
     period_means: int = 16
+    cycle_lags: int = 8
+    max_detected: int = 420
     season_lags: int = 4
     second_season_lags: int = 3
-    length_thresholds: tuple[int, ...] = (6, 8, 10, 12, 16, 24, 36, 48, 64, 96, 128, 256, 512)
+    length_thresholds: tuple[int, ...] = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 36, 48, 64, 96, 128, 256, 512)
     trial_steps: int = 6
     z_limit: float = 60.0
     width: int = 192
     hidden: int = 256
     n_blocks: int = 5
-    knots: tuple[int, ...] = (1, 2, 4, 8, 16, 24)
+    knots: tuple[int, ...] = (1, 2, 4, 8, 16, 24, 48, 96, 168, 336, 720)
     full_depth: int = 5
     batch: int = 256
 

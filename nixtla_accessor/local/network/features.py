@@ -12,10 +12,12 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.arrays import Floats, Integers
-from nixtla_accessor.local.network.baselines import N_BASELINES, PARAMETERS, forecast_baselines
+from nixtla_accessor.local.arrays import Floats, Integers, Mask
+from nixtla_accessor.local.network.baselines import N_BASELINES, PARAMETERS, forecast_baselines, own_quantiles
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.history import History, row_mean
+from nixtla_accessor.local.network.cycles import short_season
+from nixtla_accessor.local.network.detection import detect_seasons
+from nixtla_accessor.local.network.history import NEAR_LEADS, History, mean_of_seen, row_mean
 from nixtla_accessor.seasons import Season
 
 INPUTS: Mapping[str, int] = {
@@ -26,6 +28,17 @@ INPUTS: Mapping[str, int] = {
     "second_season_lags": NETWORK.second_season_lags * NETWORK.horizon,
     "second_season_at_level": NETWORK.horizon,
     "theta": NETWORK.horizon,
+    "detected_smoothing": NETWORK.horizon,
+    "detected_trend": NETWORK.horizon,
+    "own_quantiles": NETWORK.n_levels,
+    "lag_errors": len(NETWORK.knots),
+    "lag_seen": len(NETWORK.knots),
+    "detected": 1,
+    "detected_strength": 1,
+    "log_detected": 1,
+    "log_cycles_of_history": 1,
+    "detected_error": 1,
+    "short_error": 1,
     "log_length": 1,
     "log_season_length": 1,
     "nonseasonal": 1,
@@ -51,6 +64,11 @@ INPUTS: Mapping[str, int] = {
     "recent_second_seasonal_naive_error": 1,
     **dict.fromkeys(PARAMETERS, 1),
     "zero_fraction": 1,
+    "recent_zero_fraction": 1,
+    "never_negative": 1,
+    "touches_zero": 1,
+    "tied_fraction": 1,
+    "log_zeros_at_end": 1,
     "unchanged_fraction": 1,
     "on_trial": 1,
     "trial_error": N_BASELINES,
@@ -60,6 +78,10 @@ INPUTS: Mapping[str, int] = {
 """Columns of each input, in the order that the network's weights expect."""
 N_INPUTS = sum(INPUTS.values())
 
+USUAL_CHANGE = 0.1  # from point to point over the mean size, where no series shows it
+MOST_COMPARED = 1000  # series whose usual change is measured
+SHORTEST_OWN_SPREAD = 3  # changes from which on a series' own are taken alone
+_SHOWN_BASELINES = ("second_season_at_level", "theta", "detected_smoothing", "detected_trend")  # the network sees them
 _LENGTH_THRESHOLDS = np.array(NETWORK.length_thresholds)
 
 
@@ -71,8 +93,14 @@ class Features:
     ----------
     inputs : ndarray of float32, shape (windows, N_INPUTS)
         What the network sees, in the order of INPUTS.
-    baselines : ndarray of float32, shape (windows, horizon, N_BASELINES)
+    baselines : ndarray of float32, shape (windows, N_BASELINES, leads)
         In z, in the order of BASELINES.
+    own_spread : ndarray of float32, shape (windows, levels)
+        Quantiles of the latest values, less their median, in z.
+    phase_spread : ndarray of float32, shape (windows, leads)
+        How much more than usual the values of each lead's phase vary, as a part of the usual.
+    support : ndarray of float32, shape (windows, 2)
+        In z, below and above what the series can be: zero where it never was beyond, else infinity.
     unit : ndarray of float32, shape (windows, 1)
         Size in z of a usual error of the (seasonal) naive forecast: the unit of corrections and of losses.
     location, scale : ndarray of float64, shape (windows, 1)
@@ -81,12 +109,19 @@ class Features:
 
     inputs: Floats
     baselines: Floats
+    own_spread: Floats
+    phase_spread: Floats
+    support: Floats
     unit: Floats
     location: Floats
     scale: Floats
 
     def __len__(self) -> int:
         return len(self.inputs)
+
+    def rows(self, chosen: Integers) -> Features:
+        """Return some of the windows."""
+        return Features(*(getattr(self, field.name)[chosen] for field in fields(Features)))
 
     @staticmethod
     def concatenate(parts: Sequence[Features]) -> Features:
@@ -107,10 +142,8 @@ class _Measures:
 
 
 def input_size(season: Season) -> int:
-    """Return how many points of history the network uses at most."""
-    wanted = NETWORK.period_means * season.length if season.length > 1 else NETWORK.recent_values
-    second = NETWORK.second_season_lags * season.second + season.length if season.second else 0
-    return min(NETWORK.max_input, max(NETWORK.recent_values, wanted, second))
+    """Return how many points of history the network uses at most: with any season there may be one to detect."""
+    return NETWORK.max_input
 
 
 def input_columns(name: str) -> slice:
@@ -137,7 +170,13 @@ def align_right(series: Sequence[Floats], season: Season) -> tuple[Floats, Integ
     return rows, lengths
 
 
-def extract_features(values: Floats, length: Integers, season: Season) -> Features:
+def extract_features(
+    values: Floats,
+    length: Integers,
+    season: Season,
+    leads: Integers = NEAR_LEADS,
+    usual_change: Floats | float = USUAL_CHANGE,
+) -> Features:
     """Compute the features of windows that share a season.
 
     Parameters
@@ -147,6 +186,11 @@ def extract_features(values: Floats, length: Integers, season: Season) -> Featur
     length : ndarray of int, shape (windows,)
         Points of history in each window, at least 1.
     season : Season
+    leads : ndarray of int, shape (leads,)
+        Steps ahead to forecast; the first are NEAR_LEADS.
+    usual_change : float or ndarray of shape (windows, 1)
+        Mean change from point to point over the mean size, in series like these: the spread of those that are too short
+        to have one; see `usual_change_of`.
 
     Returns
     -------
@@ -159,40 +203,71 @@ def extract_features(values: Floats, length: Integers, season: Season) -> Featur
     age = np.arange(values.shape[1], 0, -1)[None]  # 1 is the latest point
     seen = age <= n
     recent_points = max(2 * m, 48)
-    measures = _measure(values, age, n, m, recent_points)
+    measures = _measure(values, age, n, m, recent_points, usual_change)
     location, scale = measures.location, measures.scale
     z = (np.clip((values - location) / scale, -50, 50) * seen).astype(np.float32)
-    history = History(z, seen, n, season, offset=(location / scale).astype(np.float32))
-    baselines = forecast_baselines(history)
+    history = History(z, seen, n, season, (location / scale).astype(np.float32), leads)
+    detected, strength = detect_seasons(z, seen, n, season)
+    baselines = forecast_baselines(history, detected)
     errors = _naive_errors(history, recent_points)
-    usual_error = np.where(n > m, errors["seasonal_naive_error"], errors["naive_error"])
-    unit = usual_error.astype(np.float32) + np.float32(0.05)
+    of_lags = _lag_errors(history)
+    cycles = {
+        "detected_error": _cycle_error(history, detected),
+        "short_error": _cycle_error(history, np.full_like(n, short_season(m))),
+    }
+    unit = _unit(history, errors, cycles, measures, detected)
+    quantiles = own_quantiles(history)
+    near = slice(NETWORK.horizon)
     inputs = {
         "recent_values": np.arcsinh(z[:, -NETWORK.recent_values :]),
         "period_means": np.arcsinh(history.period_means),
         "period_seen": history.period_seen,
-        "season_lags": np.arcsinh(history.lags).reshape(len(z), -1),
-        "second_season_lags": np.arcsinh(history.second_lags).reshape(len(z), -1),
-        "second_season_at_level": np.arcsinh(baselines.by_name["second_season_at_level"]),
-        "theta": np.arcsinh(baselines.by_name["theta"]),
+        "season_lags": np.arcsinh(history.lags[:, :, near]).reshape(len(z), -1),
+        "second_season_lags": np.arcsinh(history.second_lags[:, :, near]).reshape(len(z), -1),
+        **{name: np.arcsinh(baselines.by_name[name][:, near]) for name in _SHOWN_BASELINES},
+        "own_quantiles": np.arcsinh(quantiles),
+        **of_lags,
+        "detected": detected > 0,
+        "detected_strength": strength,
+        "log_detected": np.log(np.maximum(detected, 1)) / 3,
+        "log_cycles_of_history": np.log(n / np.maximum(detected, 1)) / 2 * (detected > 0),
+        **{name: np.arcsinh(error) for name, error in cycles.items()},
         **_length_inputs(n, season),
         **_level_inputs(history, measures),
         **{name: np.arcsinh(error) for name, error in errors.items()},
         **baselines.parameters,
-        "zero_fraction": row_mean(values == 0, seen),
+        **_zero_inputs(values, seen, recent_points),
+        "tied_fraction": _tied_fraction(history),
         "unchanged_fraction": row_mean(np.diff(values) == 0, seen[:, :-1]),
-        **_trial_inputs(history, unit),
+        **_trial_inputs(history, detected, unit),
     }
     return Features(
         inputs=np.concatenate([inputs[name].astype(np.float32) for name in INPUTS], 1),
         baselines=baselines.stacked,
+        own_spread=quantiles - quantiles[:, NETWORK.median, None],
+        phase_spread=_phase_spread(history),
+        support=_support(values, seen, history.offset),
         unit=unit,
         location=location,
         scale=scale,
     )
 
 
-def _measure(values: Floats, age: Integers, n: Integers, m: int, recent_points: int) -> _Measures:
+def usual_change_of(series: Sequence[Floats]) -> float:
+    """Compute the median, over the series of three points or more, of the mean change over the mean size."""
+    ratios = []
+    for values in series[:MOST_COMPARED]:
+        end = np.asarray(values, np.float64)[-NETWORK.recent_values :]
+        end = end[np.isfinite(end)]
+        if len(end) > 2 and end.any():
+            largest = np.abs(end).max()
+            ratios.append(np.abs(np.diff(end / largest)).mean() / np.abs(end / largest).mean())
+    return float(np.median(ratios)) if ratios else USUAL_CHANGE
+
+
+def _measure(
+    values: Floats, age: Integers, n: Integers, m: int, recent_points: int, usual_change: Floats | float
+) -> _Measures:
     """Measure each history; the scale is mostly that of its recent points."""
     seen = age <= n
     mean = row_mean(values, seen)
@@ -200,6 +275,8 @@ def _measure(values: Floats, age: Integers, n: Integers, m: int, recent_points: 
     recent, recent_seen = values[:, -recent_points:], seen[:, -recent_points:]
     recent_spread = np.sqrt(row_mean((recent - row_mean(recent, recent_seen)) ** 2, recent_seen))
     recent_change = row_mean(np.abs(np.diff(recent)), recent_seen[:, :-1])
+    own_weight = np.clip((n - 1) / SHORTEST_OWN_SPREAD, 0, 1)  # a change or two say little
+    recent_change = own_weight * recent_change + (1 - own_weight) * usual_change * np.abs(mean)
     scale = np.maximum.reduce(
         [0.5 * recent_spread, 0.5 * recent_change, 0.05 * spread, 1e-5 * np.abs(mean), np.full_like(mean, 1e-9)]
     )
@@ -217,6 +294,86 @@ def _naive_errors(history: History, recent_points: int) -> dict[str, Floats]:
     errors = {name: history.naive_error(lag) for name, lag in lags.items()}
     recent = {f"recent_{name}": history.naive_error(lag, within=recent_points) for name, lag in lags.items()}
     return errors | recent
+
+
+def _lag_errors(history: History) -> dict[str, NDArray[np.generic]]:
+    """Compute how far the series moved in so many steps, for each knot, rounded up to whole seasons."""
+    m = history.season.length
+    lags = [-(-knot // m) * m if knot >= m else knot for knot in NETWORK.knots]
+    return {
+        "lag_errors": np.arcsinh(np.concatenate([history.naive_error(lag) for lag in lags], 1)),
+        "lag_seen": history.n > np.array(lags),
+    }
+
+
+def _cycle_error(history: History, period: Integers) -> Floats:
+    """Compute the mean absolute error of repeating the last cycle, over the recent points; 0 where there is none."""
+    points = min(NETWORK.recent_values, history.z.shape[1])
+    age = np.arange(points, 0, -1)[None]
+    before = np.take_along_axis(history.z, np.maximum(history.z.shape[1] - age - period, 0), 1)
+    known = (age + period <= history.n) & (period > 0)
+    return row_mean(np.abs(history.z[:, -points:] - before), known).astype(np.float32)
+
+
+def _unit(
+    history: History, errors: Mapping[str, Floats], cycles: Mapping[str, Floats], measures: _Measures, detected: Integers
+) -> Floats:
+    """Compute the size of a usual error in z: the least of the naive forecasts' that the history shows often enough."""
+    m, n = history.season.length, history.n
+    hour = short_season(m)
+    usual = np.where(n > m, errors["seasonal_naive_error"], errors["naive_error"])
+    if m > 1:
+        usual = np.where(n > m, np.minimum(usual, errors["naive_error"]), usual)
+    usual = np.where((detected > 0) & (n >= 2 * detected), np.minimum(usual, cycles["detected_error"]), usual)
+    if hour:
+        usual = np.where(n > hour, np.minimum(usual, cycles["short_error"]), usual)
+    usual = np.where(n > SHORTEST_OWN_SPREAD, usual, measures.recent_change / measures.scale)
+    return usual.astype(np.float32) + np.float32(0.05)
+
+
+def _phase_spread(history: History) -> Floats:
+    """Compute how much the values of each lead's phase vary from season to season; close to 0 where few were seen."""
+    m = history.season.length
+    count = min(NETWORK.cycle_lags, history.periods.shape[1])
+    if m == 1 or count < 2:
+        return np.zeros((len(history.z), len(history.leads)), np.float32)
+    seen = history.period_seen[:, :count, None]
+    deviation = (history.periods[:, :count] - history.period_means[:, :count, None]) * seen
+    absolute = mean_of_seen(np.abs(deviation - mean_of_seen(deviation, seen)[:, None]), seen)
+    usual = absolute.mean(1, keepdims=True) + np.float32(1e-6)
+    seasons = seen.sum(1).astype(np.float32)
+    ratio = np.minimum(absolute / usual, 4) - 1
+    result: Floats = (ratio * np.maximum(seasons - 1, 0) / (seasons + 2))[:, history.phase].astype(np.float32)
+    return result
+
+
+def _support(values: Floats, seen: Mask, offset: Floats) -> Floats:
+    """Return the bounds of what was never crossed: zero, in z, or infinity."""
+    lowest, highest = (np.where(seen, values, 0).min(1, keepdims=True), np.where(seen, values, 0).max(1, keepdims=True))
+    infinity = np.float32(np.inf)
+    bounds = [np.where(lowest >= 0, -offset, -infinity), np.where(highest <= 0, -offset, infinity)]
+    return np.concatenate(bounds, 1).astype(np.float32)
+
+
+def _zero_inputs(values: Floats, seen: Mask, recent_points: int) -> dict[str, NDArray[np.generic]]:
+    zero = (values == 0) & seen
+    at_end = np.where(zero.all(1), zero.shape[1], np.argmin(zero[:, ::-1], 1))[:, None]
+    never_negative = ~((values < 0) & seen).any(1, keepdims=True)
+    return {
+        "zero_fraction": row_mean(zero, seen),
+        "recent_zero_fraction": row_mean(zero[:, -recent_points:], seen[:, -recent_points:]),
+        "never_negative": never_negative,
+        "touches_zero": never_negative & zero.any(1, keepdims=True),
+        "log_zeros_at_end": np.log1p(at_end) / 3,
+    }
+
+
+def _tied_fraction(history: History) -> Floats:
+    """Compute the part of the latest values that equal another: much of counts, little of measurements."""
+    ordered = history.ordered
+    same = (ordered[:, 1:] == ordered[:, :-1]) & np.isfinite(ordered[:, 1:])
+    result: Floats = same.sum(1, keepdims=True) / np.minimum(history.n, ordered.shape[1]).astype(np.float32)
+    return result
 
 
 def _length_inputs(n: Integers, season: Season) -> dict[str, NDArray[np.generic]]:
@@ -250,7 +407,7 @@ def _level_inputs(history: History, measures: _Measures) -> dict[str, NDArray[np
     }
 
 
-def _trial_inputs(history: History, unit: Floats) -> dict[str, NDArray[np.generic]]:
+def _trial_inputs(history: History, detected: Integers, unit: Floats) -> dict[str, NDArray[np.generic]]:
     """Forecast the last steps of the history on trial, and measure each baseline's error, in units.
 
     Returns
@@ -262,13 +419,13 @@ def _trial_inputs(history: History, unit: Floats) -> dict[str, NDArray[np.generi
     m = history.season.length
     steps = min(NETWORK.horizon, m) if m >= NETWORK.trial_steps else NETWORK.trial_steps // m * m
     enough = history.n >= 2 * steps
-    errors = history.z[:, -steps:, None] - forecast_baselines(history.before(steps)).stacked[:, :steps]
+    errors = history.z[:, None, -steps:] - forecast_baselines(history.before(steps), detected).stacked
     errors /= unit[:, :, None]
-    size = np.log(np.abs(errors).mean(1) + np.float32(0.05))
+    size = np.log(np.abs(errors).mean(2) + np.float32(0.05))
     return {
         "on_trial": enough,
         "trial_error": size * enough,
-        "trial_bias": np.arcsinh(errors.mean(1)) * enough,
+        "trial_bias": np.arcsinh(errors.mean(2)) * enough,
     }
 
 

@@ -11,7 +11,7 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import input_size
-from nixtla_accessor.local.network.forecasting import forecast_parts
+from nixtla_accessor.local.network.forecasting import forecast_parts, panel_change
 from nixtla_accessor.local.network.quantiles import interpolate_quantile
 from nixtla_accessor.local.network.threads import map_in_threads
 from nixtla_accessor.local.network.tuning import tune
@@ -24,7 +24,7 @@ _SERIES_OF_A_THREAD = 2 * NETWORK.batch  # forecast before their quantiles are i
 class NetworkForecaster:
     """The network in the box; a `Forecaster`."""
 
-    horizon = NETWORK.horizon
+    horizon = NETWORK.max_lead
 
     def input_size(self, season: Season) -> int:
         """Return how many values of history the network reads at most."""
@@ -58,11 +58,12 @@ class NetworkForecaster:
     ) -> NDArray[np.float64]:
         """Forecast on all cores, and interpolate the quantiles that are asked for; see `forecasting.forecast_parts`."""
         weights = _weights(tensors)
+        usual_change = panel_change(series)
         result = np.empty((len(quantiles), len(series), horizon))
 
         def forecast_some(start: int) -> None:
             some = slice(start, start + _SERIES_OF_A_THREAD)
-            for part in forecast_parts(weights, series[some], season, horizon, progress=progress):
+            for part in forecast_parts(weights, series[some], season, horizon, progress=progress, usual_change=usual_change):
                 for nth, level in enumerate(quantiles):
                     result[nth, some][part.series, part.steps] = interpolate_quantile(part.quantiles, level)
 

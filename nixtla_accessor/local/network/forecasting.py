@@ -7,17 +7,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.arrays import Floats
+from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.features import align_right, extract_features, input_size
+from nixtla_accessor.local.network.features import (
+    SHORTEST_OWN_SPREAD,
+    USUAL_CHANGE,
+    align_right,
+    extract_features,
+    input_size,
+    usual_change_of,
+)
+from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.model import predict
 from nixtla_accessor.local.network.preparation import PreparedSeries, prepare_series, restore_units
 from nixtla_accessor.local.network.quantiles import uncross
 from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
 
-_SIDE = np.sign(np.arange(NETWORK.n_levels) - NETWORK.median + 0.0)  # of each quantile, seen from the median
+_LEADS_OF_A_PART = 2 * NETWORK.max_lead
+_LAST_DOUBLING = np.array([NETWORK.max_lead // 2, NETWORK.max_lead])
+_LOWER, _UPPER = (NETWORK.quantile_levels.index(level) for level in (0.1, 0.9))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,11 +83,13 @@ def forecast_parts(
     horizon: int,
     *,
     progress: Callable[[int], None] | None = None,
+    usual_change: float | None = None,
 ) -> Iterator[ForecastPart]:
     """Forecast many series that share a season, and yield one part after the other.
 
-    Beyond the network's own horizon it reads its median as if it were history, and spreads add up as those of
-    independent errors do.
+    Each lead is forecast on its own, from the history alone. Up to `NETWORK.max_lead` steps were trained; beyond, the
+    spread grows with each doubling of the lead as it did with the last one, by a factor of 1 to the square root of 2,
+    that of a random walk.
 
     Parameters
     ----------
@@ -90,23 +102,32 @@ def forecast_parts(
         Steps ahead.
     progress : callable, optional
         Called with the number of series done, after each pass through the network.
+    usual_change : float, optional
+        Of the panel that the series are of; see `panel_change`. Computed from the series if None.
 
     Yields
     ------
     ForecastPart
         Few series and few steps at a time, so that a long forecast needs little memory beside the answer.
     """
+    if usual_change is None:
+        usual_change = panel_change(series)
     with one_blas_thread:
         for start in range(0, len(series), NETWORK.batch):
             some = slice(start, start + NETWORK.batch)
             batch = [_prepare(values, season) for values in series[some]]
-            stretches = _forecast_stretches(weights, batch, season, -(-horizon // NETWORK.horizon))
-            for nth, stretch in enumerate(stretches):
-                first = nth * NETWORK.horizon
-                steps = slice(first, min(first + NETWORK.horizon, horizon))
-                yield ForecastPart(some, steps, restore_units(stretch[:, : steps.stop - first], batch))
+            history, length = align_right([each.values for each in batch], season)
+            for first in range(0, horizon, _LEADS_OF_A_PART):
+                leads = np.arange(first, min(first + _LEADS_OF_A_PART, horizon)) + 1
+                part = _forecast_leads(weights, history, length, season, leads, usual_change)
+                yield ForecastPart(some, slice(first, first + len(leads)), restore_units(part, batch))
                 if progress:
                     progress(start)
+
+
+def panel_change(series: Sequence[Floats]) -> float:
+    """Return the usual change of a panel where some of its series are too short to have their own; see `features`."""
+    return usual_change_of(series) if min(map(len, series), default=0) <= SHORTEST_OWN_SPREAD else USUAL_CHANGE
 
 
 def _prepare(series: Floats, season: Season) -> PreparedSeries:
@@ -119,18 +140,35 @@ def _prepare(series: Floats, season: Season) -> PreparedSeries:
     return PreparedSeries(whole.values[-size:].copy(), whole.observed[-size:].copy(), whole.exponent)
 
 
-def _forecast_stretches(weights: Weights, series: list[PreparedSeries], season: Season, count: int) -> Iterator[Floats]:
-    """Forecast a few series, one stretch of the network's horizon after the other."""
-    history, length = align_right([each.values for each in series], season)
-    carried: Floats = np.zeros((len(series), 1, NETWORK.n_levels))  # spread at the end of the stretch before
-    for _ in range(count):
-        features = extract_features(history, length, season)
-        z = uncross(predict(weights, features).astype(np.float64))
-        part = features.location[:, :, None] + features.scale[:, :, None] * z
-        median = part[:, :, NETWORK.median, None]
-        spread = part - median
-        spread = np.copysign(np.hypot(spread, carried), _SIDE)
-        yield median + spread
-        carried = spread[:, -1:]
-        history = np.concatenate([history, median[:, :, 0]], 1)[:, -input_size(season) :]
-        length = length + NETWORK.horizon
+def _forecast_leads(
+    weights: Weights, history: Floats, length: Integers, season: Season, leads: Integers, usual_change: float
+) -> Floats:
+    """Forecast a few series at these leads, in the units of their history."""
+    before = NEAR_LEADS if leads[-1] <= NETWORK.max_lead else np.concatenate([NEAR_LEADS, _LAST_DOUBLING])
+    needed = np.concatenate([before, leads[leads > NETWORK.horizon]])
+    features = extract_features(history, length, season, needed, usual_change)
+    z = uncross(predict(weights, features, needed).astype(np.float64))
+    kept = z[:, len(needed) - len(leads) :] if leads[0] > NETWORK.horizon else _without(z, before, leads)
+    if leads[-1] > NETWORK.max_lead:
+        kept = _widen(kept, z[:, len(NEAR_LEADS) : len(before)], leads)
+    lowest, highest = (edge.astype(np.float64)[:, :, None] for edge in np.hsplit(features.support, 2))
+    values = features.location[:, :, None] + features.scale[:, :, None] * kept
+    values[(kept <= lowest) | (kept >= highest)] = 0.0
+    return values
+
+
+def _without(z: Floats, before: Integers, leads: Integers) -> Floats:
+    """Return the forecasts at the leads asked for, the first of which is 1, without those of the last doubling."""
+    rest = z[:, len(before) :]
+    near = z[:, : min(len(leads), NETWORK.horizon)]
+    return np.concatenate([near, rest], 1) if rest.shape[1] else near
+
+
+def _widen(z: Floats, last_doubling: Floats, leads: Integers) -> Floats:
+    """Let spreads grow beyond the farthest trained lead, as from half of it to all of it."""
+    half, whole = np.ptp(last_doubling[:, :, [_LOWER, _UPPER]], axis=2).T
+    growth = np.clip(whole / np.maximum(half, 1e-9), 1, np.sqrt(2))[:, None]
+    factor = growth ** np.log2(np.maximum(leads / NETWORK.max_lead, 1))
+    median = z[:, :, NETWORK.median, None]
+    result: Floats = median + (z - median) * factor[:, :, None]
+    return result

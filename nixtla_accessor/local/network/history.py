@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.seasons import Season
+
+TYPICAL_POINTS = 192  # the latest, whose quantiles are taken
+NEAR_LEADS = np.arange(1, NETWORK.horizon + 1)
 
 
 class History:
@@ -23,6 +28,8 @@ class History:
     season : Season
     offset : ndarray of float32, shape (windows, 1)
         `z + offset` is proportional to the series itself.
+    leads : ndarray of int, shape (leads,)
+        The steps ahead to forecast.
 
     Attributes
     ----------
@@ -32,20 +39,25 @@ class History:
         Latest first; 0 where the history does not hold the whole season.
     period_seen : ndarray of bool, shape (windows, period means)
     n_periods : ndarray of int, shape (windows, 1)
-    lags, second_lags : ndarray of float32, shape (windows, lags, horizon)
+    lags, second_lags : ndarray of float32, shape (windows, lags, leads)
         The values one, two, … (second) seasons before each step ahead; 0 where there is none.
     lags_seen, second_lags_seen : ndarray of bool, of the same shapes
     lowest, highest : ndarray of float32, shape (windows, 1)
-    phase : ndarray of int, shape (horizon,)
+    phase : ndarray of int, shape (leads,)
         Of each step ahead within the season.
+    ahead : ndarray of float32, shape (1, leads)
+        The steps ahead.
     """
 
-    def __init__(self, z: Floats, seen: Mask, n: Integers, season: Season, offset: Floats) -> None:
-        self.z, self.seen, self.n, self.season, self.offset = z, seen, n, season, offset
+    def __init__(
+        self, z: Floats, seen: Mask, n: Integers, season: Season, offset: Floats, leads: Integers = NEAR_LEADS
+    ) -> None:
+        self.z, self.seen, self.n, self.season, self.offset, self.leads = z, seen, n, season, offset, leads
+        self.ahead = leads[None].astype(np.float32)
         m, points = season.length, z.shape[1]
         self.lowest = np.where(seen, z, np.float32(np.inf)).min(1, keepdims=True)
         self.highest = np.where(seen, z, np.float32(-np.inf)).max(1, keepdims=True)
-        self.phase = np.arange(NETWORK.horizon) % m
+        self.phase = (leads - 1) % m
         whole = min(NETWORK.period_means, points // m)
         self.periods = z[:, points - whole * m :].reshape(len(z), whole, m)[:, ::-1]
         self.period_seen = np.zeros((len(z), NETWORK.period_means), bool)
@@ -55,20 +67,29 @@ class History:
         self.n_periods = self.period_seen.sum(1, keepdims=True)
         self.lags, self.lags_seen = self._lagged(m, NETWORK.season_lags)
         self.second_lags, self.second_lags_seen = self._lagged(season.second, NETWORK.second_season_lags)
+        self.sums = np.concatenate([np.zeros((len(z), 1), np.float64), z.cumsum(1, dtype=np.float64)], 1)
+
+    @cached_property
+    def ordered(self) -> Floats:
+        """The latest values of each history, in ascending order; infinite where there are fewer."""
+        points = min(TYPICAL_POINTS, self.z.shape[1])
+        ordered: Floats = np.sort(np.where(self.seen[:, -points:], self.z[:, -points:], np.float32(np.inf)), 1)
+        return ordered
 
     def before(self, steps: int) -> History:
-        """Return the same histories without their last steps, but at least one point of each."""
+        """Return the same histories without their last steps, but at least one point of each, to forecast these."""
         earlier = self.seen[:, :-steps].copy()
         earlier[:, -1] = True
-        return History(self.z[:, :-steps], earlier, np.maximum(self.n - steps, 1), self.season, self.offset)
+        leads = np.arange(1, steps + 1)
+        return History(self.z[:, :-steps], earlier, np.maximum(self.n - steps, 1), self.season, self.offset, leads)
 
     def _lagged(self, period: int, count: int) -> tuple[Floats, Mask]:
         """Return the values 1, 2, …, count periods before each step ahead, and where there is one."""
         points = self.z.shape[1]
-        values = np.zeros((len(self.z), count, NETWORK.horizon), np.float32)
+        values = np.zeros((len(self.z), count, len(self.leads)), np.float32)
         seen = np.zeros(values.shape, bool)
         for j in range(count if period else 0):
-            age = (j + 1) * period - np.arange(NETWORK.horizon) % period
+            age = (j + 1) * period - (self.leads - 1) % period
             seen[:, j] = age <= self.n
             values[:, j] = self.z[:, np.maximum(points - age, 0)] * seen[:, j]
         return values, seen

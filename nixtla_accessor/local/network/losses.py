@@ -1,6 +1,6 @@
 """The losses of training: value and gradient with respect to the quantiles that the network returns.
 
-All are scaled by series. `default` is the pinball loss over all nine levels; it is robust. The others are of the point
+All are scaled by series. `default` is the pinball loss over all levels; it is robust. The others are of the point
 forecast, which is the output for the median; the other levels then keep a pinball loss of small weight, so that
 intervals stay calibrated.
 """
@@ -117,7 +117,7 @@ def compute_loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
 
 
 def pinball(quantiles: Floats, targets: Targets, level_weights: Floats = _MEDIAN_TWICE) -> Loss:
-    """Compute twice the mean pinball loss over the nine levels, in units, with errors clipped to ERROR_LIMIT.
+    """Compute twice the mean pinball loss over the levels, in units, with errors clipped to ERROR_LIMIT.
 
     At the median, twice the pinball loss is the absolute error.
     """

@@ -1,10 +1,14 @@
 """The network: a residual multilayer perceptron that mixes the baselines and corrects them.
 
 One definition for pretraining, fine-tuning and forecasting: forward and backward by hand, in numpy. For each window it
-returns nine quantiles for each step of the horizon, in z (see `features`)::
+returns quantiles for each lead, in z (see `features`)::
 
     stream    = input(x), then for each block: stream + contract(gelu(expand(norm(stream))))
-    quantiles = mix of the baselines by a softmax per step + unit * correction
+    quantiles = mix of the baselines + unit * (correction + phase spread * phase correction) + share * own spread
+
+Weights of the mix (a softmax), corrections and share are given at a few leads, the knots, and between them linear in
+log(lead), so that they cost the same at any horizon. The first leads have a further correction of their own. Quantiles
+beyond the support of a series are moved to its edge: zero, for series that never were below zero.
 """
 
 from __future__ import annotations
@@ -13,16 +17,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.arrays import Floats
+from nixtla_accessor.local.arrays import Floats, Integers, Mask
 from nixtla_accessor.local.network.baselines import N_BASELINES
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import Features
+from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.weights import Weights, tensor_shapes
 
-_STEPS = np.arange(1, NETWORK.horizon + 1)
+_LEADS = np.arange(1, NETWORK.max_lead + 1)
 _BETWEEN_KNOTS = np.stack(
-    [np.interp(np.log(_STEPS), np.log(NETWORK.knots), knot) for knot in np.eye(len(NETWORK.knots))], 1
+    [np.interp(np.log(_LEADS), np.log(NETWORK.knots), knot) for knot in np.eye(len(NETWORK.knots))], 1
 ).astype(np.float32)
+_KNOT_SIZES = np.array(NETWORK.knots, np.float32) ** 0.25  # corrections grow with the lead, their weights need not
+_N_KNOTS, _N_LEVELS = len(NETWORK.knots), NETWORK.n_levels
 _GELU_SCALE = 0.7978845608028654  # sqrt(2 / pi)
 _GELU_CUBIC = 0.044715
 _FIRST_TRAINED_BLOCK = {1: NETWORK.n_blocks, 2: NETWORK.n_blocks - 1, 3: NETWORK.n_blocks - 2, 4: 0, 5: 0}  # by depth
@@ -46,29 +53,36 @@ class Tape:
 
     depth: int
     entering: Floats
-    baselines: Floats
-    unit: Floats
+    features: Features
+    between: Floats
     blocks: list[BlockTape]
     normed: Floats
     standardised: Floats
     inverse_spread: Floats
     mix: Floats
+    below: Mask
+    above: Mask
+
+
+def between_knots(leads: Integers) -> Floats:
+    """Return the weight of each knot at each lead, in a further last dimension; constant beyond the last knot."""
+    return _BETWEEN_KNOTS[np.minimum(leads, NETWORK.max_lead) - 1]
 
 
 def trained_tensors(depth: int) -> list[str]:
     """Return the names of the tensors that fine-tuning at this depth trains: those of the depth before, and more.
 
-    1 is the head (last norm, correction, mix), 2 and 3 add the last blocks, 4 all blocks, 5 the input layer.
+    1 is the head (last norm, corrections, mix), 2 and 3 add the last blocks, 4 all blocks, 5 the input layer.
     """
     frozen = [f"block{block}." for block in range(_FIRST_TRAINED_BLOCK[depth])]
     frozen += ["input."] if depth < NETWORK.full_depth else []
     return [name for name in tensor_shapes() if not name.startswith(tuple(frozen))]
 
 
-def predict(weights: Weights, features: Features) -> Floats:
-    """Return the quantiles in z, not sorted, of shape (windows, horizon, levels)."""
+def predict(weights: Weights, features: Features, leads: Integers = NEAR_LEADS) -> Floats:
+    """Return the quantiles in z, not sorted, of shape (windows, leads, levels)."""
     entering = run_frozen_layers(weights, features.inputs, 1)
-    quantiles, _ = forward(weights, entering, features.baselines, features.unit, 1)
+    quantiles, _ = forward(weights, entering, features, 1, leads)
     return quantiles
 
 
@@ -82,8 +96,26 @@ def run_frozen_layers(weights: Weights, inputs: Floats, depth: int) -> Floats:
     return stream
 
 
-def forward(weights: Weights, entering: Floats, baselines: Floats, unit: Floats, depth: int) -> tuple[Floats, Tape]:
-    """Run the layers trained at this depth on the result of `run_frozen_layers`; return quantiles in z and the tape."""
+def forward(
+    weights: Weights, entering: Floats, features: Features, depth: int, leads: Integers = NEAR_LEADS
+) -> tuple[Floats, Tape]:
+    """Run the layers trained at this depth on the result of `run_frozen_layers`.
+
+    Parameters
+    ----------
+    weights : dict of ndarray
+    entering : ndarray of float32, shape (windows, columns)
+    features : Features
+    depth : int
+    leads : ndarray of int, shape (leads,) or (windows, leads)
+        Those of the features; the first are NEAR_LEADS.
+
+    Returns
+    -------
+    quantiles : ndarray of float32, shape (windows, leads, levels)
+        In z.
+    tape : Tape
+    """
     stream = entering @ weights["input.weight"] + weights["input.bias"] if depth == NETWORK.full_depth else entering
     blocks = []
     for block in range(_FIRST_TRAINED_BLOCK[depth], NETWORK.n_blocks):
@@ -91,32 +123,54 @@ def forward(weights: Weights, entering: Floats, baselines: Floats, unit: Floats,
         blocks.append(kept)
         stream = stream + change
     normed, standardised, inverse_spread = _norm(stream, weights["norm.gain"], weights["norm.bias"])
-    correction = normed @ weights["correction.weight"] + weights["correction.bias"]
-    at_knots = (normed @ weights["mix.weight"] + weights["mix.bias"]).reshape(-1, len(NETWORK.knots), N_BASELINES)
-    logits = _BETWEEN_KNOTS @ at_knots
-    logits -= logits.max(2, keepdims=True)
-    mix = np.exp(logits, out=logits)
+    n, unit = len(normed), features.unit[:, :, None]
+    between = between_knots(leads)
+    mix = (normed @ weights["mix.weight"] + weights["mix.bias"]).reshape(n, _N_KNOTS, N_BASELINES)
+    mix -= mix.max(2, keepdims=True)
+    np.exp(mix, out=mix)
     mix /= mix.sum(2, keepdims=True)
-    mixed = np.einsum("whb,whb->wh", mix, baselines)
-    quantiles = correction.reshape(-1, NETWORK.horizon, NETWORK.n_levels)
-    quantiles *= unit[:, :, None]
-    quantiles += mixed[:, :, None]
-    return quantiles, Tape(depth, entering, baselines, unit, blocks, normed, standardised, inverse_spread, mix)
+    mixed = np.matmul(mix, features.baselines)
+    mixed *= np.swapaxes(between, -1, -2)
+    spread = (normed @ weights["spread.weight"] + weights["spread.bias"]).reshape(n, _N_KNOTS, 2 * _N_LEVELS + 1)
+    spread *= _KNOT_SIZES[:, None]
+    at_leads = np.matmul(between, spread)
+    quantiles = at_leads[:, :, _N_LEVELS : 2 * _N_LEVELS] * features.phase_spread[:, :, None]
+    quantiles += at_leads[:, :, :_N_LEVELS]
+    near = normed @ weights["correction.weight"] + weights["correction.bias"]
+    quantiles[:, : NETWORK.horizon] += near.reshape(n, NETWORK.horizon, _N_LEVELS)
+    quantiles *= unit
+    quantiles += at_leads[:, :, -1:] * features.own_spread[:, None]
+    quantiles += mixed.sum(1)[:, :, None]
+    lowest, highest = features.support[:, None, :1], features.support[:, None, 1:]
+    below, above = quantiles < lowest, quantiles > highest
+    np.maximum(quantiles, lowest, out=quantiles)
+    np.minimum(quantiles, highest, out=quantiles)
+    tape = Tape(
+        depth, entering, features, between, blocks, normed, standardised, inverse_spread, mix, below, above
+    )
+    return quantiles, tape
 
 
 def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
     """Compute the gradients of the trained tensors from the gradient of the quantiles."""
-    n = len(gradient)
+    n, features = len(gradient), tape.features
+    # at the edge of the support, a quantile can only be moved inward
+    gradient = np.where((tape.below & (gradient > 0)) | (tape.above & (gradient < 0)), np.float32(0), gradient)
     gradients: Weights = {}
-    correction = (gradient * tape.unit[:, :, None]).reshape(n, -1)
-    mix = gradient.sum(2)[:, :, None] * tape.baselines
-    mix -= np.einsum("whb,whb->wh", mix, tape.mix)[:, :, None]
+    to_knots = np.swapaxes(tape.between, -1, -2)
+    mix = np.matmul(gradient.sum(2)[:, None] * to_knots, np.swapaxes(features.baselines, 1, 2))
+    mix -= np.einsum("wkb,wkb->wk", mix, tape.mix)[:, :, None]
     mix *= tape.mix
-    knots = (_BETWEEN_KNOTS.T @ mix).reshape(n, -1)
-    gradients["correction.weight"], gradients["correction.bias"] = tape.normed.T @ correction, correction.sum(0)
-    gradients["mix.weight"], gradients["mix.bias"] = tape.normed.T @ knots, knots.sum(0)
-    normed = correction @ weights["correction.weight"].T
-    normed += knots @ weights["mix.weight"].T
+    mix = mix.reshape(n, -1)
+    in_units = gradient * features.unit[:, :, None]
+    near = in_units[:, : NETWORK.horizon].reshape(n, -1)
+    share = np.einsum("whl,wl->wh", gradient, features.own_spread)
+    at_leads = np.concatenate([in_units, in_units * features.phase_spread[:, :, None], share[:, :, None]], 2)
+    spread = (np.matmul(to_knots, at_leads) * _KNOT_SIZES[:, None]).reshape(n, -1)
+    normed = np.zeros_like(tape.normed)
+    for name, part in (("correction", near), ("mix", mix), ("spread", spread)):
+        gradients[f"{name}.weight"], gradients[f"{name}.bias"] = tape.normed.T @ part, part.sum(0)
+        normed += part @ weights[f"{name}.weight"].T
     stream, gradients["norm.gain"], gradients["norm.bias"] = _norm_backward(
         normed, weights["norm.gain"], tape.standardised, tape.inverse_spread
     )

@@ -15,7 +15,6 @@ from functools import cache
 import numpy as np
 
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
-from nixtla_accessor.local.network.config import NETWORK
 
 # The shipped weights were trained with baselines of this grid.
 POINTS = 96  # the latest points that are smoothed
@@ -45,8 +44,8 @@ class _Tables:
         From a history that ends in the last column to its last state, if the first were zero.
     carried : ndarray, shape (POINTS + 1, k, 2, 2)
         Effect of the first state on the last, by the length of the history.
-    ahead : ndarray, shape (k, horizon)
-        Damped steps of the trend in a forecast.
+    damping : ndarray, shape (k,)
+        Of the trend, per step ahead.
     lag : ndarray, shape (POINTS + 1, k)
         Steps by which a smoothed level lags behind a steady trend, by the length of the history.
     with_trend : ndarray of bool, shape (k,)
@@ -58,7 +57,7 @@ class _Tables:
     first_state: Floats
     state: Floats
     carried: Floats
-    ahead: Floats
+    damping: Floats
     lag: Floats
     with_trend: Mask
     alpha: Floats
@@ -92,7 +91,6 @@ def _tables() -> _Tables:
     squares = np.einsum("kit,kjt->tkij", response, response).cumsum(0)
     squares = np.concatenate([np.zeros((1, k, 2, 2)), squares]) + np.diag(FIRST_STATE_RIDGE)
     with_trend = beta > 0
-    steps = np.arange(1, NETWORK.horizon + 1)
     lengths = np.arange(POINTS + 1)[:, None]
     single = {
         "errors": errors.transpose(1, 0, 2).reshape(POINTS, -1),
@@ -100,7 +98,7 @@ def _tables() -> _Tables:
         "first_state": np.linalg.inv(squares),
         "state": np.einsum("tkij,kj->tki", carried[POINTS - 1 :: -1], gain).reshape(POINTS, -1),
         "carried": carried,
-        "ahead": np.cumsum(damping[:, None] ** steps, 1),
+        "damping": damping,
         "lag": (1 - (1 - alpha) ** lengths) / alpha - 1,
         "alpha": alpha,
     }
@@ -113,9 +111,9 @@ class FittedSmoothing:
 
     Attributes
     ----------
-    level, trend, combined : ndarray of float32, shape (windows, horizon)
+    level, trend, combined : ndarray of float32, shape (windows, leads)
         Over the models of a level alone, over those with a damped trend, over all.
-    drifting : ndarray of float32, shape (windows, horizon)
+    drifting : ndarray of float32, shape (windows, leads)
         The level plus half of the history's linear trend: the theta forecast (Hyndman and Billah, 2003).
     error : ndarray of float32, shape (windows, 1)
         Root mean square error of one step, over all models.
@@ -132,7 +130,7 @@ class FittedSmoothing:
     trend_weight: Floats
 
 
-def smooth(values: Floats, n: Integers, slope: Floats) -> FittedSmoothing:
+def smooth(values: Floats, n: Integers, slope: Floats, ahead: Floats) -> FittedSmoothing:
     """Fit every model of the grid to each history, and forecast with their weighted mean.
 
     Parameters
@@ -143,6 +141,8 @@ def smooth(values: Floats, n: Integers, slope: Floats) -> FittedSmoothing:
         Points of history, at least 1.
     slope : ndarray of float32, shape (windows, 1)
         Linear trend of each history, in z a step.
+    ahead : ndarray of float32, shape (1, leads)
+        The steps ahead to forecast.
     """
     tables = _tables()
     k = len(tables.alpha)
@@ -157,22 +157,34 @@ def smooth(values: Floats, n: Integers, slope: Floats) -> FittedSmoothing:
     first = np.einsum("wkij,wkj->wki", tables.first_state[length], correlated)
     squares = np.einsum("wkt,wkt->wk", errors, errors) - np.einsum("wki,wki->wk", first, correlated)
     state = (values @ tables.state).reshape(-1, k, 2) + np.einsum("wkij,wkj->wki", tables.carried[length], first)
-    forecasts = state[:, :, :1] + state[:, :, 1:] * tables.ahead
+    damped_steps = np.stack([damped_sum(float(damping), ahead[0]) for damping in tables.damping])
     variance = np.maximum(squares / length[:, None], 0) + np.float32(MIN_VARIANCE)
     criterion = _criterion(variance, length, tables.with_trend)
     level_weights, trend_weights = _weights(criterion, ~tables.with_trend), _weights(criterion, tables.with_trend)
     weights = _weights(criterion, np.ones(k, bool))
-    level = np.einsum("wk,wkh->wh", level_weights, forecasts)
+
+    def mean_forecast(weights: Floats) -> Floats:
+        """Return the weighted mean of the models' forecasts: level, and trend times damped steps."""
+        level = np.einsum("wk,wk->w", weights, state[:, :, 0])[:, None]
+        mean: Floats = level + (weights * state[:, :, 1]) @ damped_steps
+        return mean
+
+    level = mean_forecast(level_weights)
     lag = np.einsum("wk,wk->w", level_weights, tables.lag[length])[:, None]
     return FittedSmoothing(
         level=level,
-        trend=np.einsum("wk,wkh->wh", trend_weights, forecasts),
-        combined=np.einsum("wk,wkh->wh", weights, forecasts),
-        drifting=level + np.float32(0.5) * slope * (np.arange(1, NETWORK.horizon + 1, dtype=np.float32)[None] + lag),
+        trend=mean_forecast(trend_weights),
+        combined=mean_forecast(weights),
+        drifting=level + np.float32(0.5) * slope * (ahead + lag),
         error=np.sqrt(np.einsum("wk,wk->w", weights, variance))[:, None],
         alpha=(weights @ tables.alpha)[:, None],
         trend_weight=weights[:, tables.with_trend].sum(1, keepdims=True),
     )
+
+
+def damped_sum(damping: float, steps: Floats) -> Floats:
+    """Return ``damping + damping^2 + …``, so many terms as steps, in float32."""
+    return (damping * (1 - damping**steps) / (1 - damping)).astype(np.float32)
 
 
 def _criterion(variance: Floats, length: Integers, with_trend: Mask) -> Floats:

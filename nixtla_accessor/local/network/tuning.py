@@ -141,8 +141,8 @@ def _train(
     batch = min(config.batch, len(entering))
     for step in range(steps):
         rows = rng.choice(len(entering), batch, replace=False)
-        baselines, targets = examples.features.baselines[rows], examples.targets.rows(rows)
-        quantiles, tape = forward(weights, entering[rows], baselines, targets.unit, depth)
+        features, targets = examples.features.rows(rows), examples.targets.rows(rows)
+        quantiles, tape = forward(weights, entering[rows], features, depth)
         gradients = backward(weights, tape, compute_loss(training.loss, quantiles, targets).gradient)
         gradient = np.concatenate([gradients[name].ravel() for name in trained])
         optimiser.step(parameters, gradient, config.rate_at(step, steps))
@@ -161,7 +161,7 @@ def _choose_alpha(base: Weights, trained: Weights, validation: Examples, trainin
 
     def compute_errors(alpha: float) -> Floats:
         weights = _interpolate(base, trained, alpha)
-        quantiles, _ = forward(weights, entering, features.baselines, features.unit, depth)
+        quantiles, _ = forward(weights, entering, features, depth)
         return compute_loss(training.loss, quantiles, validation.targets).by_window
 
     base_errors = compute_errors(0.0)

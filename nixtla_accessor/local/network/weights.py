@@ -32,6 +32,7 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
             f"block{block}.contract.bias": (width,),
         }
     n_corrections, n_logits = NETWORK.horizon * NETWORK.n_levels, len(NETWORK.knots) * N_BASELINES
+    n_spreads = len(NETWORK.knots) * (2 * NETWORK.n_levels + 1)  # corrections, those by phase, the share of own spread
     return shapes | {
         "norm.gain": (width,),
         "norm.bias": (width,),
@@ -39,6 +40,8 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
         "correction.bias": (n_corrections,),
         "mix.weight": (width, n_logits),
         "mix.bias": (n_logits,),
+        "spread.weight": (width, n_spreads),
+        "spread.bias": (n_spreads,),
     }
 
 

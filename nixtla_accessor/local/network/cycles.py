@@ -1,0 +1,78 @@
+"""Baselines from a season whose length differs from row to row: one that was detected, or a short one within the day."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nixtla_accessor.local.arrays import Floats, Integers
+from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.history import History, mean_of_seen
+from nixtla_accessor.local.network.smoothing import POINTS, WeightedMeans
+
+CYCLE_FORECASTS = ("naive", "mean", "at_level", "smoothing", "trend")
+"""Names of the forecasts of `Cycle`, of which each season has its own."""
+
+
+class Cycle:
+    """The last cycles of each history, and forecasts from them.
+
+    Parameters
+    ----------
+    history : History
+    period : ndarray of int, shape (windows, 1)
+        Steps in a cycle; 0 where there is none.
+    otherwise : ndarray of float32, shape (windows, leads)
+        The forecast where there is no cycle, or not one whole.
+
+    Attributes
+    ----------
+    known : ndarray of bool, shape (windows, 1)
+        Whether the history holds one whole cycle.
+    forecasts : dict of str to ndarray of shape (windows, leads)
+        By the names in CYCLE_FORECASTS.
+    adjusted : ndarray of float32, shape (windows, POINTS)
+        The latest points less the cycle.
+    ahead : ndarray of float32, shape (windows, leads)
+        The cycle at each step ahead, of mean 0.
+    slope : ndarray of float32, shape (windows, 1)
+        Growth per step over the last cycles.
+    """
+
+    def __init__(self, history: History, period: Integers, otherwise: Floats) -> None:
+        self.known = (period > 1) & (history.n >= period)
+        length = np.where(self.known, period, 1)
+        phase = np.arange(int(length.max()))[None]
+        inside = phase < length
+        nth = np.arange(1, NETWORK.cycle_lags + 1)[None]
+        start = history.z.shape[1] - nth * length  # of each cycle, latest first
+        seen = (history.n >= nth * length) & self.known
+        at = np.clip(start[:, :, None] + phase[:, None], 0, history.z.shape[1] - 1)
+        values = np.take_along_axis(history.z[:, None], at, 2)
+        sums = np.take_along_axis(history.sums, np.maximum(np.concatenate([start[:, :1] + length, start], 1), 0), 1)
+        means = ((sums[:, :-1] - sums[:, 1:]) / length * seen).astype(np.float32)
+        used = np.maximum(seen.sum(1, keepdims=True), 1)
+        oldest = np.take_along_axis(means, used - 1, 1)
+        growth = (means[:, :1] - oldest) / np.maximum(used - 1, 1).astype(np.float32)  # per cycle
+        steady = growth * ((phase - (length - 1) / 2) / length).astype(np.float32)
+        profile = (mean_of_seen(values - means[:, :, None], seen[:, :, None]) - steady) * (inside & self.known)
+        lead_phase = (history.leads - 1)[None] % length
+        self.slope = growth / length.astype(np.float32)
+        self.ahead = np.take_along_axis(profile, lead_phase, 1)
+        age = np.arange(POINTS, 0, -1)[None]
+        self.adjusted = (history.z[:, -POINTS:] - np.take_along_axis(profile, -age % length, 1)) * history.seen[:, -POINTS:]
+        level = WeightedMeans(history.seen[:, -POINTS:]).level(0.3, self.adjusted)
+        at_level = self.ahead + means[:, :1]
+        cycles_ahead = history.ahead / length.astype(np.float32) + (0.5 - 0.5 / length).astype(np.float32)
+        forecasts = {
+            "naive": np.take_along_axis(values[:, 0], lead_phase, 1),
+            "mean": np.take_along_axis(mean_of_seen(values, seen[:, :, None]), lead_phase, 1),
+            "at_level": at_level,
+            "smoothing": self.ahead + level,
+            "trend": at_level + growth * cycles_ahead,
+        }
+        self.forecasts = {name: np.where(self.known, forecasts[name], otherwise) for name in CYCLE_FORECASTS}
+
+
+def short_season(season_length: int) -> int:
+    """Return the steps in an hour where the season is a day of at least 48 whole parts of hours; else 0."""
+    return season_length // 24 if season_length >= 48 and season_length % 24 == 0 else 0

@@ -1,0 +1,81 @@
+"""Detection of a season that the frequency does not imply: a peak of the autocorrelation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from nixtla_accessor.local.arrays import Floats, Integers, Mask
+from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.seasons import Season
+
+# Chosen on pure cycles of 5 to 40 steps with noise of a tenth of their size and of the same size.
+TOLERANCE = 0.35  # a shorter season is taken before a longer one whose peak is higher by less than this part
+CHANCE = 2.5  # standard deviations of white noise's autocorrelation that a peak must exceed
+MIN_RISE = 0.1  # of a peak over the trough before it: the slow decay of a walk has no trough
+OUTLIER = 4.0  # standard deviations to which values are clipped
+
+
+def detect_seasons(z: Floats, seen: Mask, n: Integers, season: Season) -> tuple[Integers, Floats]:
+    """Find the length of each history's strongest season other than those that the frequency implies.
+
+    Parameters
+    ----------
+    z : ndarray of float32, shape (windows, points)
+        Right-aligned.
+    seen : ndarray of bool, shape (windows, points)
+    n : ndarray of int, shape (windows, 1)
+    season : Season
+        Its lengths and their multiples count only as far as they exceed it.
+
+    Returns
+    -------
+    period : ndarray of int, shape (windows, 1)
+        In steps, at most half of the history; 0 where none was found.
+    strength : ndarray of float32, shape (windows, 1)
+        The peak's prominence less what chance makes of it, 0 to 1.
+    """
+    rows, points = len(z), min(z.shape[1], int(n.max()))
+    top = min(NETWORK.max_detected, points // 2)
+    if top < 3:
+        return np.zeros((rows, 1), int), np.zeros((rows, 1), np.float32)
+    autocorrelation = _autocorrelate(_detrend(z[:, -points:], seen[:, -points:], n), n)
+    lag = np.arange(top + 2)
+    once = autocorrelation[:, : top + 2]
+    twice = autocorrelation[:, np.minimum(2 * lag, points - 1)]
+    repeated = np.where(2.5 * lag <= n, np.minimum(once, twice), once)  # a season repeats at twice its length
+    rise = once - np.minimum.accumulate(once, 1)
+    peak = np.zeros(once.shape, bool)
+    peak[:, 2:-1] = (once[:, 2:-1] >= once[:, 1:-2]) & (once[:, 2:-1] >= once[:, 3:])
+    peak &= (rise > MIN_RISE) & (2 * lag <= n)
+    prominence = np.minimum(repeated, rise) - np.float32(CHANCE) / np.sqrt(np.maximum(n - lag, 1)).astype(np.float32)
+    for implied in (season.length, season.second):
+        if 1 < implied < top + 2:
+            prominence[:, implied::implied] -= np.maximum(once[:, implied : implied + 1], 0)
+    prominence = np.where(peak, prominence, np.float32(-1))
+    best = prominence.max(1, keepdims=True)
+    shortest = np.argmax(prominence >= best - np.float32(TOLERANCE) * np.maximum(best, 0), 1)[:, None]
+    found = best > 0.05
+    return np.where(found, shortest, 0), np.where(found, best, np.float32(0)).astype(np.float32)
+
+
+def _detrend(z: Floats, seen: Mask, n: Integers) -> Floats:
+    """Return deviations from the linear trend, in their standard deviations, outliers clipped."""
+    time = np.where(seen, (n + 1) / 2 - np.arange(z.shape[1], 0, -1), 0).astype(np.float32)
+    mean = (z * seen).sum(1, keepdims=True) / n
+    slope = (time * z).sum(1, keepdims=True) / np.maximum((time * time).sum(1, keepdims=True), np.float32(1e-6))
+    deviation = (z - mean.astype(np.float32) - slope * time) * seen
+    spread = np.sqrt(np.einsum("wt,wt->w", deviation, deviation)[:, None] / n).astype(np.float32)
+    result: Floats = np.clip(deviation / np.maximum(spread, np.float32(1e-6)), -OUTLIER, OUTLIER)
+    return result
+
+
+def _autocorrelate(x: Floats, n: Integers) -> Floats:
+    """Compute the autocorrelation at each lag, by Fourier transforms."""
+    points = x.shape[1]
+    spectrum = np.fft.rfft(x, 1 << (2 * points - 1).bit_length())
+    power = spectrum.real**2 + spectrum.imag**2
+    products = np.fft.irfft(power)[:, :points]
+    pairs = np.maximum(n - np.arange(points), 1)
+    variance = np.maximum(products[:, :1] / n, 1e-6)
+    result: Floats = (products / pairs / variance).astype(np.float32)
+    return result
