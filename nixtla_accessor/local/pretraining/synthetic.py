@@ -10,22 +10,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from nixtla_accessor.local.arrays import Floats, Integers, Mask
-from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.arrays import Floats, Integers
+from nixtla_accessor.local.network.cycles import short_season
+from nixtla_accessor.local.pretraining.drawing import MIN_AHEAD, Drawing, Generator
+from nixtla_accessor.local.pretraining.events import add_events
+from nixtla_accessor.local.pretraining.foreign_seasons import add_foreign_season
 from nixtla_accessor.seasons import Season
 
-Generator = np.random.Generator
+
+SHORTEST = 8  # points, of which some histories have fewer
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of series: the seasons that it may have, how likely a chunk is of it, and how long histories are."""
+    """A kind of series: the seasons that it may have, how likely a chunk is, how long histories are, how far ahead."""
 
     name: str
     seasons: tuple[Season, ...]
     probability: float
     min_length: int
     max_length: int
+    max_lead: int
 
 
 def _seasons(*pairs: tuple[int, int]) -> tuple[Season, ...]:
@@ -33,18 +38,19 @@ def _seasons(*pairs: tuple[int, int]) -> tuple[Season, ...]:
 
 
 KINDS = (
-    Kind("yearly", _seasons((1, 0)), 0.16, 5, 128),
-    Kind("quarterly", _seasons((4, 0)), 0.17, 6, 200),
-    Kind("monthly", _seasons((12, 0)), 0.18, 14, 300),
-    Kind("weekly", _seasons((52, 0)), 0.08, 20, 400),
-    Kind("daily", _seasons((7, 364)), 0.12, 14, 1056),
-    Kind("business daily", _seasons((5, 0)), 0.03, 14, 400),
-    Kind("hourly", _seasons((24, 168)), 0.11, 30, 700),
-    Kind("half-hourly", _seasons((48, 336)), 0.05, 60, 1056),
-    Kind("quarter-hourly", _seasons((96, 672)), 0.03, 110, 1056),
-    Kind("minutes", _seasons((144, 1008), (288, 0)), 0.02, 160, 1056),
-    Kind("several hours", _seasons((2, 14), (3, 21), (4, 28), (6, 42), (8, 40), (12, 84)), 0.02, 14, 400),
-    Kind("other", _seasons(*((m, 0) for m in (2, 3, 6, 8, 10, 13, 24, 26, 30, 60))), 0.03, 10, 300),
+    Kind("yearly", _seasons((1, 0)), 0.16, 5, 128, 40),
+    Kind("quarterly", _seasons((4, 0)), 0.17, 6, 200, 48),
+    Kind("monthly", _seasons((12, 0)), 0.18, 14, 300, 72),
+    Kind("weekly", _seasons((52, 0)), 0.08, 20, 400, 120),
+    Kind("daily", _seasons((7, 364)), 0.12, 14, 1056, 720),
+    Kind("business daily", _seasons((5, 0)), 0.03, 14, 400, 260),
+    Kind("hourly", _seasons((24, 168)), 0.11, 30, 700, 720),
+    Kind("half-hourly", _seasons((48, 336)), 0.05, 60, 1056, 720),
+    Kind("quarter-hourly", _seasons((96, 672)), 0.03, 110, 1056, 720),
+    Kind("minutes", _seasons((144, 1008), (288, 0)), 0.02, 160, 1056, 720),
+    Kind("several hours", _seasons((2, 14), (3, 21), (4, 28), (6, 42), (8, 40), (12, 84)), 0.02, 14, 400, 240),
+    Kind("integers", _seasons((1, 0)), 0.09, 12, 1056, 720),
+    Kind("other", _seasons(*((m, 0) for m in (2, 3, 6, 8, 10, 13, 24, 26, 30, 60))), 0.03, 10, 300, 200),
 )
 
 
@@ -54,15 +60,18 @@ class Chunk:
 
     Attributes
     ----------
-    values : ndarray of float32, shape (series, points + horizon)
-        Right-aligned; each row ends with the `length + horizon` values of its series.
+    values : ndarray of float32, shape (series, points + ahead)
+        Right-aligned; each row ends with the `length + ahead` values of its series.
     length : ndarray of int, shape (series,)
-        Points of history before the last `horizon` values.
+        Points of history before the last `ahead` values.
+    ahead : int
+        How many values come after the history.
     season : Season
     """
 
     values: Floats
     length: Integers
+    ahead: int
     season: Season
 
 
@@ -83,30 +92,35 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     Examples
     --------
     >>> chunk = generate(np.random.default_rng(0), 8, KINDS[2])
-    >>> chunk.season, chunk.values.shape
-    (Season(length=12, second=0), (8, 324))
+    >>> chunk.season, chunk.values.shape[1] - chunk.ahead
+    (Season(length=12, second=0), 300)
     """
     if kind is None:
         probabilities = np.array([each.probability for each in KINDS])
         kind = KINDS[rng.choice(len(KINDS), p=probabilities / probabilities.sum())]
     season = kind.seasons[rng.integers(len(kind.seasons))]
+    ahead = kind.max_lead if kind.max_lead < 100 or rng.random() < 0.5 else 2 * MIN_AHEAD
     length = np.exp(rng.uniform(np.log(kind.min_length), np.log(kind.max_length + 0.99), n_series)).astype(int)
     length = np.where(rng.random(n_series) < (0.1 if season.length == 1 else 0.35), kind.max_length, length)
-    drawing = _Drawing(rng, n_series, kind.max_length + NETWORK.horizon, length + NETWORK.horizon)
+    length = np.where(rng.random(n_series) < 0.06, rng.integers(1, SHORTEST, n_series), length)
+    drawing = Drawing(rng, n_series, kind.max_length, length, ahead)
     level, noise = _level_and_noise(drawing, season.length)
     seasonal = _seasonal(drawing, season) * ~drawing.some(0.06)
+    seasonal = add_foreign_season(drawing, seasonal, 0.75 if kind.name == "integers" else 0.15)
     size = drawing.log_uniform(-1.8, -0.1) if season.length <= 4 else drawing.log_uniform(-1.8, 0.15)
     if season.length == 1:
         size = size * drawing.uniform(0.1, 0.7)
     volatile = drawing.some(0.2)  # noise that grows with the season
     size = size * ~drawing.some(0.06)
-    size = size * (1 + drawing.some(0.25) * drawing.age * drawing.uniform(-0.7, 2))  # noise that grows or fades
+    # noise that grows or fades
+    size = size * (1 + drawing.some(0.25) * np.minimum(drawing.age, 1) * drawing.uniform(-0.7, 2))
     noise = noise * size * np.where(volatile, np.clip(1 + seasonal / drawing.spread(seasonal), 0.1, 3), 1)
     values = _transform(drawing, level + seasonal + noise, season.length, kind.min_length)
-    return Chunk(values.astype(np.float32), length, season)
+    values = add_events(drawing, values, season)
+    return Chunk(values.astype(np.float32), length, ahead, season)
 
 
-def surprises(rng: Generator, n_series: int, season: Season) -> Floats:
+def surprises(rng: Generator, n_series: int, season: Season, leads: Integers) -> Floats:
     """Draw changes of growth that no history announces, for quarters and months.
 
     Without them, the intervals of series that have been smooth so far are too narrow for real ones.
@@ -116,58 +130,25 @@ def surprises(rng: Generator, n_series: int, season: Season) -> Floats:
     rng : numpy.random.Generator
     n_series : int
     season : Season
+    leads : ndarray of int, shape (leads,)
+        Steps ahead, ascending.
 
     Returns
     -------
-    ndarray of float32, shape (series, horizon)
+    ndarray of float32, shape (series, leads)
         To be added to the future, in mean absolute changes from one season to the next; 0 for other seasons.
     """
     if season.length not in (4, 12):
-        return np.zeros((n_series, NETWORK.horizon), np.float32)
-    lasting, passing = rng.standard_normal((n_series, 1)), rng.standard_normal((n_series, NETWORK.horizon))
+        return np.zeros((n_series, len(leads)), np.float32)
+    steps = int(leads[-1])
+    lasting, passing = rng.standard_normal((n_series, 1)), rng.standard_normal((n_series, steps))
     per_season = 10 ** rng.uniform(-0.4, 0.1, (n_series, 1))
     growth = (0.6 * lasting + 0.4 * passing) * per_season / season.length
-    path: Floats = np.cumsum(growth, 1).astype(np.float32)
+    path: Floats = np.cumsum(growth, 1)[:, leads - 1].astype(np.float32)
     return path
 
 
-class _Drawing:
-    """Random draws for the rows of a chunk, and the part of each row that its series covers."""
-
-    def __init__(self, rng: Generator, rows: int, points: int, life: Integers) -> None:
-        self.rng, self.rows, self.points = rng, rows, points
-        column = np.arange(points, dtype=np.float32)[None]
-        born = (points - life)[:, None].astype(np.float32)
-        self.time = column
-        self.alive: Mask = column >= born
-        self.age: Floats = np.maximum((column - born) / life[:, None].astype(np.float32), 0)  # 0..1 over the life
-
-    def uniform(self, low: float, high: float, rows: int | None = None) -> Floats:
-        return self.rng.uniform(low, high, (self.rows if rows is None else rows, 1)).astype(np.float32)
-
-    def log_uniform(self, low: float, high: float, rows: int | None = None) -> Floats:
-        """Draw 10 to a uniform power."""
-        return np.float32(10) ** self.uniform(low, high, rows)
-
-    def normal(self, columns: int = 1) -> Floats:
-        return self.rng.standard_normal((self.rows, columns), dtype=np.float32)
-
-    def random(self, columns: int = 1) -> Floats:
-        return self.rng.random((self.rows, columns), dtype=np.float32)
-
-    def some(self, probability: float) -> Mask:
-        """Choose each row with this probability."""
-        return self.rng.random((self.rows, 1)) < probability
-
-    def spread(self, values: Floats) -> Floats:
-        """Compute the standard deviation of each series."""
-        count = self.alive.sum(1, keepdims=True).astype(np.float32)
-        mean = (values * self.alive).sum(1, keepdims=True) / count
-        spread: Floats = np.sqrt((((values - mean) ** 2) * self.alive).sum(1, keepdims=True) / count)
-        return spread + np.float32(1e-6)
-
-
-def _level_and_noise(drawing: _Drawing, season_length: int) -> tuple[Floats, Floats]:
+def _level_and_noise(drawing: Drawing, season_length: int) -> tuple[Floats, Floats]:
     """Draw levels, and autocorrelated noise of unit size."""
     prior = _LevelPrior.of(season_length)
     walk, slope_walk, noise = _walks(drawing, season_length)
@@ -214,7 +195,7 @@ class _LevelPrior:
         return cls(any=0.5, walk=0.65, slope=0.25, trend=0.55, up=0.6, size=(-0.5, 0.6))
 
 
-def _walks(drawing: _Drawing, season_length: int) -> tuple[Floats, Floats, Floats]:
+def _walks(drawing: Drawing, season_length: int) -> tuple[Floats, Floats, Floats]:
     """Draw random walks, sums of a damped random slope, and autoregressive noise."""
     rng, shape = drawing.rng, (drawing.points, drawing.rows)
     rows = drawing.rows
@@ -235,7 +216,7 @@ def _walks(drawing: _Drawing, season_length: int) -> tuple[Floats, Floats, Float
     return np.cumsum(steps, 0).T, np.cumsum(slopes, 0).T, shocks.T
 
 
-def _add_wandering(drawing: _Drawing, level: Floats) -> None:
+def _add_wandering(drawing: Drawing, level: Floats) -> None:
     """Add smooth functions (random Fourier features of a Gaussian process, Rahimi and Recht 2007) to some rows."""
     rows = np.flatnonzero(drawing.rng.random(drawing.rows) < 0.35)
     pace = drawing.log_uniform(-0.5, 1.5, len(rows))
@@ -246,7 +227,7 @@ def _add_wandering(drawing: _Drawing, level: Floats) -> None:
     level[rows] += wandering * (np.float32(0.58) * drawing.log_uniform(-1, 0.3, len(rows)))
 
 
-def _trend(drawing: _Drawing, prior: _LevelPrior) -> Floats:
+def _trend(drawing: Drawing, prior: _LevelPrior) -> Floats:
     """Draw linear, damped or logistic growth, or a boom that ends; with breaks of the slope."""
     age, kind = drawing.age, drawing.random()
     turn = drawing.uniform(0.1, 1)
@@ -260,13 +241,18 @@ def _trend(drawing: _Drawing, prior: _LevelPrior) -> Floats:
     return trend
 
 
-def _seasonal(drawing: _Drawing, season: Season) -> Floats:
+def _seasonal(drawing: Drawing, season: Season) -> Floats:
     """Draw the seasonal component of each series."""
     if season.length == 1:
         return _cycles(drawing)
     if season.second in (5 * season.length, 7 * season.length) or season.length >= 144:
         days = 5 if season.second == 5 * season.length else 7
-        return _within_days(drawing, season.length, days) * _strength(drawing, 0.93, -0.6, 0.7)
+        seasonal = _within_days(drawing, season.length, days) * _strength(drawing, 0.93, -0.6, 0.7)
+        hour = short_season(season.length)
+        if hour > 1:
+            phase = (np.arange(drawing.points) + drawing.rng.integers(hour)) % hour
+            seasonal += _pattern(drawing, hour)[:, phase] * _strength(drawing, 0.35, -1.2, 0.2)
+        return seasonal
     m = season.length
     phase = (np.arange(drawing.points) + drawing.rng.integers(m)) % m
     seasonal = _pattern(drawing, m)[:, phase]
@@ -280,25 +266,25 @@ def _seasonal(drawing: _Drawing, season: Season) -> Floats:
     return seasonal
 
 
-def _strength(drawing: _Drawing, probability: float, low: float, high: float) -> Floats:
+def _strength(drawing: Drawing, probability: float, low: float, high: float) -> Floats:
     """Draw the strength of a pattern: positive with this probability, else 0."""
     return np.where(drawing.some(probability), drawing.log_uniform(low, high), np.float32(0))
 
 
-def _cycles(drawing: _Drawing) -> Floats:
+def _cycles(drawing: Drawing) -> Floats:
     """Draw cycles of several years, in some yearly series."""
     cycle = np.sin(2 * np.pi * (drawing.time / drawing.log_uniform(0.5, 1.6) + drawing.uniform(0, 1)))
     return (cycle * _strength(drawing, 0.2, -1, 0.2)).astype(np.float32)
 
 
-def _waves(drawing: _Drawing, period: float | Floats) -> Floats:
+def _waves(drawing: Drawing, period: float | Floats) -> Floats:
     """Draw a sine and, for some series, its second harmonic."""
     first = np.sin(2 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
     harmonic = np.sin(4 * np.pi * (drawing.time / period + drawing.uniform(0, 1)))
     return (first + 0.4 * harmonic * drawing.some(0.5)).astype(np.float32)
 
 
-def _pattern(drawing: _Drawing, m: int) -> Floats:
+def _pattern(drawing: Drawing, m: int) -> Floats:
     """Draw one season of unit spread: harmonics, any shape, spikes, or a ramp."""
     phase = np.arange(m, dtype=np.float32)[None] / m
     smooth, decay = np.zeros((drawing.rows, m), np.float32), drawing.uniform(0.3, 2)
@@ -315,7 +301,7 @@ def _pattern(drawing: _Drawing, m: int) -> Floats:
     return unit
 
 
-def _day(drawing: _Drawing, m: int) -> Floats:
+def _day(drawing: Drawing, m: int) -> Floats:
     """Draw one day of unit spread: bumps, roughness, and for some series a flat night."""
     phase = np.arange(m, dtype=np.float32)[None] / m
     day = np.zeros((drawing.rows, m), np.float32)
@@ -329,7 +315,7 @@ def _day(drawing: _Drawing, m: int) -> Floats:
     return result
 
 
-def _within_days(drawing: _Drawing, m: int, days: int) -> Floats:
+def _within_days(drawing: Drawing, m: int, days: int) -> Floats:
     """Draw days of m steps in weeks of so many days: workdays, days off, holidays, and days that differ."""
     n_days = drawing.points // m + 2
     day, time_of_day = np.arange(drawing.points) // m, np.arange(drawing.points) % m
@@ -353,7 +339,7 @@ def _within_days(drawing: _Drawing, m: int, days: int) -> Floats:
     return values.astype(np.float32)
 
 
-def _transform(drawing: _Drawing, values: Floats, season_length: int, min_length: int) -> Floats:
+def _transform(drawing: Drawing, values: Floats, season_length: int, min_length: int) -> Floats:
     """Transform additive series: products, floors, counts, outliers, a level away from zero."""
     rng = drawing.rng
     multiplicative = drawing.some(0.45 if season_length > 4 else 0.7)
@@ -361,11 +347,11 @@ def _transform(drawing: _Drawing, values: Floats, season_length: int, min_length
     exponent = strength * values / np.maximum(1, drawing.spread(values) / np.float32(1.5))
     values = np.where(multiplicative, np.exp(np.clip(exponent, -6, 6)), values)
     floored = drawing.some(0.12 if season_length < 24 else 0.25) & ~multiplicative
-    lower = np.quantile(values[:, -(min_length + NETWORK.horizon) :], 0.25, axis=1, keepdims=True)
+    lower = np.quantile(values[:, -(min_length + drawing.ahead) :], 0.25, axis=1, keepdims=True)
     floor = lower - drawing.uniform(0, 1.5) * drawing.spread(values)
     values = np.where(floored, np.maximum(values - floor, 0), values)
     outliers = (drawing.random(drawing.points) < 0.01) & drawing.some(0.2)
-    outliers[:, -NETWORK.horizon :] = False
+    outliers[:, -drawing.ahead :] = False
     values = values + outliers * drawing.normal(drawing.points) * 4 * drawing.spread(values)
     counted = np.flatnonzero(rng.random(drawing.rows) < 0.08)
     relative = (values - values.mean(1, keepdims=True)) / drawing.spread(values)

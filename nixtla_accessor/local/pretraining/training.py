@@ -9,26 +9,26 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from nixtla_accessor.local.arrays import Floats
-from nixtla_accessor.local.network.baselines import N_BASELINES
+from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.features import N_INPUTS, Features, extract_features
+from nixtla_accessor.local.network.features import Features, extract_features, input_columns
+from nixtla_accessor.local.network.history import NEAR_LEADS, row_mean
 from nixtla_accessor.local.network.losses import Targets, pinball
-from nixtla_accessor.local.network.model import backward, forward
+from nixtla_accessor.local.network.model import backward, between_knots, forward
 from nixtla_accessor.local.network.optimiser import Adam, flatten, unflatten
-from nixtla_accessor.local.network.training_windows import Examples
 from nixtla_accessor.local.network.weights import Weights, initial_weights
 from nixtla_accessor.local.pretraining.synthetic import generate, surprises
 from nixtla_accessor.seasons import Season
@@ -44,7 +44,10 @@ CHUNKS = 64  # in the pool
 STEPS_PER_CHUNK = 12  # after which the oldest chunk is replaced
 CHUNKS_AHEAD = 8  # made before they are needed
 AVERAGING = 0.002  # weight of the newest weights in the running average, which is the result
-MIN_HISTORY = 4  # points of history in a window
+MIN_HISTORY = 1  # points of history in a window
+FAR_LEADS = 12  # of an example, beyond the near ones
+FAR_WEIGHT = 0.7  # of a far lead's loss beside a near one's, where far leads are asked for often
+SELDOM_FAR_WEIGHT = 0.3  # where they are not: in yearly, quarterly and monthly series
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +66,85 @@ class PretrainingConfig:
         return np.float64(PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * (0.99 * cosine + 0.01))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class LeadExamples:
+    """Examples, and the leads of each."""
+
+    features: Features
+    targets: Targets
+    leads: Integers
+
+    def arrays(self) -> list[NDArray[np.generic]]:
+        """Return all arrays, windows first."""
+        parts = (self.features, self.targets)
+        return [*(getattr(part, field.name) for part in parts for field in fields(part)), self.leads]
+
+    @classmethod
+    def of_arrays(cls, arrays: Sequence[NDArray[np.generic]]) -> LeadExamples:
+        """Return the examples that `arrays` returned."""
+        *both, leads = arrays
+        split = len(fields(Features))
+        return cls(Features(*both[:split]), Targets(*both[split:]), leads)
+
+
 @one_blas_thread
-def draw_examples(config: PretrainingConfig, number: int) -> Examples:
+def draw_examples(config: PretrainingConfig, number: int) -> LeadExamples:
     """Draw a chunk of series, and build examples that end at two points of each."""
     rng = np.random.default_rng((config.seed, 1, number))
     chunk = generate(rng, config.chunk_series)
-    points = chunk.values.shape[1] - NETWORK.horizon
+    points = chunk.values.shape[1] - chunk.ahead
+    leads = np.concatenate([NEAR_LEADS, draw_far_leads(rng, chunk.ahead)])
     parts, values = [], []
     for back in (0, int(rng.integers(1, max(2, points // 3)))):
         long_enough = np.flatnonzero(chunk.length - back >= MIN_HISTORY)
         series = np.resize(long_enough, config.chunk_series)  # repeats some where others are too short
         history, end = chunk.values[series], points - back
-        features = extract_features(history[:, :end], chunk.length[series] - back, chunk.season)
-        future = (history[:, end : end + NETWORK.horizon] - features.location) / features.scale
-        future += features.unit * surprises(rng, len(future), chunk.season)
+        length = chunk.length[series] - back
+        features = extract_features(
+            history[:, :end], length, chunk.season, leads, _hearsay(rng, history, chunk.length[series], points)
+        )
+        future = (history[:, end + leads - 1] - features.location) / features.scale
+        future += features.unit * surprises(rng, len(future), chunk.season, leads)
         parts.append(features)
         values.append(np.clip(future, -NETWORK.z_limit, NETWORK.z_limit).astype(np.float32))
     features = Features.concatenate(parts)
-    importance = np.tile(step_importance(chunk.season), (len(features), 1))
-    targets = Targets(np.concatenate(values), importance, features.unit, np.zeros_like(features.unit))
-    return Examples(features, targets)
+    importance = np.tile(lead_importance(chunk.season, leads), (len(features), 1))
+    targets = Targets(np.concatenate(values), importance, _units(features, leads), np.zeros_like(features.unit))
+    return LeadExamples(features, targets, np.tile(leads, (len(features), 1)))
 
 
-def draw_ahead(executor: Executor, config: PretrainingConfig, first: int) -> Iterator[Examples]:
+def draw_far_leads(rng: np.random.Generator, ahead: int) -> Integers:
+    """Draw leads beyond the near ones, evenly in their logarithm."""
+    low, high = np.log(NETWORK.horizon + 1), np.log(ahead + 0.99)
+    return np.sort(np.exp(rng.uniform(low, high, FAR_LEADS)).astype(int))
+
+
+def _hearsay(rng: np.random.Generator, values: Floats, length: Integers, points: int) -> Floats:
+    """Compute what a panel would say about each series' usual change, from its own and not exactly."""
+    inside = np.arange(values.shape[1])[None] >= (points - length)[:, None]
+    size = row_mean(np.abs(values), inside) + 1e-9
+    change = row_mean(np.abs(np.diff(values)), inside[:, :-1]) / size
+    return np.clip(change * np.exp(0.4 * rng.standard_normal(change.shape)), 1e-3, 3)
+
+
+def _units(features: Features, leads: Integers) -> Floats:
+    """Compute the size of a usual error at each lead: as far as the history moved in so many steps, or more.
+
+    Losses are in this unit, so that walks are not clipped far ahead, nor count for more than all else.
+    """
+    moved = np.sinh(features.inputs[:, input_columns("lag_errors")]) + np.float32(0.05)
+    known = features.inputs[:, input_columns("lag_seen")] > 0
+    at_knots = np.empty_like(moved)
+    before = features.unit[:, 0]
+    for knot in range(moved.shape[1]):
+        growth = (NETWORK.knots[knot] / NETWORK.knots[max(knot - 1, 0)]) ** 0.25
+        before = np.where(known[:, knot], np.clip(moved[:, knot], before, before * 3), before * growth)
+        at_knots[:, knot] = before
+    result: Floats = at_knots @ between_knots(leads).T
+    return result
+
+
+def draw_ahead(executor: Executor, config: PretrainingConfig, first: int) -> Iterator[LeadExamples]:
     """Yield the examples of chunk after chunk, with some drawn ahead."""
     ahead = deque(executor.submit(draw_examples, config, first + i) for i in range(CHUNKS_AHEAD))
     for number in count(first + CHUNKS_AHEAD):
@@ -99,17 +158,12 @@ class ExamplePool:
     def __init__(self, config: PretrainingConfig, executor: Executor) -> None:
         self.config, self.executor = config, executor
         self.per_chunk = 2 * config.chunk_series
-        size = config.chunks * self.per_chunk
-        self.inputs = np.zeros((size, N_INPUTS), np.float32)
-        self.baselines = np.zeros((size, NETWORK.horizon, N_BASELINES), np.float32)
-        self.unit = np.zeros((size, 1), np.float32)
-        self.values = np.zeros((size, NETWORK.horizon), np.float32)
-        self.importance = np.zeros((size, NETWORK.horizon), np.float32)
-        self._chunks: Iterator[Examples] | None = None
+        self._arrays: list[NDArray[np.generic]] = []  # made when the first chunk has come, in its shapes
+        self._chunks: Iterator[LeadExamples] | None = None
         self._newest = -1  # number of the newest chunk
 
-    def batch(self, step: int) -> tuple[Floats, Floats, Targets]:
-        """Draw the inputs, baselines and targets of one step; steps have to come in order."""
+    def batch(self, step: int) -> LeadExamples:
+        """Draw the examples of one step; steps have to come in order."""
         newest = step // STEPS_PER_CHUNK + self.config.chunks - 1
         first = max(self._newest, newest - self.config.chunks) + 1
         if self._chunks is None:
@@ -117,24 +171,27 @@ class ExamplePool:
         for chunk in range(first, newest + 1):
             self._replace(chunk, next(self._chunks))
         self._newest = newest
-        rows = np.random.default_rng((self.config.seed, 2, step)).integers(0, len(self.inputs), self.config.batch)
-        unit = self.unit[rows]
-        targets = Targets(self.values[rows], self.importance[rows], unit, np.zeros_like(unit))
-        return self.inputs[rows], self.baselines[rows], targets
+        size = self.config.chunks * self.per_chunk
+        rows = np.random.default_rng((self.config.seed, 2, step)).integers(0, size, self.config.batch)
+        return LeadExamples.of_arrays([array[rows] for array in self._arrays])
 
-    def _replace(self, number: int, examples: Examples) -> None:
+    def _replace(self, number: int, chunk: LeadExamples) -> None:
         """Replace the oldest chunk."""
+        parts = chunk.arrays()
+        if not self._arrays:
+            size = self.config.chunks * self.per_chunk
+            self._arrays = [np.zeros((size, *part.shape[1:]), part.dtype) for part in parts]
         start = number % self.config.chunks * self.per_chunk
-        place = slice(start, start + self.per_chunk)
-        features, targets = examples.features, examples.targets
-        self.inputs[place], self.baselines[place], self.unit[place] = features.inputs, features.baselines, features.unit
-        self.values[place], self.importance[place] = targets.values, targets.importance
+        for whole, part in zip(self._arrays, parts, strict=True):
+            whole[start : start + self.per_chunk] = part
 
 
-def step_importance(season: Season) -> Floats:
-    """Return the weight of each step ahead: few ask for steps many seasons ahead, and their errors are large."""
-    weight = 1 / (1 + np.arange(NETWORK.horizon) / (2 * season.length + 6))
-    result: Floats = (weight / weight.mean()).astype(np.float32)
+def lead_importance(season: Season, leads: Integers) -> Floats:
+    """Return the weight of each lead: few ask for steps many seasons ahead, and their errors are large."""
+    near = 1 / (1 + (NEAR_LEADS - 1) / (2 * season.length + 6))
+    often = season.length not in (1, 4, 12)
+    far = np.full(len(leads) - len(near), FAR_WEIGHT if often else SELDOM_FAR_WEIGHT)
+    result: Floats = np.concatenate([near / near.mean(), far]).astype(np.float32)
     return result
 
 
@@ -158,9 +215,10 @@ class PretrainingRun:
 
     def advance(self) -> float:
         """Take one step; return the loss before it."""
-        inputs, baselines, targets = self.pool.batch(self.step)
-        quantiles, tape = forward(self.weights, inputs, baselines, targets.unit, NETWORK.full_depth)
-        loss = pinball(quantiles, targets)
+        batch = self.pool.batch(self.step)
+        features = batch.features
+        quantiles, tape = forward(self.weights, features.inputs, features, NETWORK.full_depth, batch.leads)
+        loss = pinball(quantiles, batch.targets)
         gradients = backward(self.weights, tape, loss.gradient)
         gradient = np.concatenate([gradients[name].ravel() for name in self.weights])
         self.optimiser.step(self.parameters, gradient, self.config.rate_at(self.step))
