@@ -1,11 +1,11 @@
-"""Panels that the local engine is developed on: the package's, statsmodels' data sets, synthetic ones, a file's.
+"""Panels that the local engine is developed on: the package's, statsmodels' and vega_datasets', synthetic ones, a file's.
 
 Each real set is cut at several points of its past, and each cut is a panel: its last steps are the test set, and
-nothing after them is used. Of the public data sets in statsmodels, these are the time series.
+nothing after them is used. Of the public data sets in statsmodels and vega_datasets, these are the time series.
 
 The panels are split in two: what is chosen is chosen on the choosing panels, and reported on the reporting ones, which
-no choice made since the split has seen. All of them were seen by the choices before it, those of the first two
-trainings. Sets of the same measurements are on the same side. Of a file's panels, every second series is on each side.
+no choice made since the split has seen. Those of statsmodels and of the package were
+seen by the choices before it, those of the first two trainings. Sets of the same measurements are on the same side. Of a file's panels, every second series is on each side.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from statsmodels.datasets import (
     sunspots,
 )
 
+from vega_datasets import local_data
+
 from nixtla_accessor.datasets import load_unemployment, load_weather
 from nixtla_accessor.seasons import season_of
 
@@ -47,6 +49,13 @@ REPORTING = frozenset(
         "equipment",
         "half-hourly",
         "walks",
+        "temperatures",
+        "temperatures, far",
+        "seattle weather",
+        "employment",
+        "stocks",
+        "electricity",
+        "crimea",
     }
 )
 MIN_TRAIN = 8  # steps before the test set, and at least as many as it has
@@ -80,6 +89,9 @@ def development_panels(path: Path | None = None, frequencies: dict[str, str] | N
     yield within_days("half-hourly", "30min", 24, 1100)
     yield counts("counts")
     yield walks("walks")
+    yield within_days("hourly, far", "h", 24, 1800, horizon=720)
+    yield demand("demand")
+    yield from _vega_panels()
     if path is not None:
         seasons = {group: season_of(freq) for group, freq in (frequencies or {}).items()}
         yield from read_panels(path, seasons)
@@ -96,6 +108,22 @@ def split_panels(path: Path | None = None, frequencies: dict[str, str] | None = 
         else:
             sides["reporting" if panel.name in REPORTING else "choosing"].append(panel)
     return sides
+
+
+def _vega_panels() -> Iterator[Panel]:
+    """Yield the time series of vega_datasets: hourly temperatures, daily weather, employment, stocks, electricity."""
+    cities = [local_data.seattle_temps()["temp"], local_data.sf_temps()["temp"]]
+    temperatures = [city.to_numpy(float) for city in cities]
+    yield from _cuts("temperatures", "h", temperatures, 48, range(0, 6000, 600))
+    yield from _cuts("temperatures, far", "h", temperatures, 720, (0, 1500, 3000))
+    weather = _columns(local_data.seattle_weather(), drop=["date", "weather"])
+    yield from _cuts("seattle weather", "D", weather, 28, range(0, 1200, 120))
+    yield from _cuts("employment", "MS", _columns(local_data.us_employment(), drop=["month"]), 12, (0, 12, 24, 36))
+    prices = local_data.stocks().groupby("symbol")["price"]
+    yield from _cuts("stocks", "MS", [values.to_numpy(float) for _, values in prices], 12, (0, 12, 24))
+    sources = local_data.iowa_electricity().groupby("source")["net_generation"]
+    yield from _cuts("electricity", "YE", [values.to_numpy(float) for _, values in sources], 4, (0, 4))
+    yield from _cuts("crimea", "MS", _columns(local_data.crimea(), drop=["date"]), 6, (0, 4))
 
 
 def _cuts(name: str, freq: str, series: Series, horizon: int, cuts: Sequence[int]) -> Iterator[Panel]:
@@ -140,7 +168,9 @@ def daily(name: str, n_series: int, length: int, horizon: int) -> Panel:
     )
 
 
-def within_days(name: str, freq: str, steps_a_day: int, length: int, n_series: int = 50) -> Panel:
+def within_days(
+    name: str, freq: str, steps_a_day: int, length: int, n_series: int = 50, horizon: int = 48
+) -> Panel:
     """Make smooth daily patterns, weekends of lower use, and persistent errors, all in proportion to the level."""
     rng = np.random.default_rng(1)
     steps = np.arange(length)
@@ -151,7 +181,7 @@ def within_days(name: str, freq: str, steps_a_day: int, length: int, n_series: i
     error = 0.08 * rng.normal(size=(n_series, length))
     for step in range(1, length):
         error[:, step] += 0.8 * error[:, step - 1]
-    return _split_last(name, freq, 100 * use * np.exp(profile + error), 48)
+    return _split_last(name, freq, 100 * use * np.exp(profile + error), horizon)
 
 
 def counts(name: str, n_series: int = 200, length: int = 200) -> Panel:
@@ -159,6 +189,14 @@ def counts(name: str, n_series: int = 200, length: int = 200) -> Panel:
     rng = np.random.default_rng(3)
     rate = 3 * np.exp(0.5 * rng.normal(size=(n_series, 1)) + 0.4 * rng.normal(size=(n_series, 7)))
     return _split_last(name, "D", rng.poisson(rate[:, np.arange(length) % 7]).astype(float), 14)
+
+
+def demand(name: str, n_series: int = 200, length: int = 200) -> Panel:
+    """Make daily demand that is mostly zero."""
+    rng = np.random.default_rng(5)
+    happens = rng.random((n_series, length)) < rng.uniform(0.05, 0.6, (n_series, 1))
+    size = rng.negative_binomial(2, rng.uniform(0.1, 0.6, (n_series, 1)), (n_series, length)) + 1
+    return _split_last(name, "D", np.where(happens, size, 0).astype(float), 14)
 
 
 def walks(name: str, n_series: int = 300, length: int = 120) -> Panel:

@@ -3,7 +3,7 @@
     … split.py --panels m1.parquet --freq yearly=YE --freq quarterly=QE --freq monthly=ME --weights new.safetensors
 
 on the panels of ``development.py``, in an environment that has statsmodels. MASE and coverage are those of
-``accuracy.py``, the mean over the cuts of a set. The loss is the mean pinball loss over all quantiles and points of a
+``accuracy.py``, the mean over the cuts of a set. The loss is the mean pinball loss over LEVELS and all points of a
 panel, doubled and divided by the mean absolute test value.
 """
 
@@ -17,20 +17,21 @@ import pandas as pd
 from accuracy import Panel, scores
 from development import split_panels
 
-from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.forecasting import forecast
+from nixtla_accessor.local.network.quantiles import interpolate_quantile
 from nixtla_accessor.local.network.weights import Weights, load_weights, pretrained_weights
+
+LEVELS = np.array([0.025, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.975])  # of the loss, those of earlier weights
 
 
 def measure(weights: Weights, panel: Panel) -> tuple[float, float, float, float]:
     """Compute MASE, weighted quantile loss, and the coverage of the 80% and the 95% interval."""
     quantiles = forecast(weights, panel.train, panel.season, max(len(values) for values in panel.test))
     mase, inside_80, inside_95 = scores(panel, quantiles)
-    levels = np.array(NETWORK.quantile_levels)
     losses, sizes = [], []
     for test, row in zip(panel.test, quantiles, strict=True):
-        error = test[:, None] - row[: len(test)]
-        losses.append(np.maximum(levels * error, (levels - 1) * error).ravel())
+        error = test[:, None] - np.stack([interpolate_quantile(row[: len(test)], level) for level in LEVELS], 1)
+        losses.append(np.maximum(LEVELS * error, (LEVELS - 1) * error).ravel())
         sizes.append(np.abs(test))
     loss = 2 * np.concatenate(losses).mean() / np.concatenate(sizes).mean()
     return mase, float(loss), inside_80, inside_95

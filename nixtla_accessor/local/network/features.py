@@ -207,7 +207,7 @@ def extract_features(
     location, scale = measures.location, measures.scale
     z = (np.clip((values - location) / scale, -50, 50) * seen).astype(np.float32)
     history = History(z, seen, n, season, (location / scale).astype(np.float32), leads)
-    detected, strength = detect_seasons(z, seen, n, season)
+    detected, strength = detect_seasons(_without_season(history), seen, n, season)
     baselines = forecast_baselines(history, detected)
     errors = _naive_errors(history, recent_points)
     of_lags = _lag_errors(history)
@@ -294,6 +294,16 @@ def _naive_errors(history: History, recent_points: int) -> dict[str, Floats]:
     errors = {name: history.naive_error(lag) for name, lag in lags.items()}
     recent = {f"recent_{name}": history.naive_error(lag, within=recent_points) for name, lag in lags.items()}
     return errors | recent
+
+
+def _without_season(history: History) -> Floats:
+    """Subtract the season that the frequency implies, where it was seen three times, so that others stand out."""
+    m = history.season.length
+    if m == 1:
+        return history.z
+    profile = history.repeat_profile(history.profile(NETWORK.period_means), history.z.shape[1])
+    result: Floats = (history.z - profile * (history.n >= 3 * m)) * history.seen
+    return result
 
 
 def _lag_errors(history: History) -> dict[str, NDArray[np.generic]]:
