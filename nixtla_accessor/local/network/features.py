@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
-from nixtla_accessor.local.network.baselines import N_BASELINES, PARAMETERS, forecast_baselines, own_quantiles
+from nixtla_accessor.local.network.baselines import (
+    N_BASELINES,
+    PARAMETERS,
+    BaselineForecasts,
+    forecast_baselines,
+    own_quantiles,
+)
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.cycles import short_season
 from nixtla_accessor.local.network.detection import detect_seasons
@@ -73,6 +79,7 @@ INPUTS: Mapping[str, int] = {
     "on_trial": 1,
     "trial_error": N_BASELINES,
     "trial_bias": N_BASELINES,
+    "departure": N_BASELINES,
     "over_length": len(NETWORK.length_thresholds),
 }
 """Columns of each input, in the order that the network's weights expect."""
@@ -80,6 +87,9 @@ N_INPUTS = sum(INPUTS.values())
 
 USUAL_CHANGE = 0.1  # from point to point over the mean size, where no series shows it
 MOST_COMPARED = 1000  # series whose usual change is measured
+MIN_UNIT = 0.02  # in z
+SPIKE_QUANTILE, SPIKE_SIZE = 0.95, 4.0  # a lone outlier moves by so many times this quantile of the changes
+MOST_SPIKES = 2  # of the history that count as outliers
 SHORTEST_OWN_SPREAD = 3  # changes from which on a series' own are taken alone
 _SHOWN_BASELINES = ("second_season_at_level", "theta", "detected_smoothing", "detected_trend")  # the network sees them
 _LENGTH_THRESHOLDS = np.array(NETWORK.length_thresholds)
@@ -203,6 +213,7 @@ def extract_features(
     age = np.arange(values.shape[1], 0, -1)[None]  # 1 is the latest point
     seen = age <= n
     recent_points = max(2 * m, 48)
+    raw, values = values, without_spikes(values, seen, m)
     measures = _measure(values, age, n, m, recent_points, usual_change)
     location, scale = measures.location, measures.scale
     z = (np.clip((values - location) / scale, -50, 50) * seen).astype(np.float32)
@@ -236,21 +247,48 @@ def extract_features(
         **_level_inputs(history, measures),
         **{name: np.arcsinh(error) for name, error in errors.items()},
         **baselines.parameters,
-        **_zero_inputs(values, seen, recent_points),
+        **_zero_inputs(raw, seen, recent_points),
         "tied_fraction": _tied_fraction(history),
-        "unchanged_fraction": row_mean(np.diff(values) == 0, seen[:, :-1]),
-        **_trial_inputs(history, detected, unit),
+        "unchanged_fraction": row_mean(np.diff(raw) == 0, seen[:, :-1]),
+        **_trial_inputs(history, detected, baselines, unit),
     }
     return Features(
         inputs=np.concatenate([inputs[name].astype(np.float32) for name in INPUTS], 1),
         baselines=baselines.stacked,
         own_spread=quantiles - quantiles[:, NETWORK.median, None],
         phase_spread=_phase_spread(history),
-        support=_support(values, seen, history.offset),
+        support=_support(raw, seen, history.offset),
         unit=unit,
         location=location,
         scale=scale,
     )
+
+
+def without_spikes(values: Floats, seen: Mask, season_length: int) -> Floats:
+    """Replace one or two lone outliers of a history by the mean of their neighbours, so that they do not come back.
+
+    An outlier leaves the values before and after it, on the same side, by far more than these usually change, and has
+    none like it a season before or after. Where there are more, they belong to the series. The last value stays.
+    """
+    change = np.diff(values) * seen[:, :-1]
+    points = min(NETWORK.recent_values, change.shape[1])
+    rank = int(SPIKE_QUANTILE * (points - 1))
+    limit = SPIKE_SIZE * np.partition(np.abs(change[:, -points:]), rank, axis=1)[:, rank, None] + 1e-12
+    spike = np.zeros(values.shape, bool)
+    opposite = change[:, :-1] * change[:, 1:] < 0
+    spike[:, 1:-1] = opposite & (np.minimum(np.abs(change[:, :-1]), np.abs(change[:, 1:])) > limit)
+    spike &= (spike.sum(1, keepdims=True) <= MOST_SPIKES) & (seen.sum(1, keepdims=True) >= points)
+    rows, columns = np.nonzero(spike)
+    if not len(rows):
+        return values
+    result = np.array(values, np.float64)
+    for back in (season_length, -season_length) if season_length > 1 else ():
+        other = np.clip(columns - back, 0, values.shape[1] - 1)
+        alike = np.abs(values[rows, columns] - values[rows, other]) <= limit[rows, 0]
+        alike &= (other == columns - back) & seen[rows, other]
+        rows, columns = rows[~alike], columns[~alike]
+    result[rows, columns] = (values[rows, columns - 1] + values[rows, columns + 1]) / 2
+    return result
 
 
 def usual_change_of(series: Sequence[Floats]) -> float:
@@ -338,7 +376,7 @@ def _unit(
     if hour:
         usual = np.where(n > hour, np.minimum(usual, cycles["short_error"]), usual)
     usual = np.where(n > SHORTEST_OWN_SPREAD, usual, measures.recent_change / measures.scale)
-    return usual.astype(np.float32) + np.float32(0.05)
+    return usual.astype(np.float32) + np.float32(MIN_UNIT)
 
 
 def _phase_spread(history: History) -> Floats:
@@ -417,14 +455,17 @@ def _level_inputs(history: History, measures: _Measures) -> dict[str, NDArray[np
     }
 
 
-def _trial_inputs(history: History, detected: Integers, unit: Floats) -> dict[str, NDArray[np.generic]]:
+def _trial_inputs(
+    history: History, detected: Integers, baselines: BaselineForecasts, unit: Floats
+) -> dict[str, NDArray[np.generic]]:
     """Forecast the last steps of the history on trial, and measure each baseline's error, in units.
 
     Returns
     -------
     dict
         Whether the history is long enough for it, the logarithm of the mean absolute errors, and the squashed mean
-        errors; 0 where it is not.
+        errors, 0 where it is not; and the logarithm of how far each baseline now departs from what those of little
+        error say together: a lag that holds a fault departs by more than it erred.
     """
     m = history.season.length
     steps = min(NETWORK.horizon, m) if m >= NETWORK.trial_steps else NETWORK.trial_steps // m * m
@@ -432,10 +473,15 @@ def _trial_inputs(history: History, detected: Integers, unit: Floats) -> dict[st
     errors = history.z[:, None, -steps:] - forecast_baselines(history.before(steps), detected).stacked
     errors /= unit[:, :, None]
     size = np.log(np.abs(errors).mean(2) + np.float32(0.05))
+    trust = np.where(enough, np.exp(-2 * size), np.float32(1))
+    near = baselines.stacked[:, :, : NETWORK.horizon]
+    together = np.einsum("wb,wbh->wh", trust / trust.sum(1, keepdims=True), near)
+    departure = np.abs(near - together[:, None]).mean(2) / unit
     return {
         "on_trial": enough,
         "trial_error": size * enough,
         "trial_bias": np.arcsinh(errors.mean(2)) * enough,
+        "departure": np.log(departure + np.float32(0.05)),
     }
 
 

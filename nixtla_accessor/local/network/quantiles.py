@@ -9,7 +9,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.network.config import NETWORK
 
-_NORMAL_QUANTILES = np.array([NormalDist().inv_cdf(level) for level in NETWORK.quantile_levels])
+NORMAL_QUANTILES = np.array([NormalDist().inv_cdf(level) for level in NETWORK.quantile_levels])
 
 
 def interpolate_quantile(quantiles: Floats, level: float) -> Floats:
@@ -38,9 +38,9 @@ def interpolate_quantile(quantiles: Floats, level: float) -> Floats:
     if level in NETWORK.quantile_levels:
         return quantiles[..., NETWORK.quantile_levels.index(level)]
     at = NormalDist().inv_cdf(level)
-    left = int(np.clip(np.searchsorted(_NORMAL_QUANTILES, at) - 1, 0, NETWORK.n_levels - 2))
+    left = int(np.clip(np.searchsorted(NORMAL_QUANTILES, at) - 1, 0, NETWORK.n_levels - 2))
     lower, upper = quantiles[..., left], quantiles[..., left + 1]
-    weight = (at - _NORMAL_QUANTILES[left]) / (_NORMAL_QUANTILES[left + 1] - _NORMAL_QUANTILES[left])
+    weight = (at - NORMAL_QUANTILES[left]) / (NORMAL_QUANTILES[left + 1] - NORMAL_QUANTILES[left])
     if weight > 1:  # from the outermost on, so that rounding cannot make it cross
         beyond: Floats = upper + (weight - 1) * (upper - lower)
         return beyond

@@ -14,6 +14,7 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.network.baselines import N_BASELINES
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import N_INPUTS
+from nixtla_accessor.local.network.quantiles import NORMAL_QUANTILES
 
 Weights = dict[str, Floats]
 
@@ -46,7 +47,7 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def initial_weights(rng: np.random.Generator) -> Weights:
-    """Draw random weights to begin pretraining with: the first forecasts are close to the mean of the baselines."""
+    """Draw random weights to begin pretraining with: the first forecasts are near the baselines' mean."""
     shapes = tensor_shapes()
     weights: Weights = {}
     for name, shape in shapes.items():
@@ -58,6 +59,9 @@ def initial_weights(rng: np.random.Generator) -> Weights:
             values = rng.uniform(-bound, bound, shape)
         elif kind == "weight":
             values = rng.normal(0, 0.004 if part == "contract" else 0.01, shape)
+        elif name == "spread.bias":
+            of_knot = np.concatenate([0.8 * NORMAL_QUANTILES, np.zeros(NETWORK.n_levels + 1)])
+            values = np.tile(of_knot, len(NETWORK.knots))
         else:
             values = np.zeros(shape)
         weights[name] = values.astype(np.float32)
