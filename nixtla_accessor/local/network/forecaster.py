@@ -12,7 +12,6 @@ from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import input_size
 from nixtla_accessor.local.network.forecasting import forecast_parts, panel_change
-from nixtla_accessor.local.network.quantiles import interpolate_quantile
 from nixtla_accessor.local.network.threads import map_in_threads
 from nixtla_accessor.local.network.tuning import tune
 from nixtla_accessor.local.network.weights import Weights, dump_weights, load_weights, pretrained_weights
@@ -65,7 +64,7 @@ class NetworkForecaster:
             some = slice(start, start + _SERIES_OF_A_THREAD)
             for part in forecast_parts(weights, series[some], season, horizon, progress=progress, usual_change=usual_change):
                 for nth, level in enumerate(quantiles):
-                    result[nth, some][part.series, part.steps] = interpolate_quantile(part.quantiles, level)
+                    result[nth, some][part.series, part.steps] = part.at_level(level)
 
         map_in_threads(forecast_some, range(0, len(series), _SERIES_OF_A_THREAD))
         return result

@@ -21,7 +21,7 @@ from nixtla_accessor.local.network.features import (
 from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.model import predict
 from nixtla_accessor.local.network.preparation import PreparedSeries, prepare_series, restore_units
-from nixtla_accessor.local.network.quantiles import uncross
+from nixtla_accessor.local.network.quantiles import interpolate_quantile, uncross
 from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
 
@@ -40,11 +40,21 @@ class ForecastPart:
         Which series, and which of their steps ahead.
     quantiles : ndarray of float64, shape (series, steps, levels)
         At `NETWORK.quantile_levels`, in the units of the series; they never cross.
+    support : ndarray of float64, shape (series, 1, 2)
+        Below and above what each series can be; see `features`.
     """
 
     series: slice
     steps: slice
     quantiles: Floats
+    support: Floats
+
+    def at_level(self, level: float) -> Floats:
+        """Return the quantiles at any level, within the support; (series, steps)."""
+        inside: Floats = np.clip(
+            interpolate_quantile(self.quantiles, level), self.support[:, :, 0], self.support[:, :, 1]
+        )
+        return inside
 
 
 def forecast(
@@ -119,8 +129,9 @@ def forecast_parts(
             history, length = align_right([each.values for each in batch], season)
             for first in range(0, horizon, _LEADS_OF_A_PART):
                 leads = np.arange(first, min(first + _LEADS_OF_A_PART, horizon)) + 1
-                part = _forecast_leads(weights, history, length, season, leads, usual_change)
-                yield ForecastPart(some, slice(first, first + len(leads)), restore_units(part, batch))
+                part, support = _forecast_leads(weights, history, length, season, leads, usual_change)
+                steps = slice(first, first + len(leads))
+                yield ForecastPart(some, steps, restore_units(part, batch), support)
                 if progress:
                     progress(start)
 
@@ -142,8 +153,8 @@ def _prepare(series: Floats, season: Season) -> PreparedSeries:
 
 def _forecast_leads(
     weights: Weights, history: Floats, length: Integers, season: Season, leads: Integers, usual_change: float
-) -> Floats:
-    """Forecast a few series at these leads, in the units of their history."""
+) -> tuple[Floats, Floats]:
+    """Forecast a few series at these leads, in the units of their history; return also their support."""
     before = NEAR_LEADS if leads[-1] <= NETWORK.max_lead else np.concatenate([NEAR_LEADS, _LAST_DOUBLING])
     needed = np.concatenate([before, leads[leads > NETWORK.horizon]])
     features = extract_features(history, length, season, needed, usual_change)
@@ -151,10 +162,10 @@ def _forecast_leads(
     kept = z[:, len(needed) - len(leads) :] if leads[0] > NETWORK.horizon else _without(z, before, leads)
     if leads[-1] > NETWORK.max_lead:
         kept = _widen(kept, z[:, len(NEAR_LEADS) : len(before)], leads)
-    lowest, highest = (edge.astype(np.float64)[:, :, None] for edge in np.hsplit(features.support, 2))
+    edge = features.support[:, None].astype(np.float64)
     values = features.location[:, :, None] + features.scale[:, :, None] * kept
-    values[(kept <= lowest) | (kept >= highest)] = 0.0
-    return values
+    values[(kept <= edge[:, :, :1]) | (kept >= edge[:, :, 1:])] = 0.0
+    return values, np.where(np.isfinite(edge), 0.0, edge)
 
 
 def _without(z: Floats, before: Integers, leads: Integers) -> Floats:

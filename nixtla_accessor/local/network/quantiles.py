@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from statistics import NormalDist
 
 import numpy as np
@@ -15,7 +16,8 @@ NORMAL_QUANTILES = np.array([NormalDist().inv_cdf(level) for level in NETWORK.qu
 def interpolate_quantile(quantiles: Floats, level: float) -> Floats:
     """Compute the quantile at one level from those at the network's levels.
 
-    Between these, and beyond the outermost, quantiles are linear in those of the normal distribution.
+    Between these, quantiles are linear in those of the normal distribution. Beyond the outermost they are linear in the
+    logarithm of the probability that is left, as those of an exponential distribution: tails are heavier than normal.
 
     Parameters
     ----------
@@ -32,20 +34,27 @@ def interpolate_quantile(quantiles: Floats, level: float) -> Floats:
     Examples
     --------
     >>> import numpy as np
-    >>> float(interpolate_quantile(np.arange(9.0), 0.5))
-    4.0
+    >>> float(interpolate_quantile(np.arange(11.0), 0.5))
+    5.0
     """
     if level in NETWORK.quantile_levels:
         return quantiles[..., NETWORK.quantile_levels.index(level)]
+    if level < NETWORK.quantile_levels[0]:
+        return quantiles[..., 0] - _beyond(level) * (quantiles[..., 1] - quantiles[..., 0])
+    if level > NETWORK.quantile_levels[-1]:
+        return quantiles[..., -1] + _beyond(1 - level) * (quantiles[..., -1] - quantiles[..., -2])
     at = NormalDist().inv_cdf(level)
     left = int(np.clip(np.searchsorted(NORMAL_QUANTILES, at) - 1, 0, NETWORK.n_levels - 2))
     lower, upper = quantiles[..., left], quantiles[..., left + 1]
     weight = (at - NORMAL_QUANTILES[left]) / (NORMAL_QUANTILES[left + 1] - NORMAL_QUANTILES[left])
-    if weight > 1:  # from the outermost on, so that rounding cannot make it cross
-        beyond: Floats = upper + (weight - 1) * (upper - lower)
-        return beyond
     result: Floats = lower + weight * (upper - lower)
-    return np.minimum(result, upper) if weight > 0 else result
+    return np.minimum(result, upper)
+
+
+def _beyond(left: float) -> float:
+    """Return how far beyond the outermost quantile one is that leaves this probability, in outermost intervals."""
+    outermost, next_to_it = NETWORK.quantile_levels[:2]
+    return math.log(outermost / left) / math.log(next_to_it / outermost)
 
 
 def uncross(quantiles: Floats) -> Floats:

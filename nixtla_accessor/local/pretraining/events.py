@@ -55,13 +55,13 @@ def _shift_level(drawing: Drawing, values: Floats, spread: Floats, season: Seaso
 
 def _add_faults(drawing: Drawing, values: Floats, spread: Floats, season: Season) -> None:
     """Spoil a stretch of the history; where there is a second season, often the one that is a lag of the forecast."""
-    rows = _some(drawing, 0.15 if season.second else 0.06)
+    rows = _some(drawing, 0.25 if season.second else 0.06)
     n = len(rows)
     duration = np.exp(drawing.rng.uniform(0, np.log(max(4, 3 * season.length)), n)).astype(int)[:, None]
     start = (drawing.history - drawing.rng.random((n, 1)) * drawing.life[rows]).astype(int)
     if season.second:
         year_ago = drawing.history - season.second + drawing.rng.integers(-duration, 28, (n, 1))
-        start = np.where(drawing.rng.random((n, 1)) < 0.6, year_ago, start)
+        start = np.where(drawing.rng.random((n, 1)) < 0.7, year_ago, start)
     column = np.arange(drawing.points)[None]
     spoilt = (column >= start) & (column < start + duration) & (column < drawing.history)
     silent = drawing.rng.random((n, 1)) < 0.4
