@@ -27,7 +27,7 @@ def features_of(series, season):
 
 def in_units(features, name):
     """A baseline in the units of the series, of shape (features, horizon)."""
-    return features.location + features.scale * features.baselines[:, :, BASELINES.index(name)]
+    return features.location + features.scale * features.baselines[:, BASELINES.index(name)]
 
 
 def panel(season, rng, n_series=6):
@@ -111,11 +111,15 @@ def test_location_scale_and_unit(season):
         scale = max(
             0.5 * recent.std(), 0.5 * np.abs(np.diff(recent)).mean(), 0.05 * values.std(), 1e-5 * abs(values.mean())
         )
-        lag = m if len(values) > m else 1
-        usual_error = np.abs(values[lag:] - values[:-lag]).mean()
+        lags = {1, m} if len(values) > m else {1}
+        usual_error = min(np.abs(values[lag:] - values[:-lag]).mean() for lag in lags)
+        if len(values) < 4:  # nearly nothing is known of the spread: that of a usual panel
+            continue
         assert features.location[row, 0] == pytest.approx(values[-m:].mean())
         assert features.scale[row, 0] == pytest.approx(scale)
-        assert features.unit[row, 0] == pytest.approx(usual_error / scale + 0.05, rel=1e-4)
+        assert features.unit[row, 0] <= usual_error / scale * (1 + 1e-4) + 0.02
+        if not features.inputs[row, input_columns("detected")]:
+            assert features.unit[row, 0] == pytest.approx(usual_error / scale + 0.02, rel=1e-4)
 
 
 @pytest.mark.parametrize("season", SEASONS, ids=str)
@@ -178,12 +182,12 @@ def test_inputs_are_finite_whatever_the_series(pattern, n, season):
     with np.errstate(over="raise", divide="raise", invalid="raise"):
         features = features_of([np.resize(np.array(pattern, float), n)], season)
     assert features.inputs.shape == (1, N_INPUTS)
-    assert features.baselines.shape == (1, NETWORK.horizon, N_BASELINES)
+    assert features.baselines.shape == (1, N_BASELINES, NETWORK.horizon)
     assert features.inputs.dtype == features.baselines.dtype == features.unit.dtype == np.float32
     assert np.isfinite(features.inputs).all()
     assert np.abs(features.inputs).max() < 100
     assert np.isfinite(features.baselines).all()
-    assert (features.unit >= 0.05).all()
+    assert (features.unit >= 0.02).all()
     assert (features.scale > 0).all()
 
 
@@ -192,17 +196,17 @@ def test_every_declared_baseline_and_parameter_is_computed_and_no_other(season):
     values = np.random.default_rng(0).normal(size=(3, 2 * input_size(season))).astype(np.float32)
     n = np.full((3, 1), values.shape[1])
     baselines = forecast_baselines(
-        History(values, np.ones(values.shape, bool), n, season, np.zeros((3, 1), np.float32))
+        History(values, np.ones(values.shape, bool), n, season, np.zeros((3, 1), np.float32)), np.array([[0], [11], [30]])
     )
     assert set(baselines.by_name) == set(BASELINES)
     assert set(baselines.parameters) == set(PARAMETERS)
     assert {parameter.shape for parameter in baselines.parameters.values()} == {(3, 1)}
     for at, name in enumerate(BASELINES):
-        np.testing.assert_array_equal(baselines.stacked[:, :, at], baselines.by_name[name].astype(np.float32))
+        np.testing.assert_array_equal(baselines.stacked[:, at], baselines.by_name[name].astype(np.float32))
 
 
 def test_columns_of_inputs_follow_each_other_and_are_all():
     columns = [range(N_INPUTS)[input_columns(name)] for name in INPUTS]
     assert [column for each in columns for column in each] == list(range(N_INPUTS))
-    assert len(set(BASELINES)) == N_BASELINES == 31
-    assert N_INPUTS == 502  # as the shipped weights have it
+    assert len(set(BASELINES)) == N_BASELINES == 44
+    assert N_INPUTS == 668  # as the shipped weights have it

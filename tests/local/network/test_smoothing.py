@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.smoothing import (
     FIRST_STATE_RIDGE,
     LEVEL_ALPHAS,
@@ -16,6 +17,7 @@ from nixtla_accessor.local.network.smoothing import (
 )
 
 HORIZON = NETWORK.horizon
+AHEAD = NEAR_LEADS[None].astype(np.float32)
 LEVELS = [(alpha, 0.0, 0.0) for alpha in LEVEL_ALPHAS]
 TRENDS = [
     (alpha, alpha * ratio, damping)
@@ -79,7 +81,7 @@ def test_forecasts_are_means_of_the_models_by_their_likelihood(name):
     values = HISTORIES[name]
     row = np.zeros((1, POINTS + 40), np.float32)
     row[0, -len(values) :] = values
-    fitted = smooth(row, np.array([[len(values)]]), np.array([[0.25]], np.float32))
+    fitted = smooth(row, np.array([[len(values)]]), np.array([[0.25]], np.float32), AHEAD)
     used = row[0, -min(len(values), POINTS) :].astype(float)
     for forecast, models in ((fitted.level, LEVELS), (fitted.trend, TRENDS), (fitted.combined, LEVELS + TRENDS)):
         expected, error, weights = slow_smooth(used, models)
@@ -92,7 +94,7 @@ def test_forecasts_are_means_of_the_models_by_their_likelihood(name):
 def test_the_drifting_level_catches_up_with_a_line_and_continues_at_half_its_slope():
     row = np.zeros((1, POINTS), np.float32)
     row[0, -50:] = 0.2 * np.arange(50)
-    fitted = smooth(row, np.array([[50]]), np.array([[0.2]], np.float32))
+    fitted = smooth(row, np.array([[50]]), np.array([[0.2]], np.float32), AHEAD)
     np.testing.assert_allclose(np.diff(fitted.drifting[0]), 0.1, atol=1e-4)
     assert fitted.alpha[0, 0] > 0.5
 
@@ -101,7 +103,7 @@ def test_the_drifting_level_catches_up_with_a_line_and_continues_at_half_its_slo
 def test_constant_and_tiny_histories_are_continued(n):
     row = np.zeros((2, 200), np.float32)
     row[:, -n:] = [[3.0], [-1.0]]
-    fitted = smooth(row, np.full((2, 1), n), np.zeros((2, 1), np.float32))
+    fitted = smooth(row, np.full((2, 1), n), np.zeros((2, 1), np.float32), AHEAD)
     for forecast in (fitted.level, fitted.trend, fitted.combined, fitted.drifting):
         np.testing.assert_allclose(forecast, np.repeat([[3.0], [-1.0]], HORIZON, 1), atol=0.05)
 
@@ -110,6 +112,6 @@ def test_a_history_is_smoothed_independently_of_the_others():
     rng = np.random.default_rng(1)
     values, n = rng.normal(size=(5, POINTS)).astype(np.float32), np.array([[3], [10], [40], [90], [POINTS]])
     values *= np.arange(POINTS, 0, -1) <= n
-    together = smooth(values, n, np.zeros((5, 1), np.float32)).combined
-    alone = [smooth(values[i : i + 1], n[i : i + 1], np.zeros((1, 1), np.float32)).combined[0] for i in range(5)]
+    together = smooth(values, n, np.zeros((5, 1), np.float32), AHEAD).combined
+    alone = [smooth(values[i : i + 1], n[i : i + 1], np.zeros((1, 1), np.float32), AHEAD).combined[0] for i in range(5)]
     np.testing.assert_allclose(together, alone, atol=2e-5)

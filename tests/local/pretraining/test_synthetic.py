@@ -4,23 +4,26 @@ import numpy as np
 import pytest
 
 from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.pretraining.synthetic import KINDS, generate, surprises
 from nixtla_accessor.seasons import Season
 
 
 def living(chunk):
     """Each series over its life, the steps to be forecast included."""
-    return [row[-(length + NETWORK.horizon) :] for row, length in zip(chunk.values, chunk.length, strict=True)]
+    return [row[-(length + chunk.ahead) :] for row, length in zip(chunk.values, chunk.length, strict=True)]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_series_of_a_kind(kind):
     with np.errstate(over="raise", divide="raise", invalid="raise"):
         chunk = generate(np.random.default_rng(0), 64, kind)
-    assert chunk.values.shape == (64, kind.max_length + NETWORK.horizon)
+    assert chunk.values.shape == (64, kind.max_length + chunk.ahead)
+    assert chunk.ahead in (kind.max_lead, 48)
     assert chunk.values.dtype == np.float32
     assert np.isfinite(chunk.values).all()
-    assert chunk.length.min() >= kind.min_length
+    assert chunk.length.min() >= 1
+    assert (chunk.length < kind.min_length).mean() < 0.2
     assert chunk.length.max() == kind.max_length
     assert chunk.season in kind.seasons
     spreads = np.array([values.std() for values in living(chunk)])
@@ -58,7 +61,7 @@ def test_there_are_seasons_trends_counts_and_constants():
 
 @pytest.mark.parametrize("season", [Season(4, 0), Season(12, 0)], ids=str)
 def test_surprises_grow_with_the_steps_ahead_and_go_either_way(season):
-    paths = surprises(np.random.default_rng(0), 2000, season)
+    paths = surprises(np.random.default_rng(0), 2000, season, NEAR_LEADS)
     assert paths.shape == (2000, NETWORK.horizon)
     assert paths.dtype == np.float32
     a_season_ahead = paths[:, season.length - 1]
@@ -69,4 +72,4 @@ def test_surprises_grow_with_the_steps_ahead_and_go_either_way(season):
 
 def test_hourly_and_yearly_series_have_no_surprises():
     for season in (Season(1, 0), Season(24, 168)):
-        assert not surprises(np.random.default_rng(0), 3, season).any()
+        assert not surprises(np.random.default_rng(0), 3, season, NEAR_LEADS).any()

@@ -7,6 +7,7 @@ import pytest
 
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.losses import pinball
 from nixtla_accessor.local.network.model import forward
 from nixtla_accessor.local.network.weights import load_weights, tensor_shapes
@@ -17,7 +18,7 @@ from nixtla_accessor.local.pretraining.training import (
     PretrainingConfig,
     PretrainingRun,
     pretrain,
-    step_importance,
+    lead_importance,
 )
 from nixtla_accessor.seasons import Season
 
@@ -67,11 +68,12 @@ def test_seeds_differ_and_a_checkpoint_of_another_configuration_is_refused(tmp_p
 def test_the_loss_falls_on_series_that_were_not_trained_on(executor):
     run = PretrainingRun(PretrainingConfig(seed=0, steps=120, batch=64, chunks=4, chunk_series=32), executor)
     unseen = PretrainingConfig(seed=99, steps=1, batch=512, chunks=8, chunk_series=64)
-    inputs, baselines, targets = ExamplePool(unseen, executor).batch(0)
+    batch = ExamplePool(unseen, executor).batch(0)
 
     def loss():
-        quantiles, _ = forward(run.weights, inputs, baselines, targets.unit, NETWORK.full_depth)
-        return pinball(quantiles, targets).by_window.mean()
+        features = batch.features
+        quantiles, _ = forward(run.weights, features.inputs, features, NETWORK.full_depth, batch.leads)
+        return pinball(quantiles, batch.targets).by_window.mean()
 
     before = loss()
     for _ in range(120):
@@ -92,11 +94,12 @@ def test_the_learning_rate_warms_up_and_comes_down():
 
 def test_near_steps_count_more_and_more_so_where_the_season_is_short():
     for m in (1, 4, 12, 96):
-        weight = step_importance(Season(m, 0))
+        weight = lead_importance(Season(m, 0), NEAR_LEADS)
         assert weight.shape == (NETWORK.horizon,)
         assert weight.mean() == pytest.approx(1)
         assert (np.diff(weight) < 0).all()
-    assert step_importance(Season(1, 0))[0] > step_importance(Season(12, 0))[0]
+    first, first_monthly = (lead_importance(Season(m, 0), NEAR_LEADS)[0] for m in (1, 12))
+    assert first > first_monthly
 
 
 def test_the_command_line_writes_weights_that_load(tmp_path, monkeypatch):
