@@ -272,7 +272,7 @@ def _metadata(config: PretrainingConfig) -> dict[str, str]:
 
 @one_blas_thread
 def pretrain(
-    config: PretrainingConfig, checkpoint: Path, *, checkpoint_every: int = 4000, log_every: int = 500
+    config: PretrainingConfig, checkpoint: Path, *, checkpoint_every: int = 1000, log_every: int = 500
 ) -> Weights:
     """Train to the last step, from the checkpoint if it exists; return the averaged weights."""
     with ProcessPoolExecutor(1, get_context("spawn")) as executor:
