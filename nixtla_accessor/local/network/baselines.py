@@ -167,7 +167,8 @@ def growth_bounds(history: History) -> tuple[Floats, Floats]:
     on, and a burst after a long calm does not.
     """
     span = history.highest - history.lowest
-    margin = 2 * span * (history.ahead / history.n.astype(np.float32))
+    steps = history.ahead + history.season.length  # from the same phase of the season before
+    margin = 2 * span * (steps / history.n.astype(np.float32))
     quarter = np.maximum(history.n // 4, 1)
     ends = history.z.shape[1] - quarter * np.arange(5)[None]
     sums = np.take_along_axis(history.sums, np.maximum(ends, 0), 1)
@@ -175,7 +176,7 @@ def growth_bounds(history: History) -> tuple[Floats, Floats]:
     level = np.where(positive, (sums[:, :-1] - sums[:, 1:]) / quarter + history.offset, 1)
     rates = np.log(np.maximum(level[:, :-1], 1e-9) / np.maximum(level[:, 1:], 1e-9))
     rate = np.maximum(np.sort(rates, 1)[:, 1:2], 0) / quarter  # the middle one of the three
-    grown = np.exp(np.minimum(1.5 * rate * history.ahead, 5)) - 1
+    grown = np.exp(np.minimum(1.5 * rate * steps, 5)) - 1
     upper = np.maximum(margin, np.where(positive, (history.highest + history.offset) * grown, 0))
     limit = np.float32(NETWORK.z_limit)
     return (

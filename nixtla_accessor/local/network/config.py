@@ -135,6 +135,9 @@ class TuningConfig:
         see together.
     min_history : int
         Points before a training window's targets.
+    far_leads, least_far_leads, far_weight : tuple of int, int, float
+        Leads to train on beyond the near ones, where usual series are so many times longer; and how much they count
+        beside near ones.
     max_validation_windows, max_validation_windows_per_series : int
         Windows of the validation set.
     min_validation_points : int
@@ -157,6 +160,9 @@ class TuningConfig:
     min_training_windows: int = 512
     max_training_windows: int = 3000
     min_history: int = 4
+    far_leads: tuple[int, ...] = (30, 36, 48, 72, 96, 168, 336, 720)
+    least_far_leads: int = 4
+    far_weight: float = 0.5
     max_validation_windows: int = 512
     max_validation_windows_per_series: int = 14
     min_validation_points: int = 6

@@ -22,6 +22,7 @@ _LEVELS = np.array(NETWORK.quantile_levels, np.float32)
 _IS_MEDIAN = np.arange(NETWORK.n_levels) == NETWORK.median
 _MEDIAN_TWICE = np.where(_IS_MEDIAN, 2, 1).astype(np.float32)
 _MEDIAN_TWICE /= _MEDIAN_TWICE.sum()
+EQUAL_WEIGHTS = np.full(NETWORK.n_levels, 1 / NETWORK.n_levels, np.float32)
 _ALL_BUT_MEDIAN = np.where(_IS_MEDIAN, 0, 1).astype(np.float32)
 _ALL_BUT_MEDIAN /= _ALL_BUT_MEDIAN.sum()
 

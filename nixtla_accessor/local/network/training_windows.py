@@ -10,6 +10,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Integers, Mask
 from nixtla_accessor.local.network.config import NETWORK, TUNING
 from nixtla_accessor.local.network.features import Features, align_right, extract_features
+from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.losses import Targets
 from nixtla_accessor.local.network.preparation import PreparedSeries
 from nixtla_accessor.local.network.threads import map_in_threads
@@ -40,10 +41,11 @@ class WindowPositions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """The features of windows, and what came after them."""
+    """The features of windows, and what came after them at these leads."""
 
     features: Features
     targets: Targets
+    leads: Integers
 
 
 def split_panel(
@@ -77,24 +79,34 @@ def split_panel(
     return _with_targets(panel, training), _with_targets(panel, validation)
 
 
-def build_examples(panel: Sequence[PreparedSeries], season: Season, positions: WindowPositions) -> Examples:
+def training_leads(panel: Sequence[PreparedSeries]) -> Integers:
+    """Return the leads to train on: the near ones, and far ones of which usual series of the panel hold several."""
+    longest = int(np.median([len(each.values) for each in panel])) // TUNING.least_far_leads
+    return np.concatenate([NEAR_LEADS, [lead for lead in TUNING.far_leads if lead <= longest]]).astype(int)
+
+
+def build_examples(
+    panel: Sequence[PreparedSeries], season: Season, positions: WindowPositions, leads: Integers = NEAR_LEADS
+) -> Examples:
     """Build the examples at these positions; targets that are missing or beyond the end have no importance."""
 
     def build_batch(start: int) -> Features:
         some = positions.rows(np.arange(start, min(start + NETWORK.batch, len(positions))))
         histories = [panel[i].values[:origin] for i, origin in zip(some.series, some.origin, strict=True)]
-        return extract_features(*align_right(histories, season), season)
+        return extract_features(*align_right(histories, season), season, leads)
 
     features = Features.concatenate(map_in_threads(build_batch, range(0, len(positions), NETWORK.batch)))
-    values = np.zeros((len(positions), NETWORK.horizon))
-    importance = np.zeros((len(positions), NETWORK.horizon), np.float32)
+    values = np.zeros((len(positions), len(leads)))
+    importance = np.zeros((len(positions), len(leads)), np.float32)
     for row, (i, origin, end) in enumerate(zip(positions.series, positions.origin, positions.end, strict=True)):
-        stop = min(origin + NETWORK.horizon, end)
-        values[row, : stop - origin] = panel[i].values[origin:stop]
-        importance[row, : stop - origin] = panel[i].observed[origin:stop]
+        within = int(np.searchsorted(leads, end - origin, side="right"))
+        ahead = origin + leads[:within] - 1
+        values[row, :within] = panel[i].values[ahead]
+        importance[row, :within] = panel[i].observed[ahead]
+    importance[:, NETWORK.horizon :] *= TUNING.far_weight
     z = np.clip((values - features.location) / features.scale, -NETWORK.z_limit, NETWORK.z_limit).astype(np.float32)
     offset = (features.location / features.scale).astype(np.float32)
-    return Examples(features, Targets(z, importance, features.unit, offset))
+    return Examples(features, Targets(z, importance, features.unit, offset), leads)
 
 
 def _last_positions(lengths: Integers, counts: Integers, horizon: Integers) -> WindowPositions:

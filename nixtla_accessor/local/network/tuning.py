@@ -16,11 +16,11 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import TRAINING, TUNING
-from nixtla_accessor.local.network.losses import compute_loss
+from nixtla_accessor.local.network.losses import EQUAL_WEIGHTS, compute_loss, pinball
 from nixtla_accessor.local.network.model import backward, forward, run_frozen_layers, trained_tensors
 from nixtla_accessor.local.network.optimiser import Adam, flatten
 from nixtla_accessor.local.network.preparation import prepare_series
-from nixtla_accessor.local.network.training_windows import Examples, build_examples, split_panel
+from nixtla_accessor.local.network.training_windows import Examples, build_examples, split_panel, training_leads
 from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
 
@@ -116,7 +116,8 @@ def tune(
     train_windows, validation_windows = split_panel(panel, season, rng, max_training_windows=max_training_windows)
     if not len(train_windows) or not len(validation_windows):
         return Tuned(weights, 0.0, 0, 0)
-    trained, n_windows = _train(weights, build_examples(panel, season, train_windows), training, rng, progress)
+    examples = build_examples(panel, season, train_windows, training_leads(panel))
+    trained, n_windows = _train(weights, examples, training, rng, progress)
     if not all(np.isfinite(tensor).all() for tensor in trained.values()):
         return Tuned(weights, 0.0, steps, n_windows)
     validation = build_examples(panel, season, validation_windows)
@@ -142,7 +143,7 @@ def _train(
     for step in range(steps):
         rows = rng.choice(len(entering), batch, replace=False)
         features, targets = examples.features.rows(rows), examples.targets.rows(rows)
-        quantiles, tape = forward(weights, entering[rows], features, depth)
+        quantiles, tape = forward(weights, entering[rows], features, depth, examples.leads)
         gradients = backward(weights, tape, compute_loss(training.loss, quantiles, targets).gradient)
         gradient = np.concatenate([gradients[name].ravel() for name in trained])
         optimiser.step(parameters, gradient, config.rate_at(step, steps))
@@ -162,6 +163,8 @@ def _choose_alpha(base: Weights, trained: Weights, validation: Examples, trainin
     def compute_errors(alpha: float) -> Floats:
         weights = _interpolate(base, trained, alpha)
         quantiles, _ = forward(weights, entering, features, depth)
+        if training.loss == "default":  # all quantiles alike, so that nothing is gained by a median of zero
+            return pinball(quantiles, validation.targets, EQUAL_WEIGHTS).by_window
         return compute_loss(training.loss, quantiles, validation.targets).by_window
 
     base_errors = compute_errors(0.0)

@@ -6,9 +6,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nixtla_accessor.local.network.config import NETWORK
+from nixtla_accessor.local.network.config import NETWORK, TUNING
 from nixtla_accessor.local.network.preparation import prepare_series
-from nixtla_accessor.local.network.training_windows import build_examples, split_panel
+from nixtla_accessor.local.network.training_windows import (
+    WindowPositions,
+    build_examples,
+    split_panel,
+    training_leads,
+)
 from nixtla_accessor.seasons import Season
 
 SEASONS = st.sampled_from([Season(1, 0), Season(4, 0), Season(7, 364), Season(12, 0), Season(24, 168), Season(52, 0)])
@@ -60,6 +65,19 @@ def test_targets_are_what_was_observed_after_the_origin(lengths, season, missing
         inside = np.abs(z) < 59
         back = examples.features.location[row] + examples.features.scale[row] * z
         np.testing.assert_allclose(back[inside], panel[i].values[following][inside], atol=1e-4)
+
+
+def test_far_leads_are_trained_where_the_series_are_long_enough():
+    panel = [prepare_series(np.arange(n * 1.0), Season(24, 168)) for n in (50, 400, 400)]
+    leads = training_leads(panel)
+    assert leads.tolist() == [*range(1, 25), 30, 36, 48, 72, 96]
+    positions = WindowPositions(np.array([1, 1]), np.array([100, 350]), np.array([400, 400]))
+    examples = build_examples(panel, Season(24, 168), positions, leads)
+    importance = examples.targets.importance
+    assert importance[0].tolist() == [1.0] * 24 + [TUNING.far_weight] * 5
+    assert importance[1].tolist() == [1.0] * 24 + [TUNING.far_weight] * 3 + [0.0] * 2
+    values = examples.features.location + examples.features.scale * examples.targets.values
+    np.testing.assert_allclose(np.ldexp(values[0], panel[1].exponent), 99 + leads, rtol=1e-5)
 
 
 def test_sub_daily_validation_windows_cover_a_week_if_the_series_are_long_enough():
