@@ -268,7 +268,8 @@ def without_spikes(values: Floats, seen: Mask, season_length: int) -> Floats:
     """Replace one or two lone outliers of a history by the mean of their neighbours, so that they do not come back.
 
     An outlier leaves the values before and after it, on the same side, by far more than these usually change, and has
-    none like it a season before or after. Where there are more, they belong to the series. The last value stays.
+    none like it a season before or after. Where there are more, they belong to the series. The last value stays, and so do histories
+    shorter than `NETWORK.recent_values`.
     """
     change = np.diff(values) * seen[:, :-1]
     points = min(NETWORK.recent_values, change.shape[1])
@@ -277,7 +278,7 @@ def without_spikes(values: Floats, seen: Mask, season_length: int) -> Floats:
     spike = np.zeros(values.shape, bool)
     opposite = change[:, :-1] * change[:, 1:] < 0
     spike[:, 1:-1] = opposite & (np.minimum(np.abs(change[:, :-1]), np.abs(change[:, 1:])) > limit)
-    spike &= (spike.sum(1, keepdims=True) <= MOST_SPIKES) & (seen.sum(1, keepdims=True) >= points)
+    spike &= (spike.sum(1, keepdims=True) <= MOST_SPIKES) & (seen.sum(1, keepdims=True) >= NETWORK.recent_values)
     rows, columns = np.nonzero(spike)
     if not len(rows):
         return values

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import input_size
+from nixtla_accessor.local.network.forecaster import NetworkForecaster
 from nixtla_accessor.local.network.forecasting import forecast
 from nixtla_accessor.local.network.preparation import prepare_series
 from nixtla_accessor.local.network.quantiles import interpolate_quantile
@@ -63,7 +64,7 @@ def test_any_series_has_finite_quantiles_that_do_not_cross(freq, horizon):
 def test_a_constant_is_continued_and_an_unseen_series_is_zero():
     constant, nothing = forecast(pretrained_weights(), [np.full(40, 7.0), np.full(4, np.nan)], MONTHS, 12)
     np.testing.assert_allclose(constant, 7, rtol=1e-3)
-    np.testing.assert_allclose(nothing, 0, atol=1e-6)
+    assert not nothing.any()
 
 
 def test_a_season_is_continued():
@@ -89,15 +90,60 @@ def test_forecasts_are_in_the_units_of_the_series(factor):
     np.testing.assert_array_equal(scaled, factor * plain)
 
 
-def test_the_first_steps_do_not_depend_on_the_horizon_and_spreads_grow_beyond_the_networks_own():
+def test_the_first_steps_do_not_depend_on_the_horizon():
     weights, series = pretrained_weights(), seasonal_panel(n=200)
-    long = forecast(weights, series, MONTHS, 100)
-    for horizon in (1, 12, 24, 25, 48, 99):
-        np.testing.assert_array_equal(forecast(weights, series, MONTHS, horizon), long[:, :horizon])
-    spread = long[:, :, -1] - long[:, :, 0]
-    last_of_each_part = spread[:, [23, 47, 71, 95]]
-    assert (np.diff(last_of_each_part, axis=1) > 0).all()
-    assert (spread[:, 24:].min(1) >= spread[:, 23]).all()
+    long = forecast(weights, series, MONTHS, 2000)
+    for horizon in (1, 12, 24, 25, 720, 721, 1440, 1441):
+        some = forecast(weights, series, MONTHS, horizon)
+        np.testing.assert_allclose(some, long[:, :horizon], rtol=1e-5, err_msg=str(horizon))
+
+
+def test_beyond_the_trained_leads_spreads_grow_with_each_doubling_as_with_the_last_and_medians_keep_their_season():
+    rng = np.random.default_rng(0)
+    walks = list(rng.normal(size=(20, 400)).cumsum(1))
+    lead = NETWORK.max_lead
+    quantiles = forecast(pretrained_weights(), walks, Season(1, 0), 4 * lead)
+    lower, upper = LEVELS.index(0.1), LEVELS.index(0.9)
+    half, whole, double, four = (
+        quantiles[:, at - 1, upper] - quantiles[:, at - 1, lower] for at in (lead // 2, lead, 2 * lead, 4 * lead)
+    )
+    growth = np.clip(whole / half, 1, np.sqrt(2))
+    assert growth.max() > 1.05
+    np.testing.assert_allclose(double / whole, growth, rtol=1e-3)
+    np.testing.assert_allclose(four / double, growth, rtol=1e-3)
+
+
+@pytest.mark.parametrize("freq", ["YE", "ME", "D", "h", "5min"])
+@pytest.mark.parametrize("horizon", [7, 30, 800])
+def test_forecasts_keep_to_the_side_of_zero_that_the_history_keeps_to(freq, horizon):
+    rng = np.random.default_rng(1)
+    demand = [np.where(rng.random(300) < rate, rng.poisson(4, 300), 0).astype(float) for rate in (0.02, 0.1, 0.5)]
+    near_zero = [np.abs(rng.normal(size=n)) for n in (1, 2, 5, 40)]
+    fall = [np.linspace(100, 1, 50), np.concatenate([np.full(100, 1e9), [1.0, 0.0]])]
+    series, season = [*demand, *near_zero, *fall], season_of(freq)
+    forecaster, levels = NetworkForecaster(), (0.0001, 0.005, 0.2, 0.5, 0.999)
+
+    def forecasts(values):
+        return forecaster.forecast(None, values, season, horizon, levels, progress=lambda _: None)
+
+    assert forecasts(series).min() == 0
+    assert forecasts([-values for values in series]).max() == 0
+
+
+def test_a_series_of_zeros_is_forecast_by_zeros_alone():
+    for n in (1, 2, 60, 2000):
+        assert not forecast(pretrained_weights(), [np.zeros(n)], Season(7, 364), 800).any()
+
+
+def test_a_lone_value_takes_the_spread_of_the_panel():
+    rng = np.random.default_rng(2)
+    lower, upper = LEVELS.index(0.1), LEVELS.index(0.9)
+    widths = []
+    for noise in (0.01, 0.2):
+        panel = [1000 * (1 + noise * rng.normal(size=60)) for _ in range(30)]
+        alone = forecast(pretrained_weights(), [np.array([5.0]), *panel], Season(7, 0), 7)[0]
+        widths.append((alone[:, upper] - alone[:, lower]).mean())
+    assert 0 < 5 * widths[0] < widths[1]
 
 
 def test_growth_stays_finite_over_thousands_of_steps():
@@ -159,8 +205,15 @@ def test_quantiles_at_the_networks_levels_are_its_own(quantiles):
         np.testing.assert_array_equal(interpolate_quantile(quantiles, level), quantiles[..., i])
 
 
-def test_quantiles_of_a_normal_distribution_are_read_exactly():
+def test_quantiles_of_a_normal_distribution_are_read_exactly_within_the_networks_levels():
     normal = NormalDist(5, 3)
     quantiles = np.array([[normal.inv_cdf(level) for level in LEVELS]])
-    for level in (0.001, 0.01, 0.05, 0.25, 0.495, 0.62, 0.95, 0.995, 0.9999):
+    for level in (0.006, 0.01, 0.05, 0.25, 0.495, 0.62, 0.95, 0.99):
         assert interpolate_quantile(quantiles, level)[0] == pytest.approx(normal.inv_cdf(level))
+
+
+def test_quantiles_of_an_exponential_distribution_are_read_exactly_beyond_the_networks_levels():
+    upward = np.array([[-np.log(1 - level) for level in LEVELS]])
+    for level in (0.996, 0.9995, 0.999999):
+        assert interpolate_quantile(upward, level)[0] == pytest.approx(-np.log(1 - level))
+        assert interpolate_quantile(-upward[:, ::-1], 1 - level)[0] == pytest.approx(np.log(1 - level))
