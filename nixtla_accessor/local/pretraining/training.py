@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,16 +38,17 @@ _logger = logging.getLogger(__name__)
 BATCH = 512
 PEAK_RATE = 2e-3
 WARM_UP = 500  # steps
+DECAY_FROM = 0.65  # of the steps; until then a run does not depend on how many there will be
 DECAY = 0.02
 CHUNK_SERIES = 512
-CHUNKS = 64  # in the pool
-STEPS_PER_CHUNK = 16  # after which the oldest chunk is replaced
+CHUNKS = 48  # in the pool
+STEPS_PER_CHUNK = 20  # after which the oldest chunk is replaced
 CHUNKS_AHEAD = 8  # made before they are needed
 AVERAGING = 0.002  # weight of the newest weights in the running average, which is the result
 MIN_HISTORY = 1  # points of history in a window
-FAR_LEADS = 12  # of an example, beyond the near ones
-FAR_WEIGHT = 0.7  # of a far lead's loss beside a near one's, where far leads are asked for often
-SELDOM_FAR_WEIGHT = 0.3  # where they are not: in yearly, quarterly and monthly series
+FAR_LEADS = 8  # of an example, beyond the near ones
+FAR_WEIGHT = 1.0  # of a far lead's loss beside a near one's, where far leads are asked for often
+SELDOM_FAR_WEIGHT = 0.4  # where they are not: in yearly, quarterly and monthly series
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,16 @@ class PretrainingConfig:
     chunk_series: int = CHUNK_SERIES
 
     def rate_at(self, step: int) -> np.float64:
-        """Return the learning rate: a linear warm-up, then half a cosine down to a hundredth."""
-        cosine = 0.5 * (1 + np.cos(np.pi * step / self.steps))
-        return np.float64(PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * (0.99 * cosine + 0.01))
+        """Return the learning rate: a linear warm-up, a constant, and a linear decay down to a hundredth."""
+        left = min(1.0, (self.steps - step) / ((1 - DECAY_FROM) * self.steps))
+        return np.float64(PEAK_RATE * min(1.0, (step + 1) / WARM_UP) * (0.99 * left + 0.01))
+
+    def may_continue(self, other: PretrainingConfig, step: int) -> bool:
+        """Return whether a run of this configuration is at this step what one of another would be."""
+        if self == other:
+            return True
+        before_decay = step <= DECAY_FROM * min(self.steps, other.steps)
+        return before_decay and replace(self, steps=other.steps) == other
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -239,12 +247,12 @@ class PretrainingRun:
             "square": self.optimiser.square,
         }
         unfinished = path.with_suffix(".unfinished")
-        save_file(tensors, unfinished, metadata={"step": str(self.step), **_metadata(self.config)})
+        save_file(tensors, unfinished, metadata={name: str(value) for name, value in {"step": self.step, **asdict(self.config)}.items()})
         unfinished.replace(path)
 
     @classmethod
     def resume(cls, path: Path, config: PretrainingConfig, executor: Executor) -> PretrainingRun:
-        """Resume from a checkpoint of the same configuration.
+        """Resume from a checkpoint of the same configuration, or before the decay, of one with other steps.
 
         Raises
         ------
@@ -253,21 +261,16 @@ class PretrainingRun:
         """
         run = cls(config, executor)
         with safe_open(path, "np") as file:
-            metadata = dict(file.metadata())
-            step = int(metadata.pop("step"))
-            if metadata != _metadata(config):
-                raise ValueError(f"expected a checkpoint of {_metadata(config)}, found one of {metadata}: {path}")
+            metadata = {name: int(value) for name, value in file.metadata().items()}
+            step = metadata.pop("step")
+            if not PretrainingConfig(**metadata).may_continue(config, step):
+                raise ValueError(f"expected a checkpoint of {asdict(config)}, found one of {metadata}: {path}")
             run.parameters[:] = file.get_tensor("parameters")
             run.average[:] = file.get_tensor("average")
             run.optimiser.mean[:] = file.get_tensor("mean")
             run.optimiser.square[:] = file.get_tensor("square")
         run.step = run.optimiser.steps = step
         return run
-
-
-def _metadata(config: PretrainingConfig) -> dict[str, str]:
-    """Return a configuration as the metadata of a checkpoint."""
-    return {name: str(value) for name, value in asdict(config).items()}
 
 
 @one_blas_thread
