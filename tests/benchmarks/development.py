@@ -1,11 +1,12 @@
-"""Panels that the local engine is developed on: the package's, statsmodels' and vega_datasets', synthetic ones, a file's.
+"""Panels that the local engine is developed on: the package's, data sets of two other packages, and more.
 
 Each real set is cut at several points of its past, and each cut is a panel: its last steps are the test set, and
 nothing after them is used. Of the public data sets in statsmodels and vega_datasets, these are the time series.
 
 The panels are split in two: what is chosen is chosen on the choosing panels, and reported on the reporting ones, which
-no choice made since the split has seen. Those of statsmodels and of the package were
-seen by the choices before it, those of the first two trainings. Sets of the same measurements are on the same side. Of a file's panels, every second series is on each side.
+no choice made since the split has seen. Those of statsmodels and of the package were seen by the choices before it,
+those of the first two trainings; those of vega_datasets by none. Sets of the same measurements are on the same side. Of
+a file's panels, every second series is on each side.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ from statsmodels.datasets import (
     nile,
     sunspots,
 )
-
 from vega_datasets import local_data
 
 from nixtla_accessor.datasets import load_unemployment, load_weather
@@ -168,9 +168,7 @@ def daily(name: str, n_series: int, length: int, horizon: int) -> Panel:
     )
 
 
-def within_days(
-    name: str, freq: str, steps_a_day: int, length: int, n_series: int = 50, horizon: int = 48
-) -> Panel:
+def within_days(name: str, freq: str, steps_a_day: int, length: int, n_series: int = 50, horizon: int = 48) -> Panel:
     """Make smooth daily patterns, weekends of lower use, and persistent errors, all in proportion to the level."""
     rng = np.random.default_rng(1)
     steps = np.arange(length)

@@ -8,7 +8,8 @@ import numpy as np
 
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.cycles import CYCLE_FORECASTS, Cycle, short_season
+from nixtla_accessor.local.network.cycles import CYCLE_FORECASTS, forecast_cycles
+from nixtla_accessor.local.network.growth import growth_bounds
 from nixtla_accessor.local.network.history import History, mean_of_seen, row_mean
 from nixtla_accessor.local.network.smoothing import WeightedMeans, damped_sum, smooth
 
@@ -108,7 +109,6 @@ SEASONAL_DAMPING = 0.85  # of growth, per season
 STEP_DAMPING = 0.9  # of a drift, per step
 
 
-
 @dataclass(frozen=True, slots=True, eq=False)
 class BaselineForecasts:
     """The baselines of a batch of histories, in z.
@@ -147,7 +147,7 @@ def forecast_baselines(history: History, detected: Integers) -> BaselineForecast
         **_fixed_smoothing_forecasts(history, fixed),
         **fitted.forecasts,
         **_typical_values(history),
-        **_cycle_forecasts(history, detected, fitted.forecasts["fitted_nonseasonal"]),
+        **forecast_cycles(history, detected, fitted.forecasts["fitted_nonseasonal"]),
     }
     lowest, highest = growth_bounds(history)
     for name in TRENDING:
@@ -159,67 +159,12 @@ def forecast_baselines(history: History, detected: Integers) -> BaselineForecast
     return BaselineForecasts(by_name, stacked, parameters)
 
 
-def growth_bounds(history: History) -> tuple[Floats, Floats]:
-    """Compute how far a trend may go at each lead; two arrays of shape (windows, leads).
-
-    Beyond the values seen it may go at twice the pace of its range over the whole history; where a positive history
-    grew by a constant rate through most of its quarters, upward by as much as that rate brings. So steady growth goes
-    on, and a burst after a long calm does not.
-    """
-    span = history.highest - history.lowest
-    steps = history.ahead + history.season.length  # from the same phase of the season before
-    margin = 2 * span * (steps / history.n.astype(np.float32))
-    quarter = np.maximum(history.n // 4, 1)
-    ends = history.z.shape[1] - quarter * np.arange(5)[None]
-    sums = np.take_along_axis(history.sums, np.maximum(ends, 0), 1)
-    positive = (history.lowest + history.offset > 0) & (history.n >= 4)
-    level = np.where(positive, (sums[:, :-1] - sums[:, 1:]) / quarter + history.offset, 1)
-    rates = np.log(np.maximum(level[:, :-1], 1e-9) / np.maximum(level[:, 1:], 1e-9))
-    rate = np.maximum(np.sort(rates, 1)[:, 1:2], 0) / quarter  # the middle one of the three
-    grown = np.exp(np.minimum(1.5 * rate * steps, 5)) - 1
-    upper = np.maximum(margin, np.where(positive, (history.highest + history.offset) * grown, 0))
-    limit = np.float32(NETWORK.z_limit)
-    return (
-        np.maximum(history.lowest - margin, -limit).astype(np.float32),
-        np.minimum(history.highest + upper, limit).astype(np.float32),
-    )
-
-
-def own_quantiles(history: History) -> Floats:
-    """Compute the quantiles of the latest values, at the network's levels; (windows, levels)."""
-    ordered = history.ordered
-    n = np.minimum(history.n, ordered.shape[1])
-    position = np.array(NETWORK.quantile_levels)[None] * (n - 1)
-    below = position.astype(int)
-    lower = np.take_along_axis(ordered, below, 1)
-    upper = np.take_along_axis(ordered, np.minimum(below + 1, n - 1), 1)
-    result: Floats = (lower + (position - below) * (upper - lower)).astype(np.float32)
-    return result
-
-
 def _typical_values(history: History) -> dict[str, Floats]:
     shape = (len(history.z), len(history.leads))
-    median = own_quantiles(history)[:, NETWORK.median, None]
+    median = history.quantiles[:, NETWORK.median, None]
     return {
         "history_mean": np.broadcast_to(row_mean(history.z, history.seen), shape),
         "history_median": np.broadcast_to(median, shape),
-    }
-
-
-def _cycle_forecasts(history: History, detected: Integers, otherwise: Floats) -> dict[str, Floats]:
-    """Forecast from the detected season, and from the hour within the day."""
-    cycle = Cycle(history, detected, otherwise)
-    fitted = otherwise.copy()
-    some = np.flatnonzero(cycle.known)
-    if len(some):
-        smoothed = smooth(cycle.adjusted[some], history.n[some], cycle.slope[some], history.ahead)
-        fitted[some] = cycle.ahead[some] + smoothed.combined
-    hour = short_season(history.season.length)
-    short = Cycle(history, np.full_like(history.n, hour), otherwise).forecasts if hour else None
-    return {
-        **{f"detected_{name}": forecast for name, forecast in cycle.forecasts.items()},
-        "detected_fitted": fitted,
-        **{f"short_{name}": short[name] if short else otherwise for name in CYCLE_FORECASTS},
     }
 
 

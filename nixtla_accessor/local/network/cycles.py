@@ -1,4 +1,4 @@
-"""Baselines from a season whose length differs from row to row: one that was detected, or a short one within the day."""
+"""Baselines from a season of each series' own length: one that was detected, or an hour within the day."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.history import History, mean_of_seen
-from nixtla_accessor.local.network.smoothing import POINTS, WeightedMeans
+from nixtla_accessor.local.network.smoothing import POINTS, WeightedMeans, smooth
 
 CYCLE_FORECASTS = ("naive", "mean", "at_level", "smoothing", "trend")
 """Names of the forecasts of `Cycle`, of which each season has its own."""
@@ -59,8 +59,9 @@ class Cycle:
         self.slope = growth / length.astype(np.float32)
         self.ahead = np.take_along_axis(profile, lead_phase, 1)
         age = np.arange(POINTS, 0, -1)[None]
-        self.adjusted = (history.z[:, -POINTS:] - np.take_along_axis(profile, -age % length, 1)) * history.seen[:, -POINTS:]
-        level = WeightedMeans(history.seen[:, -POINTS:]).level(0.3, self.adjusted)
+        seen_end = history.seen[:, -POINTS:]
+        self.adjusted = (history.z[:, -POINTS:] - np.take_along_axis(profile, -age % length, 1)) * seen_end
+        level = WeightedMeans(seen_end).level(0.3, self.adjusted)
         at_level = self.ahead + means[:, :1]
         cycles_ahead = history.ahead / length.astype(np.float32) + (0.5 - 0.5 / length).astype(np.float32)
         forecasts = {
@@ -76,3 +77,20 @@ class Cycle:
 def short_season(season_length: int) -> int:
     """Return the steps in an hour where the season is a day of at least 48 whole parts of hours; else 0."""
     return season_length // 24 if season_length >= 48 and season_length % 24 == 0 else 0
+
+
+def forecast_cycles(history: History, detected: Integers, otherwise: Floats) -> dict[str, Floats]:
+    """Forecast from the detected season, and from the hour within the day."""
+    cycle = Cycle(history, detected, otherwise)
+    fitted = otherwise.copy()
+    some = np.flatnonzero(cycle.known)
+    if len(some):
+        smoothed = smooth(cycle.adjusted[some], history.n[some], cycle.slope[some], history.ahead)
+        fitted[some] = cycle.ahead[some] + smoothed.combined
+    hour = short_season(history.season.length)
+    short = Cycle(history, np.full_like(history.n, hour), otherwise).forecasts if hour else None
+    return {
+        **{f"detected_{name}": forecast for name, forecast in cycle.forecasts.items()},
+        "detected_fitted": fitted,
+        **{f"short_{name}": short[name] if short else otherwise for name in CYCLE_FORECASTS},
+    }

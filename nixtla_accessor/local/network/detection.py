@@ -48,7 +48,9 @@ def detect_seasons(z: Floats, seen: Mask, n: Integers, season: Season) -> tuple[
     peak = np.zeros(once.shape, bool)
     peak[:, 2:-1] = (repeated[:, 2:-1] >= repeated[:, 1:-2]) & (repeated[:, 2:-1] >= repeated[:, 3:])
     peak &= (rise > MIN_RISE) & (2 * lag <= n)
-    prominence = np.minimum(repeated, rise) - np.float32(CHANCE) / np.sqrt(np.maximum(n - lag, 1) * times**0.5).astype(np.float32)
+    prominence = np.minimum(repeated, rise) - np.float32(CHANCE) / np.sqrt(np.maximum(n - lag, 1) * times**0.5).astype(
+        np.float32
+    )
     for implied in (season.length, season.second):
         if 1 < implied < top + 2:
             prominence[:, implied::implied] -= np.maximum(once[:, implied : implied + 1], 0)

@@ -18,12 +18,20 @@ from nixtla_accessor.local.network.baselines import (
     PARAMETERS,
     BaselineForecasts,
     forecast_baselines,
-    own_quantiles,
 )
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.cycles import short_season
 from nixtla_accessor.local.network.detection import detect_seasons
 from nixtla_accessor.local.network.history import NEAR_LEADS, History, mean_of_seen, row_mean
+from nixtla_accessor.local.network.outliers import without_spikes
+from nixtla_accessor.local.network.scaling import (
+    USUAL_CHANGE,
+    Measures,
+    cycle_error,
+    measure,
+    naive_errors,
+    usual_error,
+)
 from nixtla_accessor.seasons import Season
 
 INPUTS: Mapping[str, int] = {
@@ -85,12 +93,6 @@ INPUTS: Mapping[str, int] = {
 """Columns of each input, in the order that the network's weights expect."""
 N_INPUTS = sum(INPUTS.values())
 
-USUAL_CHANGE = 0.1  # from point to point over the mean size, where no series shows it
-MOST_COMPARED = 1000  # series whose usual change is measured
-MIN_UNIT = 0.02  # in z
-SPIKE_QUANTILE, SPIKE_SIZE = 0.95, 4.0  # a lone outlier moves by so many times this quantile of the changes
-MOST_SPIKES = 2  # of the history that count as outliers
-SHORTEST_OWN_SPREAD = 3  # changes from which on a series' own are taken alone
 _SHOWN_BASELINES = ("second_season_at_level", "theta", "detected_smoothing", "detected_trend")  # the network sees them
 _LENGTH_THRESHOLDS = np.array(NETWORK.length_thresholds)
 
@@ -139,23 +141,6 @@ class Features:
         return Features(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Features)))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Measures:
-    """Location, scale and spread of each history, in the units of the series; each (windows, 1)."""
-
-    mean: Floats
-    location: Floats
-    spread: Floats
-    recent_spread: Floats
-    recent_change: Floats
-    scale: Floats
-
-
-def input_size(season: Season) -> int:
-    """Return how many points of history the network uses at most: with any season there may be one to detect."""
-    return NETWORK.max_input
-
-
 def input_columns(name: str) -> slice:
     """Return the columns of an input in `Features.inputs`.
 
@@ -169,9 +154,9 @@ def input_columns(name: str) -> slice:
     return slice(start, start + INPUTS[name])
 
 
-def align_right(series: Sequence[Floats], season: Season) -> tuple[Floats, Integers]:
+def align_right(series: Sequence[Floats]) -> tuple[Floats, Integers]:
     """Put the usable end of each series at the right end of a row; return the rows, and how many points each has."""
-    size = input_size(season)
+    size = NETWORK.max_input
     lengths = np.array([min(len(values), size) for values in series])
     width = int(lengths.max())
     rows = np.zeros((len(series), width))
@@ -207,27 +192,27 @@ def extract_features(
     Features
     """
     m = season.length
-    n = np.minimum(length, input_size(season))[:, None]
+    n = np.minimum(length, NETWORK.max_input)[:, None]
     # wide enough for every feature after the steps on trial, `horizon` at most, are cut off
-    values = _pad_left(values, max(NETWORK.recent_values, 2 * m + 1) + NETWORK.horizon, input_size(season))
+    values = _pad_left(values, max(NETWORK.recent_values, 2 * m + 1) + NETWORK.horizon, NETWORK.max_input)
     age = np.arange(values.shape[1], 0, -1)[None]  # 1 is the latest point
     seen = age <= n
     recent_points = max(2 * m, 48)
     raw, values = values, without_spikes(values, seen, m)
-    measures = _measure(values, age, n, m, recent_points, usual_change)
+    measures = measure(values, age, n, m, recent_points, usual_change)
     location, scale = measures.location, measures.scale
     z = (np.clip((values - location) / scale, -50, 50) * seen).astype(np.float32)
     history = History(z, seen, n, season, (location / scale).astype(np.float32), leads)
     detected, strength = detect_seasons(_without_season(history), seen, n, season)
     baselines = forecast_baselines(history, detected)
-    errors = _naive_errors(history, recent_points)
+    errors = naive_errors(history, recent_points)
     of_lags = _lag_errors(history)
     cycles = {
-        "detected_error": _cycle_error(history, detected),
-        "short_error": _cycle_error(history, np.full_like(n, short_season(m))),
+        "detected_error": cycle_error(history, detected),
+        "short_error": cycle_error(history, np.full_like(n, short_season(m))),
     }
-    unit = _unit(history, errors, cycles, measures, detected)
-    quantiles = own_quantiles(history)
+    unit = usual_error(history, errors, cycles, measures, detected)
+    quantiles = history.quantiles
     near = slice(NETWORK.horizon)
     inputs = {
         "recent_values": np.arcsinh(z[:, -NETWORK.recent_values :]),
@@ -264,77 +249,6 @@ def extract_features(
     )
 
 
-def without_spikes(values: Floats, seen: Mask, season_length: int) -> Floats:
-    """Replace one or two lone outliers of a history by the mean of their neighbours, so that they do not come back.
-
-    An outlier leaves the values before and after it, on the same side, by far more than these usually change, and has
-    none like it a season before or after. Where there are more, they belong to the series. The last value stays, and so do histories
-    shorter than `NETWORK.recent_values`.
-    """
-    change = np.diff(values) * seen[:, :-1]
-    points = min(NETWORK.recent_values, change.shape[1])
-    rank = int(SPIKE_QUANTILE * (points - 1))
-    limit = SPIKE_SIZE * np.partition(np.abs(change[:, -points:]), rank, axis=1)[:, rank, None] + 1e-12
-    spike = np.zeros(values.shape, bool)
-    opposite = change[:, :-1] * change[:, 1:] < 0
-    spike[:, 1:-1] = opposite & (np.minimum(np.abs(change[:, :-1]), np.abs(change[:, 1:])) > limit)
-    spike &= (spike.sum(1, keepdims=True) <= MOST_SPIKES) & (seen.sum(1, keepdims=True) >= NETWORK.recent_values)
-    rows, columns = np.nonzero(spike)
-    if not len(rows):
-        return values
-    result = np.array(values, np.float64)
-    for back in (season_length, -season_length) if season_length > 1 else ():
-        other = np.clip(columns - back, 0, values.shape[1] - 1)
-        alike = np.abs(values[rows, columns] - values[rows, other]) <= limit[rows, 0]
-        alike &= (other == columns - back) & seen[rows, other]
-        rows, columns = rows[~alike], columns[~alike]
-    result[rows, columns] = (values[rows, columns - 1] + values[rows, columns + 1]) / 2
-    return result
-
-
-def usual_change_of(series: Sequence[Floats]) -> float:
-    """Compute the median, over the series of three points or more, of the mean change over the mean size."""
-    ratios = []
-    for values in series[:MOST_COMPARED]:
-        end = np.asarray(values, np.float64)[-NETWORK.recent_values :]
-        end = end[np.isfinite(end)]
-        if len(end) > 2 and end.any():
-            largest = np.abs(end).max()
-            ratios.append(np.abs(np.diff(end / largest)).mean() / np.abs(end / largest).mean())
-    return float(np.median(ratios)) if ratios else USUAL_CHANGE
-
-
-def _measure(
-    values: Floats, age: Integers, n: Integers, m: int, recent_points: int, usual_change: Floats | float
-) -> _Measures:
-    """Measure each history; the scale is mostly that of its recent points."""
-    seen = age <= n
-    mean = row_mean(values, seen)
-    spread = np.sqrt(row_mean((values - mean) ** 2, seen))
-    recent, recent_seen = values[:, -recent_points:], seen[:, -recent_points:]
-    recent_spread = np.sqrt(row_mean((recent - row_mean(recent, recent_seen)) ** 2, recent_seen))
-    recent_change = row_mean(np.abs(np.diff(recent)), recent_seen[:, :-1])
-    own_weight = np.clip((n - 1) / SHORTEST_OWN_SPREAD, 0, 1)  # a change or two say little
-    recent_change = own_weight * recent_change + (1 - own_weight) * usual_change * np.abs(mean)
-    scale = np.maximum.reduce(
-        [0.5 * recent_spread, 0.5 * recent_change, 0.05 * spread, 1e-5 * np.abs(mean), np.full_like(mean, 1e-9)]
-    )
-    location = row_mean(values, age <= np.minimum(m, n))
-    return _Measures(mean, location, spread, recent_spread, recent_change, scale)
-
-
-def _naive_errors(history: History, recent_points: int) -> dict[str, Floats]:
-    """Compute mean absolute errors of the naive forecasts, over the whole history and its recent points."""
-    lags = {
-        "naive_error": 1,
-        "seasonal_naive_error": history.season.length,
-        "second_seasonal_naive_error": history.season.second,
-    }
-    errors = {name: history.naive_error(lag) for name, lag in lags.items()}
-    recent = {f"recent_{name}": history.naive_error(lag, within=recent_points) for name, lag in lags.items()}
-    return errors | recent
-
-
 def _without_season(history: History) -> Floats:
     """Subtract the season that the frequency implies, where it was seen three times, so that others stand out."""
     m = history.season.length
@@ -353,31 +267,6 @@ def _lag_errors(history: History) -> dict[str, NDArray[np.generic]]:
         "lag_errors": np.arcsinh(np.concatenate([history.naive_error(lag) for lag in lags], 1)),
         "lag_seen": history.n > np.array(lags),
     }
-
-
-def _cycle_error(history: History, period: Integers) -> Floats:
-    """Compute the mean absolute error of repeating the last cycle, over the recent points; 0 where there is none."""
-    points = min(NETWORK.recent_values, history.z.shape[1])
-    age = np.arange(points, 0, -1)[None]
-    before = np.take_along_axis(history.z, np.maximum(history.z.shape[1] - age - period, 0), 1)
-    known = (age + period <= history.n) & (period > 0)
-    return row_mean(np.abs(history.z[:, -points:] - before), known).astype(np.float32)
-
-
-def _unit(
-    history: History, errors: Mapping[str, Floats], cycles: Mapping[str, Floats], measures: _Measures, detected: Integers
-) -> Floats:
-    """Compute the size of a usual error in z: the least of the naive forecasts' that the history shows often enough."""
-    m, n = history.season.length, history.n
-    hour = short_season(m)
-    usual = np.where(n > m, errors["seasonal_naive_error"], errors["naive_error"])
-    if m > 1:
-        usual = np.where(n > m, np.minimum(usual, errors["naive_error"]), usual)
-    usual = np.where((detected > 0) & (n >= 2 * detected), np.minimum(usual, cycles["detected_error"]), usual)
-    if hour:
-        usual = np.where(n > hour, np.minimum(usual, cycles["short_error"]), usual)
-    usual = np.where(n > SHORTEST_OWN_SPREAD, usual, measures.recent_change / measures.scale)
-    return usual.astype(np.float32) + np.float32(MIN_UNIT)
 
 
 def _phase_spread(history: History) -> Floats:
@@ -440,7 +329,7 @@ def _length_inputs(n: Integers, season: Season) -> dict[str, NDArray[np.generic]
     }
 
 
-def _level_inputs(history: History, measures: _Measures) -> dict[str, NDArray[np.generic]]:
+def _level_inputs(history: History, measures: Measures) -> dict[str, NDArray[np.generic]]:
     scale = measures.scale
     mean_z = np.clip((measures.mean - measures.location) / scale, -50, 50).astype(np.float32)
     return {

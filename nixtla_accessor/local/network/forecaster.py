@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.features import input_size
 from nixtla_accessor.local.network.forecasting import forecast_parts, panel_change
 from nixtla_accessor.local.network.threads import map_in_threads
 from nixtla_accessor.local.network.tuning import tune
@@ -25,9 +24,9 @@ class NetworkForecaster:
 
     horizon = NETWORK.max_lead
 
-    def input_size(self, season: Season) -> int:
-        """Return how many values of history the network reads at most."""
-        return input_size(season)
+    def input_size(self, season: Season) -> int:  # noqa: ARG002 - other forecasters read no more than they need
+        """Return how many values of history the network reads at most: with any season, there may be one to detect."""
+        return NETWORK.max_input
 
     def tune(
         self,
@@ -62,7 +61,9 @@ class NetworkForecaster:
 
         def forecast_some(start: int) -> None:
             some = slice(start, start + _SERIES_OF_A_THREAD)
-            for part in forecast_parts(weights, series[some], season, horizon, progress=progress, usual_change=usual_change):
+            for part in forecast_parts(
+                weights, series[some], season, horizon, progress=progress, usual_change=usual_change
+            ):
                 for nth, level in enumerate(quantiles):
                     result[nth, some][part.series, part.steps] = part.at_level(level)
 

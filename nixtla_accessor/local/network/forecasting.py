@@ -10,18 +10,12 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.features import (
-    SHORTEST_OWN_SPREAD,
-    USUAL_CHANGE,
-    align_right,
-    extract_features,
-    input_size,
-    usual_change_of,
-)
+from nixtla_accessor.local.network.features import align_right, extract_features
 from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.model import predict
 from nixtla_accessor.local.network.preparation import PreparedSeries, prepare_series, restore_units
 from nixtla_accessor.local.network.quantiles import interpolate_quantile, uncross
+from nixtla_accessor.local.network.scaling import SHORTEST_OWN_SPREAD, USUAL_CHANGE, usual_change_of
 from nixtla_accessor.local.network.weights import Weights
 from nixtla_accessor.seasons import Season
 
@@ -126,7 +120,7 @@ def forecast_parts(
         for start in range(0, len(series), NETWORK.batch):
             some = slice(start, start + NETWORK.batch)
             batch = [_prepare(values, season) for values in series[some]]
-            history, length = align_right([each.values for each in batch], season)
+            history, length = align_right([each.values for each in batch])
             for first in range(0, horizon, _LEADS_OF_A_PART):
                 leads = np.arange(first, min(first + _LEADS_OF_A_PART, horizon)) + 1
                 part, support = _forecast_leads(weights, history, length, season, leads, usual_change)
@@ -143,7 +137,7 @@ def panel_change(series: Sequence[Floats]) -> float:
 
 def _prepare(series: Floats, season: Season) -> PreparedSeries:
     """Prepare the points that the network reads; all where some are missing: they are filled from earlier ones."""
-    size = input_size(season)
+    size = NETWORK.max_input
     end = series[-size:]
     if np.isfinite(end).all():
         return prepare_series(end, season)

@@ -76,6 +76,17 @@ class History:
         ordered: Floats = np.sort(np.where(self.seen[:, -points:], self.z[:, -points:], np.float32(np.inf)), 1)
         return ordered
 
+    @cached_property
+    def quantiles(self) -> Floats:
+        """The quantiles of the latest values, at the network's levels; (windows, levels)."""
+        n = np.minimum(self.n, self.ordered.shape[1])
+        position = np.array(NETWORK.quantile_levels)[None] * (n - 1)
+        below = position.astype(int)
+        lower = np.take_along_axis(self.ordered, below, 1)
+        upper = np.take_along_axis(self.ordered, np.minimum(below + 1, n - 1), 1)
+        quantiles: Floats = (lower + (position - below) * (upper - lower)).astype(np.float32)
+        return quantiles
+
     def before(self, steps: int) -> History:
         """Return the same histories without their last steps, but at least one point of each, to forecast these."""
         earlier = self.seen[:, :-steps].copy()

@@ -66,7 +66,8 @@ class Tape:
 
 def between_knots(leads: Integers) -> Floats:
     """Return the weight of each knot at each lead, in a further last dimension; constant beyond the last knot."""
-    return _BETWEEN_KNOTS[np.minimum(leads, NETWORK.max_lead) - 1]
+    weights: Floats = _BETWEEN_KNOTS[np.minimum(leads, NETWORK.max_lead) - 1]
+    return weights
 
 
 def trained_tensors(depth: int) -> list[str]:
@@ -145,9 +146,7 @@ def forward(
     below, above = quantiles < lowest, quantiles > highest
     np.maximum(quantiles, lowest, out=quantiles)
     np.minimum(quantiles, highest, out=quantiles)
-    tape = Tape(
-        depth, entering, features, between, blocks, normed, standardised, inverse_spread, mix, below, above
-    )
+    tape = Tape(depth, entering, features, between, blocks, normed, standardised, inverse_spread, mix, below, above)
     return quantiles, tape
 
 

@@ -93,7 +93,7 @@ def build_examples(
     def build_batch(start: int) -> Features:
         some = positions.rows(np.arange(start, min(start + NETWORK.batch, len(positions))))
         histories = [panel[i].values[:origin] for i, origin in zip(some.series, some.origin, strict=True)]
-        return extract_features(*align_right(histories, season), season, leads)
+        return extract_features(*align_right(histories), season, leads)
 
     features = Features.concatenate(map_in_threads(build_batch, range(0, len(positions), NETWORK.batch)))
     values = np.zeros((len(positions), len(leads)))

@@ -36,6 +36,7 @@ class Drawing:
         self.age: Floats = np.where(age > 1, 1 + np.log(np.maximum(age, 1)), age).astype(np.float32)
 
     def uniform(self, low: float, high: float, rows: int | None = None) -> Floats:
+        """Draw uniformly, one number a row."""
         return self.rng.uniform(low, high, (self.rows if rows is None else rows, 1)).astype(np.float32)
 
     def log_uniform(self, low: float, high: float, rows: int | None = None) -> Floats:
@@ -43,9 +44,11 @@ class Drawing:
         return np.float32(10) ** self.uniform(low, high, rows)
 
     def normal(self, columns: int = 1) -> Floats:
+        """Draw from the standard normal distribution."""
         return self.rng.standard_normal((self.rows, columns), dtype=np.float32)
 
     def random(self, columns: int = 1) -> Floats:
+        """Draw between 0 and 1."""
         return self.rng.random((self.rows, columns), dtype=np.float32)
 
     def some(self, probability: float) -> Mask:

@@ -87,7 +87,7 @@ def _replace_by_demand(drawing: Drawing, values: Floats) -> None:
 
 
 def _replace_by_bursts(drawing: Drawing, values: Floats, season: Season) -> None:
-    """Let some series be calm but for a steep rise and fall, such as an epidemic's, that may be under way at the end."""
+    """Let some series be calm but for a steep rise and fall, as in an epidemic; it may be under way at the end."""
     rng, rows = drawing.rng, _some(drawing, 0.05)
     n = len(rows)
     width = np.exp(rng.uniform(np.log(2), np.log(20 + 2 * season.length), (n, 1)))

@@ -40,8 +40,10 @@ def _patterns(drawing: Drawing, period: Integers) -> Floats:
     smooth = np.zeros((n, longest), np.float32)
     decay = drawing.uniform(0.3, 2, n)
     for k in range(1, 6):
-        smooth += rng.standard_normal((n, 1), dtype=np.float32) / k**decay * np.sin(
-            2 * np.pi * (k * phase + drawing.uniform(0, 1, n))
+        smooth += (
+            rng.standard_normal((n, 1), dtype=np.float32)
+            / k**decay
+            * np.sin(2 * np.pi * (k * phase + drawing.uniform(0, 1, n)))
         )
     rough = rng.standard_normal((n, longest), dtype=np.float32)
     day = np.maximum(smooth, drawing.uniform(-1, 0.5, n) * smooth.std(1, keepdims=True))

@@ -17,7 +17,6 @@ from nixtla_accessor.local.pretraining.events import add_events
 from nixtla_accessor.local.pretraining.foreign_seasons import add_foreign_season
 from nixtla_accessor.seasons import Season
 
-
 SHORTEST = 8  # points, of which some histories have fewer
 
 
@@ -247,7 +246,7 @@ def _seasonal(drawing: Drawing, season: Season) -> Floats:
         return _cycles(drawing)
     if season.second in (5 * season.length, 7 * season.length) or season.length >= 144:
         days = 5 if season.second == 5 * season.length else 7
-        seasonal = _within_days(drawing, season.length, days) * _strength(drawing, 0.93, -0.6, 0.7)
+        seasonal: Floats = _within_days(drawing, season.length, days) * _strength(drawing, 0.93, -0.6, 0.7)
         hour = short_season(season.length)
         if hour > 1:
             phase = (np.arange(drawing.points) + drawing.rng.integers(hour)) % hour

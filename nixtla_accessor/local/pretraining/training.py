@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,13 +83,13 @@ class LeadExamples:
     targets: Targets
     leads: Integers
 
-    def arrays(self) -> list[NDArray[np.generic]]:
+    def arrays(self) -> list[NDArray[Any]]:
         """Return all arrays, windows first."""
         parts = (self.features, self.targets)
         return [*(getattr(part, field.name) for part in parts for field in fields(part)), self.leads]
 
     @classmethod
-    def of_arrays(cls, arrays: Sequence[NDArray[np.generic]]) -> LeadExamples:
+    def of_arrays(cls, arrays: Sequence[NDArray[Any]]) -> LeadExamples:
         """Return the examples that `arrays` returned."""
         *both, leads = arrays
         split = len(fields(Features))
@@ -132,7 +133,8 @@ def _hearsay(rng: np.random.Generator, values: Floats, length: Integers, points:
     inside = np.arange(values.shape[1])[None] >= (points - length)[:, None]
     size = row_mean(np.abs(values), inside) + 1e-9
     change = row_mean(np.abs(np.diff(values)), inside[:, :-1]) / size
-    return np.clip(change * np.exp(0.4 * rng.standard_normal(change.shape)), 1e-3, 3)
+    heard: Floats = np.clip(change * np.exp(0.4 * rng.standard_normal(change.shape)), 1e-3, 3)
+    return heard
 
 
 def _units(features: Features, leads: Integers) -> Floats:
@@ -166,7 +168,7 @@ class ExamplePool:
     def __init__(self, config: PretrainingConfig, executor: Executor) -> None:
         self.config, self.executor = config, executor
         self.per_chunk = 2 * config.chunk_series
-        self._arrays: list[NDArray[np.generic]] = []  # made when the first chunk has come, in its shapes
+        self._arrays: list[NDArray[Any]] = []  # made when the first chunk has come, in its shapes
         self._chunks: Iterator[LeadExamples] | None = None
         self._newest = -1  # number of the newest chunk
 
@@ -247,7 +249,11 @@ class PretrainingRun:
             "square": self.optimiser.square,
         }
         unfinished = path.with_suffix(".unfinished")
-        save_file(tensors, unfinished, metadata={name: str(value) for name, value in {"step": self.step, **asdict(self.config)}.items()})
+        save_file(
+            tensors,
+            unfinished,
+            metadata={name: str(value) for name, value in {"step": self.step, **asdict(self.config)}.items()},
+        )
         unfinished.replace(path)
 
     @classmethod

@@ -3,16 +3,18 @@
 import numpy as np
 import pytest
 
-from nixtla_accessor.local.network.baselines import BASELINES, TRENDING, forecast_baselines, growth_bounds
+from nixtla_accessor.local.network.baselines import BASELINES, TRENDING, forecast_baselines
 from nixtla_accessor.local.network.cycles import Cycle, short_season
-from nixtla_accessor.local.network.features import without_spikes
+from nixtla_accessor.local.network.growth import growth_bounds
 from nixtla_accessor.local.network.history import History
+from nixtla_accessor.local.network.outliers import without_spikes
 from nixtla_accessor.seasons import Season
 
+NONE, DAYS = Season(1, 0), Season(7, 0)
 LEADS = np.array([1, 2, 5, 11, 24, 100, 720])
 
 
-def history_of(rows, season=Season(1, 0), offset=0.0):
+def history_of(rows, season=NONE, offset=0.0):
     z = np.asarray(rows, np.float32)
     n = np.full((len(z), 1), z.shape[1])
     return History(z, np.ones(z.shape, bool), n, season, np.full((len(z), 1), offset, np.float32), LEADS)
@@ -65,10 +67,10 @@ def test_steady_growth_may_go_on():
 @pytest.mark.parametrize("calm", [0.0, 0.01])
 def test_a_burst_after_a_long_calm_may_not(calm):
     burst = np.concatenate([np.full(200, calm), np.linspace(0.1, 1, 10)])
-    lowest, highest = growth_bounds(history_of([burst], Season(7, 0)))
+    lowest, highest = growth_bounds(history_of([burst], DAYS))
     assert highest[0, LEADS <= 11].max() < 1.2
     assert lowest[0, LEADS <= 11].min() > -0.2
-    baselines = forecast_baselines(history_of([burst], Season(7, 0)), np.zeros((1, 1), int))
+    baselines = forecast_baselines(history_of([burst], DAYS), np.zeros((1, 1), int))
     near = baselines.stacked[0][:, LEADS <= 11]
     assert near[[BASELINES.index(name) for name in TRENDING]].max() < 1.2
 

@@ -13,7 +13,6 @@ from nixtla_accessor.local.network.features import (
     align_right,
     extract_features,
     input_columns,
-    input_size,
 )
 from nixtla_accessor.local.network.history import History
 from nixtla_accessor.seasons import Season, season_of
@@ -22,7 +21,7 @@ SEASONS = [Season(1, 0), Season(4, 0), Season(7, 364), Season(12, 0), Season(24,
 
 
 def features_of(series, season):
-    return extract_features(*align_right(series, season), season)
+    return extract_features(*align_right(series), season)
 
 
 def in_units(features, name):
@@ -32,7 +31,7 @@ def in_units(features, name):
 
 def panel(season, rng, n_series=6):
     """Series of all lengths, well above zero, with a trend, a season and noise."""
-    longest = input_size(season)
+    longest = NETWORK.max_input
     lengths = np.geomspace(2, longest, n_series).astype(int)
     shape = rng.normal(size=season.length)
     return [
@@ -126,7 +125,7 @@ def test_location_scale_and_unit(season):
 def test_features_do_not_depend_on_unit_neighbours_or_what_lies_before_a_window(season):
     series = panel(season, np.random.default_rng(1))
     together = features_of(series, season)
-    history, length = align_right(series, season)
+    history, length = align_right(series)
     junk = np.where(np.arange(history.shape[1])[None] < history.shape[1] - length[:, None], 777.0, history)
     others = {
         "alone": [features_of([values], season) for values in series],
@@ -170,9 +169,8 @@ def test_only_the_usable_end_of_a_series_counts():
     for freq in ("YE", "ME", "D", "h"):
         season = season_of(freq)
         values = np.random.default_rng(0).normal(size=3000)
-        end = features_of([values[-input_size(season) :]], season)
+        end = features_of([values[-NETWORK.max_input :]], season)
         np.testing.assert_array_equal(features_of([values], season).inputs, end.inputs)
-        assert input_size(season) <= 1056
 
 
 @settings(max_examples=60, deadline=None)
@@ -196,10 +194,11 @@ def test_inputs_are_finite_whatever_the_series(pattern, n, season):
 
 @pytest.mark.parametrize("season", SEASONS, ids=str)
 def test_every_declared_baseline_and_parameter_is_computed_and_no_other(season):
-    values = np.random.default_rng(0).normal(size=(3, 2 * input_size(season))).astype(np.float32)
+    values = np.random.default_rng(0).normal(size=(3, 2 * NETWORK.max_input)).astype(np.float32)
     n = np.full((3, 1), values.shape[1])
     baselines = forecast_baselines(
-        History(values, np.ones(values.shape, bool), n, season, np.zeros((3, 1), np.float32)), np.array([[0], [11], [30]])
+        History(values, np.ones(values.shape, bool), n, season, np.zeros((3, 1), np.float32)),
+        np.array([[0], [11], [30]]),
     )
     assert set(baselines.by_name) == set(BASELINES)
     assert set(baselines.parameters) == set(PARAMETERS)

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.features import input_size
 from nixtla_accessor.local.network.forecaster import NetworkForecaster
 from nixtla_accessor.local.network.forecasting import forecast
 from nixtla_accessor.local.network.preparation import prepare_series
@@ -155,7 +154,7 @@ def test_growth_stays_finite_over_thousands_of_steps():
 def test_only_the_last_points_count():
     for freq in ("YE", "ME", "h"):
         season = season_of(freq)
-        values = seasonal_panel(n_series=1, n=input_size(season) + 300, m=24)[0]
+        values = seasonal_panel(n_series=1, n=NETWORK.max_input + 300, m=24)[0]
         whole = forecast(pretrained_weights(), [values], season, 5)
         values = np.concatenate([np.full(50, 123.0), values[50:]])
         np.testing.assert_array_equal(forecast(pretrained_weights(), [values], season, 5), whole)

@@ -18,8 +18,8 @@ from nixtla_accessor.local.pretraining.training import (
     ExamplePool,
     PretrainingConfig,
     PretrainingRun,
-    pretrain,
     lead_importance,
+    pretrain,
 )
 from nixtla_accessor.seasons import Season
 
@@ -107,7 +107,7 @@ def test_before_the_decay_a_run_may_go_on_to_any_number_of_steps(tmp_path, execu
     assert PretrainingRun.resume(tmp_path / "early.safetensors", longer, executor).step == 8
     run.step = 15
     run.save(tmp_path / "late.safetensors")
-    with pytest.raises(ValueError, match="'steps': 60.*found one of .*'steps': 20"):
+    with pytest.raises(ValueError, match=r"'steps': 60.*found one of .*'steps': 20"):
         PretrainingRun.resume(tmp_path / "late.safetensors", longer, executor)
 
 
