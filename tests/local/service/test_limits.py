@@ -139,19 +139,15 @@ class TestSmallLimits:
             )
 
     def test_too_much_to_forecast(self, small):
-        series = {"y": [1.0] * 40, "sizes": [2] * 20}
-        location, message = refusal(small, "/v2/forecast", series=series, h=25)
+        series = {"y": [1.0] * 100, "sizes": [100]}
+        location, message = refusal(small, "/v2/anomaly_detection", series=series, freq="YE")
         assert location == ["body"]
         assert message == (
-            "expected at most 39 stretches of 24 steps to forecast, over all series and windows, found 40: "
+            "expected at most 39 stretches of 720 steps to forecast, over all series and windows, found 96: "
             "ask for fewer series, windows or steps at a time"
         )
-        assert small.forecast(series=series, h=24).status_code == 200
-        series = {"y": [1.0] * 100, "sizes": [100]}
         _, message = refusal(small, "/v2/cross_validation", series=series, h=1, n_windows=40)
         assert "found 40" in message
-        _, message = refusal(small, "/v2/anomaly_detection", series=series, freq="YE")
-        assert "found 96" in message
 
     @pytest.mark.parametrize(
         ("path", "accepted", "refused", "numbers"),
