@@ -117,15 +117,17 @@ def compute_loss(name: str, quantiles: Floats, targets: Targets) -> Loss:
     )
 
 
-def pinball(quantiles: Floats, targets: Targets, level_weights: Floats = _MEDIAN_TWICE) -> Loss:
-    """Compute twice the mean pinball loss over the levels, in units, with errors clipped to ERROR_LIMIT.
+def pinball(
+    quantiles: Floats, targets: Targets, level_weights: Floats = _MEDIAN_TWICE, *, limit: float = ERROR_LIMIT
+) -> Loss:
+    """Compute twice the mean pinball loss over the levels, in units, with errors clipped to a limit.
 
-    At the median, twice the pinball loss is the absolute error.
+    At the median, twice the pinball loss is the absolute error. With a limit, intervals leave out what is beyond it.
     """
     error = (targets.values[:, :, None] - quantiles) / targets.unit[:, :, None]
     slope = np.where(error > 0, _LEVELS, _LEVELS - 1)
     slope *= level_weights * 2
-    clipped = np.clip(error, -ERROR_LIMIT, ERROR_LIMIT)
+    clipped = np.clip(error, -limit, limit)
     importance = targets.importance
     by_window = np.einsum("whq,whq,wh->w", slope, clipped, importance) / np.maximum(importance.sum(1), 1e-9)
     slope *= clipped == error

@@ -27,7 +27,7 @@ from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import Features, extract_features, input_columns
 from nixtla_accessor.local.network.history import NEAR_LEADS, row_mean
-from nixtla_accessor.local.network.losses import Targets, pinball
+from nixtla_accessor.local.network.losses import ERROR_LIMIT, Targets, pinball
 from nixtla_accessor.local.network.model import backward, between_knots, forward
 from nixtla_accessor.local.network.optimiser import Adam, flatten, unflatten
 from nixtla_accessor.local.network.weights import Weights, initial_weights
@@ -46,6 +46,7 @@ CHUNKS = 48  # in the pool
 STEPS_PER_CHUNK = 20  # after which the oldest chunk is replaced
 CHUNKS_AHEAD = 8  # made before they are needed
 AVERAGING = 0.002  # weight of the newest weights in the running average, which is the result
+PART_OF_DIFFERENCE = 0.2  # between baselines, which a usual error is not less than
 MIN_HISTORY = 1  # points of history in a window
 FAR_LEADS = 8  # of an example, beyond the near ones
 FAR_WEIGHT = 1.0  # of a far lead's loss beside a near one's, where far leads are asked for often
@@ -140,7 +141,9 @@ def _hearsay(rng: np.random.Generator, values: Floats, length: Integers, points:
 def _units(features: Features, leads: Integers) -> Floats:
     """Compute the size of a usual error at each lead: as far as the history moved in so many steps, or more.
 
-    Losses are in this unit, so that walks are not clipped far ahead, nor count for more than all else.
+    It is not less than a part of what the baselines differ by. Losses are in this unit, so that no kind of series counts
+    for more than all others. It depends on the history alone, and errors are not clipped: so intervals are as wide as
+    they have to be.
     """
     moved = np.sinh(features.inputs[:, input_columns("lag_errors")]) + np.float32(0.05)
     known = features.inputs[:, input_columns("lag_seen")] > 0
@@ -150,7 +153,8 @@ def _units(features: Features, leads: Integers) -> Floats:
         growth = (NETWORK.knots[knot] / NETWORK.knots[max(knot - 1, 0)]) ** 0.25
         before = np.where(known[:, knot], np.clip(moved[:, knot], before, before * 3), before * growth)
         at_knots[:, knot] = before
-    result: Floats = at_knots @ between_knots(leads).T
+    differ = features.baselines - features.baselines.mean(1, keepdims=True)
+    result: Floats = np.maximum(at_knots @ between_knots(leads).T, PART_OF_DIFFERENCE * np.abs(differ).mean(1))
     return result
 
 
@@ -228,13 +232,13 @@ class PretrainingRun:
         batch = self.pool.batch(self.step)
         features = batch.features
         quantiles, tape = forward(self.weights, features.inputs, features, NETWORK.full_depth, batch.leads)
-        loss = pinball(quantiles, batch.targets)
+        loss = pinball(quantiles, batch.targets, limit=np.inf)
         gradients = backward(self.weights, tape, loss.gradient)
         gradient = np.concatenate([gradients[name].ravel() for name in self.weights])
         self.optimiser.step(self.parameters, gradient, self.config.rate_at(self.step))
         self.average += np.float32(max(AVERAGING, 1 / (self.step + 2))) * (self.parameters - self.average)
         self.step += 1
-        return float(loss.by_window.mean())
+        return float(np.minimum(loss.by_window, ERROR_LIMIT).mean())
 
     def averaged_weights(self) -> Weights:
         """Return the running average, which forecasts better than the latest weights."""
