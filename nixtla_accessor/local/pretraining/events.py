@@ -8,16 +8,19 @@ from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.pretraining.drawing import Drawing
 from nixtla_accessor.seasons import Season
 
+SELDOM, SELDOM_SEASONS = 0.35, (1, 4, 12)  # yearly, quarterly and monthly series are calmer
+
 
 def add_events(drawing: Drawing, values: Floats, season: Season) -> Floats:
     """Let such things happen to a few series each; all but bursts and demand lie in the history."""
     values = np.array(values, np.float64)
+    often = SELDOM if season.length in SELDOM_SEASONS else 1.0
     spread = drawing.spread(values.astype(np.float32)).astype(np.float64)
-    _add_outliers(drawing, values, spread, season)
-    _shift_level(drawing, values, spread, season)
-    _add_faults(drawing, values, spread, season)
-    _replace_by_demand(drawing, values)
-    _replace_by_bursts(drawing, values, season)
+    _add_outliers(drawing, values, spread, season, often)
+    _shift_level(drawing, values, spread, season, often)
+    _add_faults(drawing, values, spread, season, often)
+    _replace_by_demand(drawing, values, often)
+    _replace_by_bursts(drawing, values, season, often)
     return values
 
 
@@ -31,9 +34,9 @@ def _signed(drawing: Drawing, low: float, high: float, rows: int) -> Floats:
     return result
 
 
-def _add_outliers(drawing: Drawing, values: Floats, spread: Floats, season: Season) -> None:
+def _add_outliers(drawing: Drawing, values: Floats, spread: Floats, season: Season, often: float) -> None:
     """Add an outlier within the last seasons."""
-    rows = _some(drawing, 0.06)
+    rows = _some(drawing, 0.06 * often)
     back = drawing.rng.integers(1, 2 * season.length + 12, len(rows))
     column = np.maximum(drawing.history - back, 0)
     size = _signed(drawing, 0.2, 1.2, len(rows))
@@ -42,9 +45,9 @@ def _add_outliers(drawing: Drawing, values: Floats, spread: Floats, season: Seas
     values[rows, column] = np.where(keeps_sign, np.abs(moved), moved)
 
 
-def _shift_level(drawing: Drawing, values: Floats, spread: Floats, season: Season) -> None:
+def _shift_level(drawing: Drawing, values: Floats, spread: Floats, season: Season, often: float) -> None:
     """Move the level for good, within the last seasons."""
-    rows = _some(drawing, 0.06)
+    rows = _some(drawing, 0.06 * often)
     start = drawing.history - drawing.rng.integers(1, 2 * season.length + 12, (len(rows), 1))
     after = np.arange(drawing.points)[None] >= start
     change = np.abs(_signed(drawing, -0.3, 0.8, len(rows)))
@@ -53,9 +56,9 @@ def _shift_level(drawing: Drawing, values: Floats, spread: Floats, season: Seaso
     values[rows] = np.where(after, moved, values[rows])
 
 
-def _add_faults(drawing: Drawing, values: Floats, spread: Floats, season: Season) -> None:
+def _add_faults(drawing: Drawing, values: Floats, spread: Floats, season: Season, often: float) -> None:
     """Spoil a stretch of the history; where there is a second season, often the one that is a lag of the forecast."""
-    rows = _some(drawing, 0.25 if season.second else 0.06)
+    rows = _some(drawing, (0.25 if season.second else 0.06) * often)
     n = len(rows)
     duration = np.exp(drawing.rng.uniform(0, np.log(max(4, 3 * season.length)), n)).astype(int)[:, None]
     start = (drawing.history - drawing.rng.random((n, 1)) * drawing.life[rows]).astype(int)
@@ -72,9 +75,9 @@ def _add_faults(drawing: Drawing, values: Floats, spread: Floats, season: Season
     values[rows] = np.where(spoilt, wrong, values[rows])
 
 
-def _replace_by_demand(drawing: Drawing, values: Floats) -> None:
+def _replace_by_demand(drawing: Drawing, values: Floats, often: float) -> None:
     """Let some series be demand that comes now and then, more often when the series is high."""
-    rng, rows = drawing.rng, _some(drawing, 0.07)
+    rng, rows = drawing.rng, _some(drawing, 0.07 * often)
     n, shape = len(rows), (len(rows), drawing.points)
     relative = values[rows] - values[rows].mean(1, keepdims=True)
     relative /= values[rows].std(1, keepdims=True) + 1e-9
@@ -86,9 +89,9 @@ def _replace_by_demand(drawing: Drawing, values: Floats) -> None:
     values[rows] = np.where(happens, np.where(rng.random((n, 1)) < 0.7, whole, measured), 0)
 
 
-def _replace_by_bursts(drawing: Drawing, values: Floats, season: Season) -> None:
+def _replace_by_bursts(drawing: Drawing, values: Floats, season: Season, often: float) -> None:
     """Let some series be calm but for a steep rise and fall, as in an epidemic; it may be under way at the end."""
-    rng, rows = drawing.rng, _some(drawing, 0.05)
+    rng, rows = drawing.rng, _some(drawing, 0.05 * often)
     n = len(rows)
     width = np.exp(rng.uniform(np.log(2), np.log(20 + 2 * season.length), (n, 1)))
     peak = drawing.history + width * rng.uniform(-5, 2, (n, 1))

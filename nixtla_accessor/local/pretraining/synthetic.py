@@ -37,18 +37,18 @@ def _seasons(*pairs: tuple[int, int]) -> tuple[Season, ...]:
 
 
 KINDS = (
-    Kind("yearly", _seasons((1, 0)), 0.14, 5, 250, 40),
-    Kind("quarterly", _seasons((4, 0)), 0.15, 6, 280, 48),
+    Kind("yearly", _seasons((1, 0)), 0.16, 5, 250, 40),
+    Kind("quarterly", _seasons((4, 0)), 0.16, 6, 280, 48),
     Kind("monthly", _seasons((12, 0)), 0.17, 14, 480, 72),
-    Kind("weekly", _seasons((52, 0)), 0.07, 20, 600, 120),
-    Kind("daily", _seasons((7, 364)), 0.12, 14, 1056, 720),
+    Kind("weekly", _seasons((52, 0)), 0.06, 20, 600, 120),
+    Kind("daily", _seasons((7, 364)), 0.11, 14, 1056, 720),
     Kind("business daily", _seasons((5, 0)), 0.03, 14, 1056, 260),
     Kind("hourly", _seasons((24, 168)), 0.11, 30, 1056, 720),
     Kind("half-hourly", _seasons((48, 336)), 0.05, 60, 1056, 720),
     Kind("quarter-hourly", _seasons((96, 672)), 0.03, 110, 1056, 720),
     Kind("minutes", _seasons((144, 1008), (288, 0)), 0.02, 160, 1056, 720),
     Kind("several hours", _seasons((2, 14), (3, 21), (4, 28), (6, 42), (8, 40), (12, 84)), 0.02, 14, 1056, 240),
-    Kind("integers", _seasons((1, 0)), 0.06, 12, 1056, 720),
+    Kind("integers", _seasons((1, 0)), 0.05, 80, 1056, 720),
     Kind("other", _seasons(*((m, 0) for m in (2, 3, 6, 8, 10, 13, 24, 26, 30, 60))), 0.03, 10, 600, 200),
 )
 

@@ -43,7 +43,7 @@ DECAY_FROM = 0.65  # of the steps; until then a run does not depend on how many 
 DECAY = 0.02
 CHUNK_SERIES = 512
 CHUNKS = 48  # in the pool
-STEPS_PER_CHUNK = 20  # after which the oldest chunk is replaced
+STEPS_PER_CHUNK = 16  # after which the oldest chunk is replaced
 CHUNKS_AHEAD = 8  # made before they are needed
 AVERAGING = 0.002  # weight of the newest weights in the running average, which is the result
 PART_OF_DIFFERENCE = 0.2  # between baselines, which a usual error is not less than
@@ -142,8 +142,8 @@ def _units(features: Features, leads: Integers) -> Floats:
     """Compute the size of a usual error at each lead: as far as the history moved in so many steps, or more.
 
     It is not less than a part of what the baselines differ by. Losses are in this unit, so that no kind of series counts
-    for more than all others. It depends on the history alone, and errors are not clipped: so intervals are as wide as
-    they have to be.
+    for more than all others, and few errors are so large that the loss clips them: what is clipped is missing from the
+    intervals.
     """
     moved = np.sinh(features.inputs[:, input_columns("lag_errors")]) + np.float32(0.05)
     known = features.inputs[:, input_columns("lag_seen")] > 0
@@ -232,7 +232,7 @@ class PretrainingRun:
         batch = self.pool.batch(self.step)
         features = batch.features
         quantiles, tape = forward(self.weights, features.inputs, features, NETWORK.full_depth, batch.leads)
-        loss = pinball(quantiles, batch.targets, limit=np.inf)
+        loss = pinball(quantiles, batch.targets)
         gradients = backward(self.weights, tape, loss.gradient)
         gradient = np.concatenate([gradients[name].ravel() for name in self.weights])
         self.optimiser.step(self.parameters, gradient, self.config.rate_at(self.step))
