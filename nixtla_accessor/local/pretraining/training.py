@@ -141,9 +141,9 @@ def _hearsay(rng: np.random.Generator, values: Floats, length: Integers, points:
 def _units(features: Features, leads: Integers) -> Floats:
     """Compute the size of a usual error at each lead: as far as the history moved in so many steps, or more.
 
-    It is not less than a part of what the baselines differ by. Losses are in this unit, so that no kind of series counts
-    for more than all others, and few errors are so large that the loss clips them: what is clipped is missing from the
-    intervals.
+    It is not less than a part of what the baselines differ by. Losses are in this unit, so that no kind of series
+    counts for more than all others, and few errors are so large that the loss clips them: what is clipped is missing
+    from the intervals.
     """
     moved = np.sinh(features.inputs[:, input_columns("lag_errors")]) + np.float32(0.05)
     known = features.inputs[:, input_columns("lag_seen")] > 0
