@@ -68,11 +68,11 @@ def test_steady_growth_may_go_on():
 def test_a_burst_after_a_long_calm_may_not(calm):
     burst = np.concatenate([np.full(200, calm), np.linspace(0.1, 1, 10)])
     lowest, highest = growth_bounds(history_of([burst], DAYS))
-    assert highest[0, LEADS <= 11].max() < 1.2
-    assert lowest[0, LEADS <= 11].min() > -0.2
+    assert highest[0, LEADS <= 11].max() < 1.5  # a line would reach 2.1
+    assert lowest[0, LEADS <= 11].min() > -0.5
     baselines = forecast_baselines(history_of([burst], DAYS), np.zeros((1, 1), int))
     near = baselines.stacked[0][:, LEADS <= 11]
-    assert near[[BASELINES.index(name) for name in TRENDING]].max() < 1.2
+    assert near[[BASELINES.index(name) for name in TRENDING]].max() < 1.5
 
 
 def test_a_lone_outlier_is_replaced_and_what_belongs_to_a_series_is_not():
