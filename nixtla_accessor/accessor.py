@@ -17,6 +17,7 @@ from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import PandasSource, pack_source
+from nixtla_accessor.tracebacks import short_tracebacks
 
 if TYPE_CHECKING:  # what speaks HTTP, and matplotlib, are imported when they are first used
     from matplotlib.axes import Axes
@@ -25,6 +26,7 @@ if TYPE_CHECKING:  # what speaks HTTP, and matplotlib, are imported when they ar
     from nixtla_accessor.api.requests import Timeout
 
 
+@short_tracebacks
 class TimeGPTAccessor:
     """Fine-tuning and forecasting on a long-format frame: ``df.timegpt``, or ``TimeGPTAccessor(df)`` in typed code.
 

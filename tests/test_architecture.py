@@ -18,9 +18,10 @@ WALLS = {
     "errors": (set(), set()),
     "contract": (set(), set()),
     "seasons": (set(), set()),
+    "tracebacks": ({"errors"}, set()),
     "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson"}),
     "api": (
-        {"api", "errors", "contract"},
+        {"api", "errors", "contract", "tracebacks"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
@@ -83,6 +84,7 @@ WALLS = {
             "contract",
             "api.client",
             "api.requests",
+            "tracebacks",
         },
         {"pandas", "numpy", "matplotlib"},
     ),
@@ -99,11 +101,12 @@ WALLS = {
             "api.requests",
             "errors",
             "contract",
+            "tracebacks",
         },
         {"dask", "distributed", "pandas", "numpy"},
     ),
     "plotting": ({"panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
-    "registry": ({"api", "errors", "contract"}, {"pandas"}),
+    "registry": ({"api", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
 }
 # Starting the engine is the one thing that the client's side wants of it.

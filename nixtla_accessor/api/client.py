@@ -49,6 +49,7 @@ from nixtla_accessor.contract import (
     DEFAULT_MODEL,
 )
 from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
+from nixtla_accessor.tracebacks import short_traceback, short_tracebacks
 
 __all__ = [
     "AnomalyResult",
@@ -65,6 +66,7 @@ __all__ = [
 ResultT = TypeVar("ResultT")
 
 
+@short_tracebacks
 class Client:
     """The service, for arrays.
 
@@ -505,6 +507,7 @@ class Client:
 _DEFAULT: DefaultClient[Client] = DefaultClient()
 
 
+@short_traceback
 def connect(
     *,
     api_key: str | SecretStr | None = None,
