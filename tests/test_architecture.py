@@ -105,7 +105,7 @@ WALLS = {
         },
         {"dask", "distributed", "pandas", "numpy"},
     ),
-    "plotting": ({"panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
+    "plotting": ({"plotting", "panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
     "registry": ({"api", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
 }
