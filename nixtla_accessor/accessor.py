@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
+from nixtla_accessor.markup import describe
 from nixtla_accessor.other_frames import check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.gaps import fill_gaps
@@ -25,6 +26,14 @@ if TYPE_CHECKING:  # what speaks HTTP, and matplotlib, are imported when they ar
 
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.api.requests import Timeout
+
+
+_NO_MODEL = "no fine-tuned model attached; finetune() makes one, use_model(id) attaches one"
+_FIRST_STEPS = (
+    "finetune() makes a model, use_model(id) attaches one, forecast(h, zero_shot=True) needs none; audit() says "
+    "whether the frame is ready."
+)
+_NEXT_STEPS = "forecast(h) and cross_validation(h) use it; compare(h) says whether fine-tuning helps."
 
 
 @short_tracebacks
@@ -58,8 +67,13 @@ class TimeGPTAccessor:
 
     def __repr__(self) -> str:
         record = read_record(self._frame)
-        none = "no fine-tuned model attached; finetune() makes one, use_model(id) attaches one"
-        return f"<timegpt: {record or none}>"
+        return f"<timegpt: {record or _NO_MODEL}>"
+
+    def _repr_html_(self) -> str:
+        record = read_record(self._frame)
+        if record is None:
+            return describe("df.timegpt", {"model": "none attached"}, _FIRST_STEPS)
+        return describe("df.timegpt", record.facts(), _NEXT_STEPS)
 
     @property
     def model_id(self) -> str | None:

@@ -12,16 +12,17 @@ import nixtla_accessor
 ROOT = Path(nixtla_accessor.__file__).parent
 PACKAGE = "nixtla_accessor"
 
-GROUND_FLOOR = {"errors", "contract", "seasons"}
+GROUND_FLOOR = {"errors", "contract", "seasons", "markup"}
 # For each room, the rooms of the package and the libraries beyond the standard one that it may import.
 WALLS = {
     "errors": (set(), set()),
     "contract": (set(), set()),
     "seasons": (set(), set()),
     "tracebacks": ({"errors"}, set()),
+    "markup": (set(), set()),
     "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson"}),
     "api": (
-        {"api", "errors", "contract", "tracebacks"},
+        {"api", "errors", "contract", "tracebacks", "markup"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
@@ -85,6 +86,7 @@ WALLS = {
             "api.client",
             "api.requests",
             "tracebacks",
+            "markup",
         },
         {"pandas", "numpy", "matplotlib"},
     ),
