@@ -67,7 +67,9 @@ class AuditReport(ShownFrame):
         if not self._NEEDED.issubset(self.columns):
             return None
         shown = self.head(MAX_PROBLEMS)
-        shown = shown.assign(**{name: shown[name].astype(object).where(shown[name].notna(), "") for name in shown})
+        shown = shown.assign(
+            **{name: shown[name].astype(object).where(shown[name].notna(), "") for name in map(str, shown)}
+        )
         with pd.option_context("display.max_colwidth", None):
             table = shown.to_html(index=False, justify="left", border=0)
         more = f"<p>… and {len(self) - MAX_PROBLEMS:,} more rows.</p>" if len(self) > MAX_PROBLEMS else ""
