@@ -72,8 +72,8 @@ class TimeGPTAccessor:
     def _repr_html_(self) -> str:
         record = read_record(self._frame)
         if record is None:
-            return describe("df.timegpt", {"model": "none attached"}, _FIRST_STEPS)
-        return describe("df.timegpt", record.facts(), _NEXT_STEPS)
+            return describe("timegpt", {"model": "none attached"}, _FIRST_STEPS)
+        return describe("timegpt", record.facts(), _NEXT_STEPS)
 
     @property
     def model_id(self) -> str | None:
@@ -635,7 +635,7 @@ class TimeGPTAccessor:
         DataFrame
             A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``), a column for each metric: ``MASE``
             (1 is the seasonal naive error within the training rows), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and
-            ``coverage-80`` (percent) for each level. Its ``attrs["comparison"]`` has the verdict, which is printed too,
+            ``coverage-80`` (percent) for each level. Its ``attrs["comparison"]`` has the verdict, which is shown with it,
             and on how many series tuning was better and worse; with ``keep`` the model's id.
 
         Raises
@@ -650,7 +650,8 @@ class TimeGPTAccessor:
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     table = load_unemployment().timegpt.compare(12)  # doctest: +ELLIPSIS
+        ...     table = load_unemployment().timegpt.compare(12)
+        >>> print(table)  # doctest: +ELLIPSIS
         Tuning ...
         >>> list(table.index), list(table.columns)
         (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'sMAPE', 'RMSE'])
