@@ -635,8 +635,8 @@ class TimeGPTAccessor:
         DataFrame
             A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``), a column for each metric: ``MASE``
             (1 is the seasonal naive error within the training rows), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and
-            ``coverage-80`` (percent) for each level. Its ``attrs["comparison"]`` has the verdict, which is shown with it,
-            and on how many series tuning was better and worse; with ``keep`` the model's id.
+            ``coverage-80`` (percent) for each level. Its ``attrs["comparison"]`` has the verdict, which is shown with
+            the table, and on how many series tuning was better and worse; with ``keep`` the model's id.
 
         Raises
         ------
