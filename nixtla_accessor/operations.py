@@ -241,7 +241,6 @@ def compare(
     table = compare_forecasts(packed, forecasts, test_windows, by_series=by_series)
     if keep:
         table.attrs["comparison"]["finetuned_model_id"] = model_id
-    print(table.attrs["comparison"]["verdict"])  # noqa: T201 - the answer to the question
     return table
 
 
