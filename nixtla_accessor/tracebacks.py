@@ -51,6 +51,8 @@ def short_traceback(function: Callable[ArgumentsT, ResultT]) -> Callable[Argumen
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise  # not about the call itself
             raise TypeError(_explain_call(function, args, kwargs) or str(error)) from None
+        finally:
+            del args, kwargs  # one may be the key, and tracebacks that show variables would show it
 
     return call
 
