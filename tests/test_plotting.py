@@ -351,3 +351,10 @@ class TestResiduals:
             windows.timegpt.plot_residuals("x")
         with pytest.raises(errors.InvalidArgumentError, match="no errors to draw"):
             windows.assign(TimeGPT=np.nan).timegpt.plot_residuals()
+
+
+def test_a_title_fits_the_smallest_axes():
+    from matplotlib.figure import Figure
+
+    tiny = Figure(figsize=(1, 1)).add_axes((0.1, 0.1, 0.01, 0.01))
+    assert frame().timegpt.plot(ids="s1", ax=tiny).get_title(loc="left") == "s1"

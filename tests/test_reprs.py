@@ -165,3 +165,8 @@ class TestComparison:
         table.attrs.clear()
         assert repr(table) == repr(table.copy())
         assert table._repr_html_() == table.copy()._repr_html_()
+
+
+def test_the_option_for_text_in_notebooks_is_respected(faulty):
+    with pd.option_context("display.notebook_repr_html", False):
+        assert faulty.timegpt.audit()._repr_html_() is None

@@ -21,12 +21,14 @@ class ShownFrame(pd.DataFrame):
         text = self._to_text()
         return super().__repr__() if text is None else text
 
-    def _repr_html_(self) -> str:
-        html = self._to_html()
-        if html is None:
-            base: Any = super()
-            html = base._repr_html_()
-        return html or f"<pre>{escape(repr(self))}</pre>"
+    def _repr_html_(self) -> str | None:
+        """Return the HTML; None, as pandas does, where the display options want text."""
+        html = self._to_html() if pd.get_option("display.notebook_repr_html") else None
+        if html is not None:
+            return html
+        frame: Any = super()  # whose method the stubs leave out
+        plain: str | None = frame._repr_html_()
+        return plain
 
     def _to_text(self) -> str | None:
         """Return the text, or None if columns are missing."""

@@ -122,7 +122,6 @@ def draw_scores(axes: Axes, frame: pd.DataFrame, time: Any, target: Any) -> None
     axes.vlines(frame[time], 0, score.fillna(0.0), color=history_color(), linewidth=_THIN)
     axes.axhline(1, color=anomaly_color(), linewidth=_THIN)
     axes.set_ylim(0, max(2.0, float(np.nanmax([*score, 0.0])) * 1.05))
-    axes.set_ylabel("score")
 
 
 def _split_windows(frame: pd.DataFrame) -> Iterator[pd.DataFrame]:

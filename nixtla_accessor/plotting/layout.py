@@ -19,6 +19,7 @@ _SUBPLOT_SIZE, _SMALL_SIZE = (4.2, 2.6), (3.2, 2.0)
 _MIN_WIDTH = 7.5
 _LARGE_UP_TO = 9  # subplots; more are small ones
 _LETTERS_PER_INCH = 10.5  # of a title, at its font size
+_SHORTEST_LINE = 8  # letters of a title, however small its subplot
 _TITLE_SIZE = 10  # points
 _LEGEND_LETTERS_PER_INCH = 11
 
@@ -71,7 +72,9 @@ def set_title(axes: Axes, title: str) -> None:
     """Set the title of a subplot, in two lines at most; what does not fit is left out before its end."""
     figure = axes.get_figure(root=True)
     width = _SUBPLOT_SIZE[0] if figure is None else axes.get_position().width * figure.get_figwidth()
-    axes.set_title(fit_title(title, int(width * _LETTERS_PER_INCH)), loc="left", fontsize=_TITLE_SIZE)
+    axes.set_title(
+        fit_title(title, max(int(width * _LETTERS_PER_INCH), _SHORTEST_LINE)), loc="left", fontsize=_TITLE_SIZE
+    )
 
 
 def fit_title(title: str, width: int) -> str:

@@ -193,8 +193,8 @@ def _spread(names: list[Hashable], known: DrawnFrame, columns: Columns, count: i
     if names != known.names:  # some are only in the forecasts
         return names[:count]
     order = np.argsort(known.sizes(columns.target), kind="stable")
-    positions = order[np.linspace(0, len(names) - 1, count).round().astype(np.intp)] if count > 1 else order[-count:]
-    return [names[position] for position in sorted(positions[:count])]
+    positions = order[np.linspace(len(names) - 1, 0, count).round().astype(np.intp)]  # one alone is the largest
+    return [names[position] for position in sorted(positions)]
 
 
 def _listed(names: list[Hashable]) -> str:
@@ -203,11 +203,12 @@ def _listed(names: list[Hashable]) -> str:
 
 def _finish(axes: AxesArray, score_axes: AxesArray, columns: Columns, left_out: int) -> None:
     """Add what all subplots of a figure share: labels, the legend, and a note about series that are not drawn."""
+    across = columns_of_subplots(len(axes))
     if columns.target != MODEL_COLUMN:
-        for subplot in axes[:: columns_of_subplots(len(axes))]:
+        for subplot in axes[::across]:
             subplot.set_ylabel(str(columns.target))
-    for subplot in score_axes[[n for n in range(len(score_axes)) if n % columns_of_subplots(len(axes))]]:
-        subplot.set_ylabel("")
+    for subplot in score_axes[::across]:
+        subplot.set_ylabel("score")
     add_legend(axes)
     if left_out:
         add_note(axes[0], f"{len(axes)} of {len(axes) + left_out} series; ids=[…] or max_series=… shows others")
