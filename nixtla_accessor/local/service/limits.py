@@ -18,8 +18,8 @@ class Limits:
     ----------
     body_bytes : int
         JSON of a request, after inflating.
-    body_bytes_beside_y : int
-        JSON of a request without the numbers of ``series.y``, which alone are parsed piece by piece.
+    body_bytes_beside_values : int
+        JSON of a request without the values of ``series.y``, ``X`` and ``X_future``, which are parsed piece by piece.
     body_bytes_in_all : int
         Bytes of all requests that are received or wait at one time.
     series : int
@@ -53,7 +53,7 @@ class Limits:
     """
 
     body_bytes: int = 2**30
-    body_bytes_beside_y: int = 2**25
+    body_bytes_beside_values: int = 2**25
     body_bytes_in_all: int = 2**31
     series: int = 1_000_000
     horizon: int = 100_000

@@ -12,7 +12,7 @@ from nixtla_accessor.local.service.limits import LIMITS, Limits
 
 SMALL = {
     "body_bytes": 10_000_000,
-    "body_bytes_beside_y": 100_000,
+    "body_bytes_beside_values": 100_000,
     "series": 20,
     "windows": 39,
     "points_to_fill": 2_000,
@@ -218,7 +218,10 @@ class TestSmallLimits:
     def test_much_that_is_no_number_of_y_is_refused(self, small, fields):
         answer = small.call("POST", "/v2/forecast", small.forecast_body(**fields))
         assert answer.status_code == 413
-        assert "at most 100,000 bytes of JSON beside the numbers and nulls of series.y" in answer.json()["detail"]
+        assert (
+            "at most 100,000 bytes of JSON beside the values of series.y, series.X and series.X_future"
+            in answer.json()["detail"]
+        )
 
     def test_the_bodies_of_all_requests_are_limited_together(self, serve):
         with serve(limits={"body_bytes_in_all": 1_000_000}) as serving:
