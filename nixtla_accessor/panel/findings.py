@@ -36,7 +36,7 @@ class Finding:
     series: tuple[tuple[Hashable | None, Any, int], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.found} {self.remedy}"
+        return f"{self.found} {self.remedy}".rstrip()
 
     def to_problems(self) -> Iterator[Problem]:
         """Yield the rows of an audit."""
