@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -68,9 +68,7 @@ def feature_names(date_features: DateFeatures, frequency: Frequency) -> list[str
     >>> feature_names(True, parse_frequency("QE")), feature_names(["day_name"], parse_frequency("D"))
     (['year', 'quarter'], ['day_name'])
     """
-    if date_features is True:
-        return list(_CHANGING.get(frequency.family, _OF_DAYS))
-    return [_name_of(feature) for feature in _features(date_features)]
+    return [_name_of(feature) for feature in _features(date_features, frequency)]
 
 
 def calendar_covariates(packed: PackedSeries, choice: CovariateChoice, horizon: int) -> tuple[Covariate, ...]:
@@ -103,7 +101,7 @@ def calendar_covariates(packed: PackedSeries, choice: CovariateChoice, horizon: 
     past = places[concatenate_ranges(first, packed.sizes)]
     future = places[concatenate_ranges(first + packed.sizes, np.full(len(first), horizon))]
     return tuple(
-        Covariate(name, True, values[past], values[future] if horizon else None)
+        Covariate(name, is_known=True, past=values[past], future=values[future] if horizon else None)
         for name, values in _columns(packed.form.stamps(distinct), choice, packed.frequency)
     )
 
@@ -116,8 +114,8 @@ def _check_frequency(choice: CovariateChoice, frequency: Frequency, form: TimeFo
         )
     if choice.holidays is not None and frequency.family not in _STAMP_DAYS:
         raise InvalidArgumentError(
-            f"holidays are days, and a step of the frequency {frequency.name!r} covers several, of which it is not known "
-            "where in them its stamp stands. Count the holidays of each step in a column of your own."
+            f"holidays are days, and a step of the frequency {frequency.name!r} covers several, of which it is not "
+            "known where among them its stamp stands. Count the holidays of each step in a column of your own."
         )
 
 
@@ -125,10 +123,7 @@ def _columns(
     stamps: pd.DatetimeIndex, choice: CovariateChoice, frequency: Frequency
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """Yield the name and the values of each feature of some stamps, which ascend."""
-    features: Sequence[_Feature] = _features(choice.date_features)
-    if choice.date_features is True:
-        features = feature_names(True, frequency)
-    for feature in features:
+    for feature in _features(choice.date_features, frequency):
         values = _attribute(feature, stamps) if isinstance(feature, str) else feature(stamps)
         frame = values if isinstance(values, pd.DataFrame) else _one_column(values, _name_of(feature), stamps)
         for name in frame.columns:
@@ -137,10 +132,10 @@ def _columns(
         yield from _holiday_columns(stamps, choice.holidays)
 
 
-def _features(date_features: Any) -> list[_Feature]:  # noqa: ANN401 - whatever the caller gave
-    """Return the features that a caller names; none where they follow from the frequency."""
+def _features(date_features: Any, frequency: Frequency | None = None) -> list[_Feature]:  # noqa: ANN401 - as given
+    """Return the features that a caller names; of True those of the frequency, where it is known."""
     if isinstance(date_features, bool | np.bool_):
-        return []
+        return list(_CHANGING.get(frequency.family, _OF_DAYS)) if date_features and frequency is not None else []
     features = list(date_features) if is_list_like(date_features) else [date_features]
     wrong = [feature for feature in features if not (isinstance(feature, str) or callable(feature))]
     if wrong or not features:
@@ -187,7 +182,8 @@ def _one_column(values: Any, name: str, stamps: pd.DatetimeIndex) -> pd.DataFram
     if not is_list_like(values) or len(values) != len(stamps):
         found = f"{len(values)} values" if is_list_like(values) else f"a {type(values).__name__}"
         raise InvalidArgumentError(
-            f"The date feature {name!r} must return one value for each of the {len(stamps)} stamps; it returned {found}."
+            f"The date feature {name!r} must return one value for each of the {len(stamps)} stamps; it returned "
+            f"{found}."
         )
     return pd.DataFrame({name: pd.Series(values).array})
 
@@ -219,7 +215,7 @@ def _days_around(holidays: Any) -> dict[str, list[int]]:  # noqa: ANN401 - whate
     countries = list(holidays) if is_list_like(holidays) else [holidays]
     days: dict[str, list[int]] = {}
     for country in countries:
-        around = holidays[country] if isinstance(holidays, Mapping) else 0
+        around: Any = holidays[country] if isinstance(holidays, Mapping) else 0
         listed = list(around) if is_list_like(around) else [around]
         is_fine = isinstance(country, str) and all(isinstance(day, int) for day in listed) and bool(listed)
         if isinstance(around, int):

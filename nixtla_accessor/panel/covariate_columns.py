@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,12 +12,12 @@ from pandas.api.types import is_list_like
 from nixtla_accessor.errors import InvalidArgumentError, InvalidFrameError
 from nixtla_accessor.panel.findings import Finding
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
-from nixtla_accessor.panel.misnamed import names_of
+from nixtla_accessor.panel.misnamed import names_of, nearest
 from nixtla_accessor.panel.panel import Columns
 
-DateFeatures: TypeAlias = bool | str | Callable[[pd.DatetimeIndex], Any] | Sequence[
-    str | Callable[[pd.DatetimeIndex], Any]
-]
+DateFeatures: TypeAlias = (
+    bool | str | Callable[[pd.DatetimeIndex], Any] | Sequence[str | Callable[[pd.DatetimeIndex], Any]]
+)
 """Whether, or which, features of the calendar are made: names of pandas' attributes of stamps, or functions of them."""
 Holidays: TypeAlias = str | Sequence[str] | Mapping[str, int | Sequence[int]]
 """Countries such as ``"US"`` or ``"DE-BY"``; or for each the days around a holiday that have a column of their own."""
@@ -114,7 +113,7 @@ def find_covariates(
     usable: dict[str, list[Hashable]] = {source: [], "hist_exog_list": []}
     for where, names in ((source, known), ("hist_exog_list", historic)):
         for name in dict.fromkeys(names):
-            finding = _refuse_name(frame, columns, roles, name, where, names.count(name))
+            finding = _refuse_name(frame, roles, name, where, names.count(name))
             if finding is None and name in known and name in historic:
                 finding = _in_both(name, source) if where == source else None
             elif finding is None:
@@ -123,23 +122,18 @@ def find_covariates(
     return CovariateColumns(tuple(usable[source]), tuple(usable["hist_exog_list"])), findings
 
 
-def nearest(name: Hashable, there: Iterable[Hashable]) -> str:
-    """Return a sentence with the nearest of some names; empty where none is near."""
-    spellings = {str(known).casefold(): known for known in there}
-    near = difflib.get_close_matches(str(name).casefold(), spellings, n=1, cutoff=0.6)
-    return f"The nearest name is {spellings[near[0]]!r}. " if near else ""
-
-
 def _listed(argument: str, names: Any) -> list[Hashable]:  # noqa: ANN401 - whatever the caller gave
     """Return the names of an argument."""
     if names is None:
         return []
     if not is_list_like(names) or isinstance(names, Mapping):
-        raise InvalidArgumentError(f"{argument} must be a list of columns, such as {argument}=['price']; got {names!r}.")
+        raise InvalidArgumentError(
+            f"{argument} must be a list of columns, such as {argument}=['price']; got {names!r}."
+        )
     return list(names)
 
 
-def _columns_of_future(X_df: pd.DataFrame, columns: Columns) -> list[Hashable]:  # noqa: N803 - the ecosystem's name
+def _columns_of_future(X_df: pd.DataFrame, columns: Columns) -> list[Hashable]:
     """Return the columns of ``X_df`` beyond ids and times."""
     if X_df.columns.nlevels > 1:
         raise InvalidFrameError(
@@ -149,7 +143,7 @@ def _columns_of_future(X_df: pd.DataFrame, columns: Columns) -> list[Hashable]: 
     return [name for name in X_df.columns if name not in columns.keys]
 
 
-def _nothing_known(X_df: pd.DataFrame, columns: Columns) -> Finding:  # noqa: N803
+def _nothing_known(X_df: pd.DataFrame, columns: Columns) -> Finding:
     keys = " and ".join(map(repr, columns.keys))
     return Finding(
         "missing column",
@@ -160,7 +154,7 @@ def _nothing_known(X_df: pd.DataFrame, columns: Columns) -> Finding:  # noqa: N8
 
 
 def _refuse_name(
-    frame: pd.DataFrame, columns: Columns, roles: Mapping[Hashable | None, str], name: Hashable, where: str, times: int
+    frame: pd.DataFrame, roles: Mapping[Hashable | None, str], name: Hashable, where: str, times: int
 ) -> Finding | None:
     """Return what is wrong with one name; None where nothing is."""
     there = names_of(frame)
@@ -181,8 +175,12 @@ def _refuse_name(
             f"The frame has no column {name!r}, whose past a column of {where} must have; beside ids, times and target "
             f"it has {_names(others)}."
         )
-        how = "Add it to the frame" + (f", or drop it: X_df = X_df.drop(columns=[{name!r}])." if where == "X_df" else ".")
-        return Finding("missing column", name, found, nearest(name, others) + how)
+        how = "Add it to the frame" + (
+            f", or drop it: X_df = X_df.drop(columns=[{name!r}])." if where == "X_df" else "."
+        )
+        near = nearest(name, others)
+        hint = "" if near is None else f"The nearest name is {near!r}. "
+        return Finding("missing column", name, found, hint + how)
     return None
 
 

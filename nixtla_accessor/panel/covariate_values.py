@@ -69,9 +69,9 @@ def _read_floats(values: Column) -> npt.NDArray[Any]:
     """Read bools or decimals."""
     if values.dtype == np.dtype(bool):
         return np.asarray(values.to_numpy(), dtype=np.float64)
-    if values.dtype == np.dtype(object):
-        values = values.where(values.notna(), None)
-    return np.asarray(pd.array(values.to_numpy(dtype=object, na_value=None), dtype=object).astype("float64"))
+    numbers = np.array(values, dtype=object)
+    numbers[np.asarray(values.isna())] = np.nan
+    return numbers.astype(np.float64)
 
 
 def _read_categories(values: Column, name: NamedColumn) -> npt.NDArray[Any]:
@@ -97,6 +97,6 @@ def _as_category(value: object) -> str | int | float | None:
 
 def _unsupported(name: NamedColumn, found: str) -> UnsupportedDtypeError:
     return UnsupportedDtypeError(
-        f"The covariate {name!r} must be numbers, bools, text or categories; found {found}. Convert it to a number that "
-        f"says what matters of it, or to categories: {name.convert(AS_TEXT)}."
+        f"The covariate {name!r} must be numbers, bools, text or categories; found {found}. Convert it to numbers that "
+        f"say what matters of it, or to categories: {name.convert(AS_TEXT)}."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,8 @@ from nixtla_accessor.panel.covariate_columns import CovariateChoice, CovariateCo
 from nixtla_accessor.panel.covariate_values import read_covariate
 from nixtla_accessor.panel.findings import Finding, refuse
 from nixtla_accessor.panel.frequency import FrequencyLike
-from nixtla_accessor.panel.horizon import Horizon, place_future
+from nixtla_accessor.panel.future import place_future
+from nixtla_accessor.panel.horizon import Horizon
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.names import columns_of_future, get_column
 from nixtla_accessor.panel.packing import PackedSeries, pack_frame
@@ -82,6 +84,16 @@ def pack_with_covariates(
     return replace(packed, covariates=tuple(sorted([*covariates, *calendar], key=_place_in_request)))
 
 
+def historic_rows(packed: PackedSeries) -> tuple[int, ...]:
+    """Return the numbers of the covariates that are known of the past only."""
+    return tuple(number for number, covariate in enumerate(packed.covariates) if not covariate.is_known)
+
+
+def without_future(packed: PackedSeries) -> PackedSeries:
+    """Return series with the past of their covariates alone."""
+    return replace(packed, covariates=tuple(replace(covariate, future=None) for covariate in packed.covariates))
+
+
 def read_past(
     frame: pd.DataFrame, columns: Columns, named: CovariateColumns
 ) -> tuple[tuple[Covariate, ...], list[Finding]]:
@@ -99,7 +111,7 @@ def read_past(
 
 
 def add_future(
-    X_df: pd.DataFrame,  # noqa: N803 - the ecosystem's name
+    X_df: pd.DataFrame,
     covariates: Sequence[Covariate],
     horizon: Horizon,
 ) -> tuple[tuple[Covariate, ...], list[Finding]]:
@@ -121,14 +133,15 @@ def add_future(
     return tuple(with_future), findings
 
 
-def find_bad_values(
-    packed: PackedSeries, covariates: Sequence[Covariate], *, allow_missing: bool
-) -> Iterator[Finding]:
+def find_bad_values(packed: PackedSeries, covariates: Sequence[Covariate], *, allow_missing: bool) -> Iterator[Finding]:
     """Yield what is wrong with the values of covariates: those that are missing or infinite."""
     sizes = packed.sizes
     n_series = len(sizes)
     for covariate in covariates:
-        parts = [("the frame", covariate.past, np.repeat(np.arange(n_series), sizes), None)]
+        of_past = np.repeat(np.arange(n_series), sizes)
+        parts: list[tuple[str, npt.NDArray[Any], Integers, Integers | None]] = [
+            ("the frame", covariate.past, of_past, None)
+        ]
         if covariate.future is not None:
             steps = len(covariate.future) // n_series
             parts.append(("X_df", covariate.future, np.repeat(np.arange(n_series), steps), sizes))
@@ -212,12 +225,12 @@ def _bad_values(
     return Finding(f"{word} covariate", covariate.name, found, remedy, of_series)
 
 
-def _of_two_kinds(covariate: Covariate, X_df: pd.DataFrame) -> Finding:  # noqa: N803
+def _of_two_kinds(covariate: Covariate, X_df: pd.DataFrame) -> Finding:
     kinds = ["numbers", "categories"]
     own, other = reversed(kinds) if covariate.is_categorical else kinds
     found = (
-        f"The covariate {covariate.name!r} must be of one kind in both frames; it is {own} in the frame, and {other} in "
-        f"X_df ({X_df[covariate.name].dtype})."
+        f"The covariate {covariate.name!r} must be of one kind in both frames; it is {own} in the frame, and {other} "
+        f"in X_df ({X_df[covariate.name].dtype})."
     )
     return Finding("unsupported dtype", covariate.name, found, "Convert one of them.")
 
@@ -239,8 +252,8 @@ def _warn_about_unseen(covariates: Sequence[Covariate]) -> None:
         if unseen:
             named = ", ".join(map(repr, unseen[:SHOWN])) + and_more(len(unseen))
             warn_caller(
-                f"The covariate {covariate.name!r} has categories in X_df that the frame never has: {named}. Nothing can "
-                "be learnt of them.",
+                f"The covariate {covariate.name!r} has categories in X_df that the frame never has: {named}. Nothing "
+                "can be learnt of them.",
                 UnseenCategoryWarning,
             )
 

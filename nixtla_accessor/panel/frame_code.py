@@ -168,9 +168,7 @@ class NamedColumn:
         return f"{self.frame.flat}.dropna(subset=[{self.name!r}])"
 
 
-def flatten(
-    frame: pd.DataFrame, names: Sequence[Hashable], needed: Sequence[Hashable], called: str = "df"
-) -> str:
+def flatten(frame: pd.DataFrame, names: Sequence[Hashable], needed: Sequence[Hashable], called: str = "df") -> str:
     """Return the code that moves levels of a frame's index to columns.
 
     Parameters

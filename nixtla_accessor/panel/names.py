@@ -120,7 +120,7 @@ def _level_names(frame: pd.DataFrame, roles: Sequence[tuple[str, Hashable | None
     return [f"level_{number}" if name is None else name for number, name in enumerate(names)] if in_index else []
 
 
-def columns_of_future(X_df: pd.DataFrame, columns: Columns) -> Columns:  # noqa: N803 - the ecosystem's name
+def columns_of_future(X_df: pd.DataFrame, columns: Columns) -> Columns:
     """Return the columns of ids and stamps of a frame's future rows, for code that calls them ``X_df``."""
     roles = [("id", columns.id), ("time", columns.time)]
     return replace(columns, frame=_frame_code(X_df, roles, "pd", "X_df"))

@@ -12,7 +12,16 @@ import orjson
 import pandas as pd
 
 from nixtla_accessor.errors import DuplicateTimestampError, InvalidFrameError, ShortSeriesWarning, warn_caller
-from nixtla_accessor.panel.arrays import Flags, Integers, Target, Ticks, chunks, concatenate_ranges, offsets, steps_within
+from nixtla_accessor.panel.arrays import (
+    Flags,
+    Integers,
+    Target,
+    Ticks,
+    chunks,
+    concatenate_ranges,
+    offsets,
+    steps_within,
+)
 from nixtla_accessor.panel.diagnosis import explain_irregularity
 from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_panel
@@ -242,7 +251,7 @@ def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
         return packed
     starts = packed.frequency.advance(packed.start_ticks, dropped, packed.form)
     sizes = packed.sizes - dropped
-    rows = slice(dropped[0], None)
+    rows: Integers | slice = slice(dropped[0], None)
     if len(sizes) > 1:
         rows = concatenate_ranges(np.cumsum(packed.sizes) - sizes, sizes)
     return replace(_take_rows(packed, rows), sizes=sizes, start_ticks=starts)
