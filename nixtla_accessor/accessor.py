@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
-from nixtla_accessor.other_frames import check_is_pandas
+from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.gaps import fill_gaps
@@ -119,8 +119,11 @@ class TimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         h: int | None = None,
+        X_df: pd.DataFrame | None = None,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
+        """List every problem that the frame would be refused for, and what is notable; nothing is sent.
 
         Parameters
         ----------
@@ -128,6 +131,11 @@ class TimeGPTAccessor:
             As in `pack`.
         h : int, optional
             A horizon, to list the series that are too short for a window of it.
+        X_df : DataFrame, optional
+            The rows of the horizon, as in `forecast`: what is wrong with them is listed too, once the frame itself can
+            be packed.
+        futr_exog_list, hist_exog_list : list of hashable, optional
+            Columns that are to explain the target, as in `cross_validation`.
 
         Returns
         -------
@@ -152,7 +160,9 @@ class TimeGPTAccessor:
         """
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
         columns = (chosen.id_col, chosen.time_col, chosen.target_col)
-        return audit_frame(self._frame, freq, *columns, h=h)
+        check_future_is_pandas(X_df)
+        covariates = CovariateChoice(X_df, futr_exog_list, hist_exog_list)
+        return audit_frame(self._frame, freq, *columns, h=h, covariates=covariates)
 
     def fill_gaps(
         self,

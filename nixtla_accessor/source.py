@@ -8,7 +8,7 @@ import pandas as pd
 
 from nixtla_accessor.other_frames import check_future_is_pandas
 from nixtla_accessor.panel.calendar_features import check_calendar
-from nixtla_accessor.panel.covariate_columns import CovariateChoice
+from nixtla_accessor.panel.covariate_columns import NO_COVARIATES, CovariateChoice
 from nixtla_accessor.panel.covariates import pack_with_covariates
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.record import attach_record
@@ -22,7 +22,6 @@ if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
     from nixtla_accessor.record import Record
 
 FrameT_co = TypeVar("FrameT_co", covariant=True)
-NO_COVARIATES = CovariateChoice()
 
 
 class Source(Protocol[FrameT_co]):

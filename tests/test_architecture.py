@@ -18,7 +18,7 @@ WALLS = {
     "errors": (set(), set()),
     "contract": (set(), set()),
     "seasons": (set(), set()),
-    "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson"}),
+    "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson", "holidays"}),
     "api": (
         {"api", "errors", "contract"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
@@ -49,8 +49,8 @@ WALLS = {
     "record": ({"panel.panel", "contract"}, {"pandas", "numpy"}),
     "other_frames": ({"errors"}, {"pandas"}),
     "selection": ({"panel", "record"}, {"pandas"}),
-    "source": ({"panel", "record", "selection", "queries", "api.client"}, {"pandas"}),
-    "packed_calls": ({"panel", "api", "errors", "contract"}, set()),
+    "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
+    "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
     "queries": (
         {"panel", "record", "packed_calls", "errors", "contract", "api.client", "api.requests", "api.schema"},
         {"pandas", "numpy"},
@@ -93,6 +93,7 @@ WALLS = {
             "selection",
             "source",
             "queries",
+            "other_frames",
             "panel",
             "record",
             "api.client",

@@ -1,8 +1,6 @@
 """Covariates from the frame to the wire and back, over real HTTP: what a recording service receives and answers."""
 
-import gzip
 import json
-import pickle
 import threading
 import warnings
 from decimal import Decimal
@@ -15,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nixtla_accessor import Client, TimeGPTAccessor, connect, errors
+from nixtla_accessor import connect, errors
 
 KEY = "nixak-0123456789abcdef0123456789"
 
@@ -294,10 +292,12 @@ class TestTheWire:
         assert len(bodies) > 2
         whole = row_by_row(df, X_df, ["promo", "price", "kind"], ["temp"], H)
         for name in ("X", "X_future"):
-            joined = [sum(rows, []) for rows in zip(*(body["series"][name] for body in bodies), strict=True)]
+            parts = zip(*(body["series"][name] for body in bodies), strict=True)
+            joined = [[*itertools.chain.from_iterable(rows)] for rows in parts]
             assert joined == whole[name]
         assert {tuple(body["series"]["categorical_exog"]) for body in bodies} == {(2,)}
-        assert len(ahead) == 18 and (ahead["TimeGPT"] == 10.5).all()
+        assert len(ahead) == 18
+        assert (ahead["TimeGPT"] == 10.5).all()
 
     def test_what_the_service_refuses_is_named(self, service, sent):
         df = history()
@@ -373,24 +373,14 @@ def frames_with_covariates(draw):
 @given(frames_with_covariates())
 def test_any_frame_is_sent_as_a_slow_loop_builds_it(drawn):
     df, X_df, known, historic, h, freq = drawn
-    with recording() as bodies, warnings.catch_warnings():
+    bodies = SERVERS[0].bodies
+    bodies.clear()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", errors.UnseenCategoryWarning)
         arguments = {"hist_exog_list": historic or None, "freq": freq, "allow_missing": True, "zero_shot": True}
         df.timegpt.forecast(h, X_df=X_df if known else None, **arguments)
     wanted = row_by_row(df, X_df if known else None, known, historic, h)
     assert covariates_of(bodies[-1][1]) == wanted
-
-
-class recording:
-    """The bodies that the connected service receives from now on."""
-
-    def __enter__(self):
-        server = SERVERS[0]
-        server.bodies.clear()
-        return server.bodies
-
-    def __exit__(self, *_):
-        pass
 
 
 SERVERS = []

@@ -15,6 +15,7 @@ from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_attached_record
 from nixtla_accessor.dask.filling import fill_dask_gaps
+from nixtla_accessor.dask.partitions import future_in_pandas
 from nixtla_accessor.dask.source import DaskSource
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
@@ -124,15 +125,18 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         h: int | None = None,
+        X_df: dd.DataFrame | pd.DataFrame | None = None,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
+        """List every problem that the frame would be refused for, and what is notable; nothing is sent.
 
         Parameters
         ----------
         freq, id_col, time_col, target_col
             As in `pack`.
-        h : int, optional
-            As in `nixtla_accessor.TimeGPTAccessor.audit`.
+        h, X_df, futr_exog_list, hist_exog_list
+            As in `nixtla_accessor.TimeGPTAccessor.audit`; an ``X_df`` of Dask is computed at once.
 
         Returns
         -------
@@ -160,7 +164,9 @@ class DaskTimeGPTAccessor:
         0  Agriculture  gap      1
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd").with_recorded_columns(self._frame._meta)
-        return audit_dask_frame(self._frame, chosen.default_columns(self._frame._meta), chosen.parse_freq(), h)
+        covariates = CovariateChoice(future_in_pandas(X_df), futr_exog_list, hist_exog_list)
+        columns = chosen.default_columns(self._frame._meta)
+        return audit_dask_frame(self._frame, columns, chosen.parse_freq(), h, covariates)
 
     def fill_gaps(
         self,

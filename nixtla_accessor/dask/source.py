@@ -8,21 +8,18 @@ from typing import Any
 
 import dask
 import dask.dataframe as dd
-import numpy as np
 import pandas as pd
 
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.dask.carrying import carry_attached_record, carry_record, put_record
 from nixtla_accessor.dask.concurrency import request_slot
 from nixtla_accessor.dask.packing import infer_dask_frequency, pack_dask_frame
-from nixtla_accessor.dask.partitions import bring_series_together, partition_named
+from nixtla_accessor.dask.partitions import bring_series_together, future_in_pandas, partition_named, rows_of_part
 from nixtla_accessor.dask.portable_client import PortableClient
-from nixtla_accessor.other_frames import check_future_is_pandas
 from nixtla_accessor.panel.calendar_features import check_calendar
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, find_covariates
 from nixtla_accessor.panel.findings import refuse
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.queries import Query
@@ -48,10 +45,8 @@ class DaskSource:
         return pack_dask_frame(self._frame, columns, frequency, allow_missing=allow_missing)
 
     def check_covariates(self, choice: CovariateChoice) -> CovariateChoice:
-        """Return the choice with an ``X_df`` of pandas: one of Dask, of few rows beside the frame, is computed."""
-        if isinstance(choice.X_df, dd.DataFrame):
-            choice = replace(choice, X_df=choice.X_df.compute())
-        check_future_is_pandas(choice.X_df)
+        """Return the choice with an ``X_df`` of pandas."""
+        choice = replace(choice, X_df=future_in_pandas(choice.X_df))
         check_calendar(choice)
         return choice
 
@@ -73,7 +68,7 @@ class DaskSource:
         refuse(findings)
         X_df = query.covariates.X_df
         future = None if X_df is None else dask.delayed(X_df)
-        query = query.with_future(None if X_df is None else X_df.iloc[:0])
+        query = replace(query, covariates=query.covariates.without_future())
         series_together = bring_series_together(self._frame, query.columns)
         empty = query.empty_answer(self.schema)
         if query.record is not None:
@@ -125,21 +120,13 @@ def answer_partition(
         return empty.copy()
     number = 0 if partition_info is None else int(partition_info["number"])
     with partition_named(part, query.columns, f"partition {number} of {n_partitions}"), request_slot():
-        answer = query.with_future(_rows_of(part, X_df, query.columns)).answer(part, client.get())
+        answer = query.with_future(rows_of_part(part, X_df, query.columns)).answer(part, client.get())
     answer = answer[list(empty.columns)]
     id_col = query.columns.id
     if id_col is not None and isinstance(empty[id_col].dtype, pd.CategoricalDtype):
         answer[id_col] = answer[id_col].astype("category")  # a shuffle may have made text of them
     answer.attrs = dict(empty.attrs)
     return answer
-
-
-def _rows_of(part: pd.DataFrame, X_df: pd.DataFrame | None, columns: Columns) -> pd.DataFrame | None:
-    """Return the rows of the future that are of the series of a partition."""
-    if X_df is None or columns.id is None:
-        return X_df
-    ids = get_column(part, columns.id, "id").unique()
-    return X_df.loc[np.asarray(get_column(X_df, columns.id, "id").isin(ids))]
 
 
 def _name(frequency: Frequency | None) -> str | int | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import pandas as pd
@@ -52,9 +52,16 @@ class CovariateChoice:
         """Whether features of the calendar are to be made."""
         return self.date_features is not False or self.holidays is not None
 
+    def without_future(self) -> CovariateChoice:
+        """Return the choice with the columns of ``X_df`` alone."""
+        return self if self.X_df is None else replace(self, X_df=self.X_df.iloc[:0])
+
     def __bool__(self) -> bool:
         named = (self.X_df, self.futr_exog_list, self.hist_exog_list)
         return self.has_calendar or any(one is not None for one in named)
+
+
+NO_COVARIATES = CovariateChoice()
 
 
 @dataclass(frozen=True, slots=True)

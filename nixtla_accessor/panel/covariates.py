@@ -67,21 +67,44 @@ def pack_with_covariates(
     """
     if not choice:
         return pack_frame(frame, columns, freq, allow_missing=allow_missing)
+    packed, findings = gather(frame, columns, freq, choice, horizon, allow_missing=allow_missing)
+    findings += find_bad_values(packed, allow_missing=allow_missing)
+    calendar = calendar_covariates(packed, choice, horizon)
+    covariates = [*packed.covariates, *calendar]
+    findings += _find_doubles(covariates)
+    refuse(findings)
+    _warn_about_unseen(packed.covariates)
+    return replace(packed, covariates=tuple(sorted(covariates, key=_place_in_request)))
+
+
+def gather(
+    frame: pd.DataFrame,
+    columns: Columns,
+    freq: FrequencyLike | None,
+    choice: CovariateChoice,
+    horizon: int,
+    *,
+    allow_missing: bool,
+) -> tuple[PackedSeries, list[Finding]]:
+    """Pack series with the columns that a caller names, and report those that cannot be used.
+
+    Returns
+    -------
+    PackedSeries
+        With the covariates that can be read; their values are not checked.
+    list of Finding
+        What is wrong with names and dtypes, and with the rows of ``X_df``.
+    """
     named, findings = find_covariates(frame, columns, choice)
     covariates, unreadable = read_past(frame, columns, named)
     packed = pack_frame(frame, columns, freq, allow_missing=allow_missing, covariates=covariates)
-    covariates = packed.covariates
     findings += unreadable
     if choice.X_df is not None:
         at = Horizon(columns, packed.ids, packed.last_ticks, packed.frequency, packed.form, horizon)
-        covariates, misplaced = add_future(choice.X_df, covariates, at)
+        covariates, misplaced = add_future(choice.X_df, packed.covariates, at)
+        packed = replace(packed, covariates=covariates)
         findings += misplaced
-    findings += find_bad_values(packed, covariates, allow_missing=allow_missing)
-    calendar = calendar_covariates(packed, choice, horizon)
-    findings += _find_doubles([*covariates, *calendar])
-    refuse(findings)
-    _warn_about_unseen(covariates)
-    return replace(packed, covariates=tuple(sorted([*covariates, *calendar], key=_place_in_request)))
+    return packed, findings
 
 
 def historic_rows(packed: PackedSeries) -> tuple[int, ...]:
@@ -133,11 +156,11 @@ def add_future(
     return tuple(with_future), findings
 
 
-def find_bad_values(packed: PackedSeries, covariates: Sequence[Covariate], *, allow_missing: bool) -> Iterator[Finding]:
+def find_bad_values(packed: PackedSeries, *, allow_missing: bool) -> Iterator[Finding]:
     """Yield what is wrong with the values of covariates: those that are missing or infinite."""
     sizes = packed.sizes
     n_series = len(sizes)
-    for covariate in covariates:
+    for covariate in packed.covariates:
         of_past = np.repeat(np.arange(n_series), sizes)
         parts: list[tuple[str, npt.NDArray[Any], Integers, Integers | None]] = [
             ("the frame", covariate.past, of_past, None)

@@ -59,7 +59,7 @@ def place_future(X_df: pd.DataFrame, horizon: Horizon) -> tuple[Integers | None,
 def _read(X_df: pd.DataFrame, horizon: Horizon) -> tuple[FutureRows | None, list[Finding]]:
     """Read the ids and stamps of ``X_df``."""
     if not len(X_df):
-        return None, [Finding("empty frame", None, "X_df must have the rows of the horizon; it is empty.", "Add them.")]
+        return None, [_without_rows(np.arange(len(horizon.ids)), horizon, "Add them; it has none at all.")]
     columns = columns_of_future(X_df, horizon.columns)
     findings: list[Finding] = []
     ticks, form, grouping = None, horizon.form, single_series(len(X_df))
@@ -149,16 +149,37 @@ def _series_apart(rows: FutureRows, placed: Placement, horizon: Horizon) -> Iter
     id_col, own, future = horizon.columns.id, horizon.columns.frame, rows.columns.frame
     unknown = np.flatnonzero(placed.of_series < 0)
     if len(unknown):
-        found = f"X_df has series that are not in the frame: {_listed_ids(rows.ids, unknown)}."
-        how = f"Leave their rows out: X_df = {future.keep_series(id_col, own.flat)}."
-        of_series = tuple((rows.ids[one], None, int(rows.grouping.sizes[one])) for one in unknown.tolist())
-        yield Finding("unknown future series", id_col, found, how, of_series)
+        yield series_not_in_frame(rows.ids.take(unknown), rows.grouping.sizes[unknown], horizon.columns, rows.columns)
     absent = np.setdiff1d(np.arange(len(horizon.ids)), placed.of_series)
     if len(absent):
-        found = f"X_df has no rows for series of the frame: {_listed_ids(horizon.ids, absent)}."
         how = f"Add them, or leave the series out: df = {own.keep_series(id_col, future.flat)}."
-        of_series = tuple((horizon.ids[one], None, horizon.steps) for one in absent.tolist())
-        yield Finding("missing future series", id_col, found, how, of_series)
+        yield _without_rows(absent, horizon, how)
+
+
+def _without_rows(absent: Integers, horizon: Horizon, remedy: str) -> Finding:
+    """Report series of the frame of which ``X_df`` has no rows."""
+    id_col = horizon.columns.id
+    named = "the series" if id_col is None else f"series {_listed_ids(horizon.ids, absent)}"
+    of_series = tuple((None if id_col is None else horizon.ids[one], None, horizon.steps) for one in absent.tolist())
+    return Finding("missing future series", id_col, f"X_df has no rows for {named} of the frame.", remedy, of_series)
+
+
+def series_not_in_frame(ids: pd.Index[Any], sizes: Integers, columns: Columns, of_future: Columns) -> Finding:
+    """Report series of ``X_df`` that the frame does not have.
+
+    Parameters
+    ----------
+    ids : Index of length n
+        The series.
+    sizes : ndarray of int64, shape (n,)
+        How many rows of ``X_df`` each has.
+    columns, of_future : Columns
+        The columns of the frame, and those of ``X_df``.
+    """
+    found = f"X_df has series that are not in the frame: {_listed_ids(ids, np.arange(len(ids)))}."
+    how = f"Leave their rows out: X_df = {of_future.frame.keep_series(columns.id, columns.frame.flat)}."
+    of_series = tuple(zip(ids, [None] * len(ids), sizes.tolist(), strict=True))
+    return Finding("unknown future series", columns.id, found, how, of_series)
 
 
 def _misplaced(rows: FutureRows, placed: Placement, horizon: Horizon) -> Iterator[Finding]:

@@ -26,6 +26,19 @@ COLUMN_KINDS: dict[type[InvalidFrameError], str] = {
     DuplicateColumnError: "duplicate column",
     UnsupportedDtypeError: "unsupported dtype",
 }
+COVARIATE_KINDS = (
+    "misused column",
+    "missing covariate",
+    "infinite covariate",
+    "covariate without values",
+    "unknown future series",
+    "missing future series",
+    "stamp before the horizon",
+    "stamp beyond the horizon",
+    "off-grid future stamp",
+    "duplicate future stamp",
+    "missing future stamp",
+)
 NOTABLE_KINDS = ("all zero", "constant", "started late", "ended early", "too short")  # of series that can be packed
 KINDS = (
     "empty frame",
@@ -40,6 +53,7 @@ KINDS = (
     "off-grid stamp",
     "gap",
     "other frequency",
+    *COVARIATE_KINDS,
     *NOTABLE_KINDS,
     "unused column",
 )
