@@ -12,6 +12,7 @@ import pandas as pd
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
+from nixtla_accessor.panel.calendar_features import calendar_frames
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
@@ -716,10 +717,62 @@ class TimeGPTAccessor:
         source = PandasSource(self._frame)
         return operations.compare(source, chosen, covariates, tuning, sending, windows, by_series=by_series, keep=keep)
 
+    def calendar_features(
+        self,
+        h: int,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        date_features: DateFeatures = True,
+        holidays: Holidays | None = None,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Show the features of the calendar that `forecast` would send; nothing is sent.
+
+        Parameters
+        ----------
+        h : int
+            The horizon, in steps.
+        freq, id_col, time_col, target_col
+            As in `pack`.
+        date_features, holidays
+            As in `forecast`.
+
+        Returns
+        -------
+        past, future : DataFrame
+            One row for each stamp of the frame, and one for each step of the horizon: the id, the stamp and a column
+            for each feature. They are made together, from the wall clock of each stamp's zone.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no such feature or country, or the stamps have no calendar.
+        ConfigurationError
+            If the package ``holidays`` is needed, and not installed (extra ``calendar``).
+        InvalidFrameError
+            If the frame cannot be packed.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> past, future = load_unemployment().timegpt.calendar_features(h=2, date_features=["year", "month"])
+        >>> future.head(2)
+             unique_id         ds  year  month
+        0  Agriculture 2010-03-01  2010      3
+        1  Agriculture 2010-04-01  2010      4
+        """
+        chosen = Selection(freq, id_col, time_col, target_col)
+        source = PandasSource(self._frame)
+        features = source.check_covariates(CovariateChoice(date_features=date_features, holidays=holidays))
+        return calendar_frames(pack_source(source, chosen, allow_missing=True), features, h)
+
     def plot(
         self,
         forecast: pd.DataFrame | None = None,
         *,
+        contributions: bool = False,
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
@@ -733,6 +786,9 @@ class TimeGPTAccessor:
         ----------
         forecast : DataFrame, optional
             Forecasts of the same series, as `forecast` returns them. A frame of forecasts can also be drawn alone.
+        contributions : bool, default False
+            Draw what each covariate contributes to the forecast instead: how far it lifts or lowers each step. Needs
+            forecasts with ``feature_contributions=True``.
         id_col, time_col, target_col : hashable, optional
             The columns, see the class; the target may be missing where there are forecasts.
         ids : hashable or sequence, optional
@@ -752,7 +808,7 @@ class TimeGPTAccessor:
         ConfigurationError
             If matplotlib is not installed (extra ``plot``).
         InvalidArgumentError, InvalidFrameError
-            If a series or a column is missing, or the columns cannot be read.
+            If a series or a column is missing, the columns cannot be read, or there are no contributions to draw.
 
         Examples
         --------
@@ -765,5 +821,7 @@ class TimeGPTAccessor:
 
         chosen = Selection(None, id_col, time_col, target_col).with_recorded_columns(self._frame)
         columns = chosen.with_forecasts_as_target(self._frame).resolve_columns(self._frame)
-        axes = plot_series(self._frame, columns, forecast, ids=ids, max_series=max_series, ax=ax)
+        axes = plot_series(
+            self._frame, columns, forecast, contributions=contributions, ids=ids, max_series=max_series, ax=ax
+        )
         return axes[0] if len(axes) == 1 else axes

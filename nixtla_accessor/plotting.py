@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +21,7 @@ from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.tidy import (
     ANOMALY_COLUMN,
+    BASE_COLUMN,
     CUTOFF_COLUMN,
     MODEL_COLUMN,
     interval_columns,
@@ -31,8 +33,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_SERIES = 6
+MAX_COVARIATES = 6  # that are told apart; the others are added up
 _ACTUAL, _FORECAST, _ANOMALY, _EDGE = "#1f2933", "#0f6fc6", "#d64545", "#9aa5b1"
 _FORECAST_TINTS = ("#dbe9f7", "#b3d1ef", "#8ab8e6")  # of intervals, the widest first
+_COVARIATES = ("#0f6fc6", "#e08e0b", "#3a9d5d", "#8e5bb5", "#d64545", "#2aa5a5", "#9aa5b1")
 _MIN_HISTORY = 60  # steps drawn before a forecast; more where four times its length is more
 _SUBPLOT_SIZE = (4.2, 2.6)  # inches
 
@@ -42,6 +46,7 @@ def plot_series(
     columns: Columns,
     forecast: pd.DataFrame | None = None,
     *,
+    contributions: bool = False,
     ids: Hashable | Sequence[Hashable] | None = None,
     max_series: int = MAX_SERIES,
     ax: Axes | Sequence[Axes] | None = None,
@@ -56,6 +61,8 @@ def plot_series(
         Its columns; the target of a frame of forecasts alone is ``TimeGPT``.
     forecast : DataFrame, optional
         Forecasts of the same series, in a separate frame.
+    contributions : bool, default False
+        Whether to draw the contributions of the covariates instead.
     ids : hashable or sequence, optional
         The series to draw, in this order, or one of them; by default the first ``max_series``.
     max_series : int, default 6
@@ -73,12 +80,14 @@ def plot_series(
     ConfigurationError
         Matplotlib is not installed.
     InvalidArgumentError
-        The frame does not have a series of ``ids``, there are fewer axes than series, or ``max_series`` is no number.
+        There are no contributions to draw, the frame does not have a series of ``ids``, there are fewer axes than
+        series, or ``max_series`` is no number.
     InvalidFrameError
         The ids, times or values cannot be read.
     """
     _check_max_series(max_series)
-    known = _split(frame, columns)
+    explained = _contributing(frame if forecast is None else forecast, columns) if contributions else []
+    known = {} if contributions and forecast is not None else _split(frame, columns)
     ahead = {} if forecast is None else _split(forecast, columns)
     chosen = _choose(list({**known, **ahead}), ids, max_series)
     if not chosen:
@@ -90,7 +99,11 @@ def plot_series(
             "ids."
         )
     for name, subplot in zip(chosen, axes, strict=False):
-        _draw(subplot, known.get(name), ahead.get(name), columns, "" if columns.id is None else str(name))
+        title = "" if columns.id is None else str(name)
+        if contributions:
+            _draw_contributions(subplot, ahead.get(name, known.get(name)), columns.time, explained, title)
+        else:
+            _draw(subplot, known.get(name), ahead.get(name), columns, title)
     if ax is None:
         _finish(axes[: len(chosen)], left_out=0 if ids is not None else len({**known, **ahead}) - len(chosen))
     return axes[: len(chosen)]
@@ -166,6 +179,52 @@ def _draw(axes: Axes, known: pd.DataFrame | None, ahead: pd.DataFrame | None, co
         if ANOMALY_COLUMN in frame and columns.target in frame:
             odd = frame[frame[ANOMALY_COLUMN].astype(bool)]
             axes.scatter(odd[columns.time], odd[columns.target], color=_ANOMALY, s=18, zorder=3, label="anomaly")
+    style(axes, title)
+
+
+def _contributing(forecast: pd.DataFrame, columns: Columns) -> list[Hashable]:
+    """Return the columns with contributions: those before the base value that are no forecasts, the largest first.
+
+    Raises
+    ------
+    InvalidArgumentError
+        There are none.
+    """
+    if BASE_COLUMN not in forecast or MODEL_COLUMN not in forecast:
+        raise InvalidArgumentError(
+            f"contributions=True needs forecasts with the column {BASE_COLUMN!r}, as "
+            "forecast(feature_contributions=True) returns them."
+        )
+    names = list(forecast.columns)
+    between = names[names.index(MODEL_COLUMN) + 1 : names.index(BASE_COLUMN)]
+    bounds = {*itertools.chain.from_iterable(interval_columns(forecast).values()), *quantile_columns(forecast).values()}
+    explained = [name for name in between if name not in {*bounds, *columns.keys}]
+    sizes = forecast[explained].abs().mean()
+    return list(sizes.sort_values(ascending=False, kind="stable").index)
+
+
+def _draw_contributions(
+    axes: Axes, forecast: pd.DataFrame | None, time: Hashable, explained: Sequence[Hashable], title: str
+) -> None:
+    """Draw for each step how far each covariate lifts or lowers the forecast, and all of them together."""
+    if forecast is None:
+        return
+    shown, others = explained[:MAX_COVARIATES], explained[MAX_COVARIATES:]
+    parts = {str(name): forecast[name].to_numpy(dtype=float) for name in shown}
+    if others:
+        parts[f"{len(others)} others"] = forecast[list(others)].sum(axis=1).to_numpy(dtype=float)
+    stamps = forecast[time].to_numpy()
+    width: Any = 0.9 * np.diff(stamps).min() if len(stamps) > 1 else None
+    if np.issubdtype(stamps.dtype, np.datetime64):
+        width = (np.diff(stamps).min() if len(stamps) > 1 else np.timedelta64(1, "D")) * 9 // 10
+    top, bottom = np.zeros(len(stamps)), np.zeros(len(stamps))
+    for (label, values), colour in zip(parts.items(), _COVARIATES, strict=False):
+        start = np.where(values > 0, top, bottom)
+        axes.bar(stamps, values, 0.9 if width is None else width, start, color=colour, label=label)
+        top, bottom = np.maximum(top, start + values), np.minimum(bottom, start + values)
+    total = (forecast[MODEL_COLUMN] - forecast[BASE_COLUMN]).to_numpy(dtype=float)
+    axes.plot(stamps, total, color=_ACTUAL, linewidth=1.1, marker=".", markersize=3, label="all covariates")
+    axes.axhline(0, color=_EDGE, linewidth=0.8)
     style(axes, title)
 
 

@@ -1,5 +1,6 @@
 """Covariates from the frame to the wire and back, over real HTTP: what a recording service receives and answers."""
 
+import itertools
 import json
 import threading
 import warnings

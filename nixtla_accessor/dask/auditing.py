@@ -110,7 +110,7 @@ def _unknown_series(X_df: pd.DataFrame, columns: Columns, known: set[Hashable]) 
     unknown = sizes[[name not in known for name in sizes.index]]
     if len(unknown):
         of_future = columns_of_future(X_df, columns)
-        finding = series_not_in_frame(unknown.index, unknown.to_numpy(dtype=np.int64), columns, of_future)
+        finding = series_not_in_frame(unknown.index, np.asarray(unknown, dtype=np.int64), columns, of_future)
         yield from finding.to_problems()
 
 

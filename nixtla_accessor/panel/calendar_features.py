@@ -21,6 +21,7 @@ from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Covariate
+from nixtla_accessor.panel.tidy import forecast_frame, past_frame
 from nixtla_accessor.panel.times import TimeForm
 
 _OF_DAYS = ("year", "month", "day", "weekday")
@@ -104,6 +105,24 @@ def calendar_covariates(packed: PackedSeries, choice: CovariateChoice, horizon: 
         Covariate(name, is_known=True, past=values[past], future=values[future] if horizon else None)
         for name, values in _columns(packed.form.stamps(distinct), choice, packed.frequency)
     )
+
+
+def calendar_frames(
+    packed: PackedSeries, choice: CovariateChoice, horizon: object
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the features that a caller asks for as tidy frames: of the past, and of the steps after it.
+
+    Raises
+    ------
+    InvalidArgumentError
+        As of `calendar_covariates`; or the horizon is no number of steps.
+    """
+    if not isinstance(horizon, int | np.integer) or isinstance(horizon, bool) or horizon < 1:
+        raise InvalidArgumentError(f"h must be a number of steps, at least 1; got {horizon!r}.")
+    covariates = calendar_covariates(packed, choice, int(horizon))
+    past = past_frame(packed, np.arange(len(packed.y)), {covariate.name: covariate.past for covariate in covariates})
+    ahead = {covariate.name: np.asarray(covariate.future) for covariate in covariates}
+    return past, forecast_frame(packed, int(horizon), ahead)
 
 
 def _check_frequency(choice: CovariateChoice, frequency: Frequency, form: TimeForm) -> None:
