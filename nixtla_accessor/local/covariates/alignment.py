@@ -38,7 +38,7 @@ def batches(lengths: Integers) -> Iterator[Integers]:
 
 
 def align_right(arrays: Sequence[Floats], ends: Integers, length: int) -> NDArray[np.float64]:
-    """Put the last of the first `ends` values of each array into a row, so that all end together; NaN before them.
+    """Put the last of the first `ends` values of each array into a row, so that all end together; NaN where there is none.
 
     Examples
     --------
@@ -49,7 +49,8 @@ def align_right(arrays: Sequence[Floats], ends: Integers, length: int) -> NDArra
     aligned = np.full((len(arrays), length), np.nan)
     for row, (values, end) in enumerate(zip(arrays, ends, strict=True)):
         some = values[max(end - length, 0) : end]
-        aligned[row, length - len(some) :] = some
+        first = max(length - end, 0)
+        aligned[row, first : first + len(some)] = some
     return aligned
 
 
