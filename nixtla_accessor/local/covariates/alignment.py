@@ -38,7 +38,7 @@ def batches(lengths: Integers) -> Iterator[Integers]:
 
 
 def align_right(arrays: Sequence[Floats], ends: Integers, length: int) -> NDArray[np.float64]:
-    """Put the last of the first `ends` values of each array into a row, so that all end together; NaN where there is none.
+    """Put the last of the first `ends` values of each array into a row, so that all end together; NaN where none is.
 
     Examples
     --------

@@ -203,7 +203,7 @@ def _plan_number(covariate: Covariate, ends: Integers, season: Season) -> Numeri
         smoothed_knots=np.empty(0),
         season=season,
     )
-    if not (scale > 1e-9).any():  # noqa: PLR2004 - of a range of 1: it never changes
+    if not (scale > 1e-9).any():
         return feature
     missing = np.zeros_like(means) if not has_one_scale else (means - centre) / feature.scale
     feature = replace(feature, missing=missing)
@@ -275,8 +275,10 @@ def _squares(values: Floats, centre: Floats, sizes: Integers) -> Floats:
 
 def _hinges(values: Floats, knots: Iterable[float]) -> list[Floats]:
     """Return distances beyond each knot, on the side away from the median."""
-    distances = [(np.float32(knot) - values if knot_is_low else values - np.float32(knot)) for knot_is_low, knot in zip(
-        [level < 0.5 for level in _KNOTS], knots, strict=True)]  # noqa: PLR2004 - the median
+    distances = [
+        (np.float32(knot) - values if knot_is_low else values - np.float32(knot))
+        for knot_is_low, knot in zip([level < 0.5 for level in _KNOTS], knots, strict=True)
+    ]
     return [np.maximum(distance, np.float32(0)) for distance in distances]
 
 

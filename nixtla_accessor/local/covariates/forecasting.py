@@ -72,14 +72,16 @@ class ExplainedPanel:
             paths = [_path(covariate) for covariate in covariates]
             self._effects = self._regression.effects(paths, lengths + _steps_ahead(covariates))
 
-    def cleaned(self) -> list[Floats]:
-        """Return the series without the effects of their covariates."""
+    def histories(self, rows: Integers, starts: Integers) -> list[Floats]:
+        """Return what comes before each window in its series, without the effects of the covariates."""
+        cleaned = {row: self._clean(row) for row in np.unique(rows).tolist()}
+        return [cleaned[row][:start] for row, start in zip(rows.tolist(), starts, strict=True)]
+
+    def _clean(self, row: int) -> Floats:
+        values = self.series[row]
         if self._regression is None:
-            return list(self.series)
-        return [
-            self._regression.clean(row, values, effects.by_covariate.sum(0)[: len(values)])
-            for row, (values, effects) in enumerate(zip(self.series, self._effects, strict=True))
-        ]
+            return values
+        return self._regression.clean(row, values, self._effects[row].by_covariate.sum(0)[: len(values)])
 
     def weights(self) -> NDArray[np.float64]:
         """Compute the share of each covariate in the mean absolute effect of all; (covariates,).
@@ -123,7 +125,7 @@ class ExplainedPanel:
         effects = self._effects_ahead(forecast, rows, starts, horizon)
         moved = effects.sum(0)
         if clean_first:
-            quantiles = forecast(_histories(self.cleaned(), rows, starts), probabilities)
+            quantiles = forecast(self.histories(rows, starts), probabilities)
         else:
             quantiles = forecast(_histories(self.series, rows, starts), probabilities)
             totals = [each.by_covariate.sum(0) for each in self._effects]
@@ -223,7 +225,7 @@ def _put_back(
         quantiles = (quantiles + shifts) * factor - shifts
         deviation = deviation * np.abs(quantiles[0] + shifts)
         # the logarithmic mean of both forecasts shares their difference out, without a rest
-        unmoved = np.abs(moved) < 1e-9  # noqa: PLR2004 - where 0 / 0 would lose all digits
+        unmoved = np.abs(moved) < 1e-9
         mean = np.where(unmoved, base + shifts, (quantiles[0] - base) / np.where(unmoved, 1.0, moved))
         contributions = effects * mean
         interventions = (quantiles[0] + shifts) * -np.expm1(-effects)

@@ -157,4 +157,4 @@ def measure_noise(changes: Floats, valid: Mask) -> NDArray[np.float64]:
     magnitude = np.sort(np.where(valid, np.abs(changes), np.inf), 1)
     median = magnitude[np.arange(len(changes)), np.minimum(count // 2, changes.shape[1] - 1)]
     noise = np.maximum(_NOISE_OF_MEDIAN * np.where(np.isfinite(median), median, 0), _LEAST_NOISE * deviation)
-    return np.where(noise > 1e-9, noise, 1.0)  # noqa: PLR2004 - of values of magnitude 1: it never changes
+    return np.where(noise > 1e-9, noise, 1.0)

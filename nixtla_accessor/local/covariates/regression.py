@@ -87,6 +87,13 @@ class Regression:
             first = end
         return list(result.items())
 
+    def clean(self, row: int, values: Floats, effects: Floats) -> Floats:
+        """Take effects out of the values of a series."""
+        if self.shifts is None:
+            return values - effects
+        result: Floats = np.maximum((values + self.shifts[row]) * np.exp(-effects) - self.shifts[row], 0)
+        return result
+
     def effects(self, covariates: Covariates, lengths: Integers) -> list[Effects]:
         """Compute the effect of each covariate at each step of each series.
 
@@ -105,7 +112,9 @@ class Regression:
             sums = np.zeros((len(rows), len(covariates), columns.shape[2]))
             for number, some in self.column_slices():
                 weights = self.coefficients[rows, None, some]
-                sums[:, number] = (weights @ columns[:, some])[:, 0] - (weights[:, 0] * self.centre[rows, some]).sum(1)[:, None]
+                sums[:, number] = (weights @ columns[:, some])[:, 0] - (weights[:, 0] * self.centre[rows, some]).sum(1)[
+                    :, None
+                ]
             sums *= self.units[rows, None, None]
             after = lengths[rows] - self.ends[rows]
             unusual = columns[:, :, columns.shape[2] - after.max() :] - self.recent[rows, :, None]
@@ -208,5 +217,6 @@ def _mean_of_last(columns: NDArray[np.float32], counts: Integers) -> NDArray[np.
     """Compute the mean of each column over the last points of each series; (series, columns)."""
     length = columns.shape[2]
     inside = np.arange(length) >= length - np.minimum(counts, length)[:, None]
-    mean: NDArray[np.float32] = (columns @ inside[:, :, None].astype(np.float32))[:, :, 0]
-    return mean / inside.sum(1)[:, None].astype(np.float32)
+    weights = inside / inside.sum(1)[:, None]
+    mean: NDArray[np.float32] = (columns @ weights[:, :, None].astype(np.float32))[:, :, 0]
+    return mean

@@ -1,4 +1,4 @@
-"""Ridge regression of each series towards the coefficients of the whole panel, from normal equations by blocks of time."""
+"""Ridge regression of each series towards the coefficients of the whole panel, from blocks of time."""
 
 from __future__ import annotations
 
@@ -94,9 +94,8 @@ def pooled_coefficients(equations: Equations) -> NDArray[np.float64]:
 
 def mean_squares(equations: Equations) -> NDArray[np.float64]:
     """Return the mean square of each column over all series, in units of noise; (columns,)."""
-    total = np.einsum("sbkk->k", equations.products)
-    result: NDArray[np.float64] = total / max(equations.counts.sum(), 1.0) + 1e-9
-    return result
+    total: NDArray[np.float64] = np.einsum("sbkk->k", equations.products)
+    return total / max(float(equations.counts.sum()), 1.0) + 1e-9
 
 
 def own_coefficients(
@@ -117,5 +116,5 @@ def own_coefficients(
     """
     prior = pull * scale
     targets = equations.targets[:, 0] + prior * pooled
-    result: NDArray[np.float64] = np.linalg.solve(equations.products[:, 0] + np.diag(prior), targets[:, :, None])
-    return result[:, :, 0]
+    coefficients = np.linalg.solve(equations.products[:, 0] + np.diag(prior), targets[:, :, None])[:, :, 0]
+    return coefficients.astype(np.float64, copy=False)

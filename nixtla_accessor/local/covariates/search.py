@@ -1,4 +1,4 @@
-"""How to regress a panel: on which columns, on which scale, and with which filter; decided on a sample of its series."""
+"""How to regress a panel: on which columns, on which scale and with which filter, decided on some of its series."""
 
 from __future__ import annotations
 

@@ -102,7 +102,9 @@ def _loss(equations: Equations, pull: float, decay: float) -> float:
     for nth, coefficients in enumerate(forward_coefficients(equations, pull, decay)):
         block = _FIRST_TESTED + nth
         total -= 2 * float(np.einsum("sk,sk->", coefficients, equations.targets[:, block]))
-        total += float(np.einsum("sk,skl,sl->", coefficients, equations.products[:, block], coefficients, optimize=True))
+        total += float(
+            np.einsum("sk,skl,sl->", coefficients, equations.products[:, block], coefficients, optimize=True)
+        )
     return total
 
 
@@ -160,4 +162,5 @@ def series_shares(
         effect = coefficients * shares
         gain += np.einsum("sk,sk->s", effect, equations.targets[:, _FIRST_TESTED + nth])
         size += np.einsum("sk,skl,sl->s", effect, equations.products[:, _FIRST_TESTED + nth], effect, optimize=True)
-    return np.clip(gain / size, 0, 1)
+    result: NDArray[np.float64] = np.clip(gain / size, 0, 1)
+    return result
