@@ -23,7 +23,7 @@ from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import columns_of_future, get_column
 from nixtla_accessor.panel.notable_series import Span
 from nixtla_accessor.panel.panel import Columns, Stamps
-from nixtla_accessor.panel.problems import COLUMN_KINDS, KINDS, Problem, tabulate
+from nixtla_accessor.panel.problems import KINDS, KINDS_OF_COLUMNS, Problem, tabulate
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
 IRREGULARITIES = frozenset({"duplicate stamp", "off-grid stamp", "gap"})  # whose remedy follows the worst series
@@ -161,7 +161,7 @@ def merge_problems(problems: Iterable[Problem]) -> list[Problem]:
             of_series.append(problem)
         elif key not in of_frame:
             of_frame[key] = problem
-        elif problem.kind not in COLUMN_KINDS.values():
+        elif problem.kind not in KINDS_OF_COLUMNS:
             of_frame[key] = replace(of_frame[key], count=of_frame[key].count + problem.count)
     order = pd.Index([problem.series for problem in of_series], tupleize_cols=False).argsort()
     sorted_by_id = [of_series[int(place)] for place in order]
@@ -177,4 +177,4 @@ def _with_common_remedies(problems: list[Problem]) -> list[Problem]:
 
 def _rank(problem: Problem) -> int:
     """Return the place of a problem's kind; those of columns stay in the order in which they were found."""
-    return -1 if problem.kind in COLUMN_KINDS.values() else KINDS.index(problem.kind)
+    return -1 if problem.kind in KINDS_OF_COLUMNS else KINDS.index(problem.kind)

@@ -37,6 +37,13 @@ _CHANGING = {
     **dict.fromkeys(("QS", "QE", "BQS", "BQE"), ("year", "quarter")),
     **dict.fromkeys(("YS", "YE", "BYS", "BYE"), ("year",)),
 }
+# attributes that newer versions of pandas call otherwise
+_RENAMED = {
+    "weekday": "day_of_week",
+    "dayofweek": "day_of_week",
+    "dayofyear": "day_of_year",
+    "daysinmonth": "days_in_month",
+}
 _STAMP_DAYS = frozenset({*NANOSECONDS, "D", "B", "C"})  # frequencies of which each step lies in one day
 _ONE_STAMP = pd.DatetimeIndex(["2024-01-01"])
 _Feature = str | Callable[[pd.DatetimeIndex], Any]
@@ -182,7 +189,7 @@ def _attribute(name: str, stamps: pd.DatetimeIndex) -> Any:  # noqa: ANN401 - an
     """
     if name in {"week", "weekofyear"}:
         return stamps.isocalendar().week.to_numpy()
-    found = None if name.startswith("_") else getattr(stamps, name, None)
+    found = None if name.startswith("_") else getattr(stamps, _RENAMED.get(name, name), None)
     if name in {"day_name", "month_name"}:
         found = found()  # type: ignore[misc] # a method
     if not is_list_like(found) or isinstance(found, pd.DatetimeIndex | pd.PeriodIndex):

@@ -74,7 +74,8 @@ def pack_with_covariates(
     findings += _find_doubles(covariates)
     refuse(findings)
     _warn_about_unseen(packed.covariates)
-    return replace(packed, covariates=tuple(sorted(covariates, key=_place_in_request)))
+    in_order = sorted(covariates, key=_place_before_horizon if horizon else _place_in_past)
+    return replace(packed, covariates=tuple(in_order))
 
 
 def gather(
@@ -281,5 +282,11 @@ def _warn_about_unseen(covariates: Sequence[Covariate]) -> None:
             )
 
 
-def _place_in_request(covariate: Covariate) -> tuple[bool, bool]:
+def _place_before_horizon(covariate: Covariate) -> tuple[bool, bool]:
+    """Return the place of a covariate whose future is sent: row i of the future continues row i of the past."""
     return not covariate.is_known, covariate.is_categorical
+
+
+def _place_in_past(covariate: Covariate) -> tuple[bool, bool]:
+    """Return the place of a covariate of the past alone, where the official client puts the categories last."""
+    return covariate.is_categorical, not covariate.is_known

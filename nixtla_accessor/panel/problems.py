@@ -26,11 +26,10 @@ COLUMN_KINDS: dict[type[InvalidFrameError], str] = {
     DuplicateColumnError: "duplicate column",
     UnsupportedDtypeError: "unsupported dtype",
 }
+KINDS_OF_COLUMNS = (*COLUMN_KINDS.values(), "misused column", "covariate without values")
 COVARIATE_KINDS = (
-    "misused column",
     "missing covariate",
     "infinite covariate",
-    "covariate without values",
     "unknown future series",
     "missing future series",
     "stamp before the horizon",
@@ -42,7 +41,7 @@ COVARIATE_KINDS = (
 NOTABLE_KINDS = ("all zero", "constant", "started late", "ended early", "too short")  # of series that can be packed
 KINDS = (
     "empty frame",
-    *COLUMN_KINDS.values(),
+    *KINDS_OF_COLUMNS,
     "missing id",
     "missing time",
     "missing target",
