@@ -13,6 +13,7 @@ from nixtla_accessor.errors import InvalidArgumentError, InvalidFrameError
 from nixtla_accessor.panel.findings import Finding
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.misnamed import names_of, nearest
+from nixtla_accessor.panel.names import has_keys
 from nixtla_accessor.panel.panel import Columns
 
 DateFeatures: TypeAlias = (
@@ -113,8 +114,8 @@ def find_covariates(
     if choice.X_df is None:
         source, known = "futr_exog_list", _listed("futr_exog_list", choice.futr_exog_list)
     else:
-        source, known = "X_df", _columns_of_future(choice.X_df, columns)
-        if not known:
+        source, known = "X_df", _columns_of_future(choice.X_df, frame, columns)
+        if not known and has_keys(choice.X_df, columns):
             findings.append(_nothing_known(choice.X_df, columns))
     historic = _listed("hist_exog_list", choice.hist_exog_list)
     usable: dict[str, list[Hashable]] = {source: [], "hist_exog_list": []}
@@ -140,14 +141,16 @@ def _listed(argument: str, names: Any) -> list[Hashable]:  # noqa: ANN401 - what
     return list(names)
 
 
-def _columns_of_future(X_df: pd.DataFrame, columns: Columns) -> list[Hashable]:
+def _columns_of_future(X_df: pd.DataFrame, frame: pd.DataFrame, columns: Columns) -> list[Hashable]:
     """Return the columns of ``X_df`` beyond ids and times."""
     if X_df.columns.nlevels > 1:
         raise InvalidFrameError(
             f"The columns of X_df must be flat; found a MultiIndex of {X_df.columns.nlevels} levels. Flatten them, for "
             "instance with X_df.columns = ['_'.join(map(str, name)) for name in X_df.columns]."
         )
-    return [name for name in X_df.columns if name not in columns.keys]
+    names = [name for name in X_df.columns if name not in columns.keys]
+    # One that the frame does not have may be the ids, or the times, under another name.
+    return names if has_keys(X_df, columns) else [name for name in names if name in names_of(frame)]
 
 
 def _nothing_known(X_df: pd.DataFrame, columns: Columns) -> Finding:

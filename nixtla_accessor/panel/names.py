@@ -103,6 +103,15 @@ def get_column(frame: pd.DataFrame, name: Hashable, role: str) -> pd.Series[Any]
     return plain_column(frame.iloc[:, number] if source == "column" else frame.index.get_level_values(number))
 
 
+def has_keys(frame: pd.DataFrame, columns: Columns) -> bool:
+    """Return whether a frame has columns, or levels, of ids and times; of either there may be several."""
+    try:
+        places = [_place(frame, columns.time, "time"), columns.id is None or _place(frame, columns.id, "id")]
+    except DuplicateColumnError:
+        return True
+    return all(places)
+
+
 def index_names(frame: pd.DataFrame, columns: Columns) -> list[Hashable]:
     """Return names for the levels of the index; empty where neither ids nor times are among them."""
     return _level_names(frame, [("id", columns.id), ("time", columns.time)])
