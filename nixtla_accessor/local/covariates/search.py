@@ -21,6 +21,7 @@ _MAX_PERSISTENCE = 0.9
 _LEAST_PERSISTENCE = 0.1
 _HISTORIC_LAGS = 3
 _MOST_LAG = 100
+_LEAST_ERRORS = 3.5  # standard errors by which a lag must be correlated, as the best of many
 _USUAL_PERSISTENCE = 0.7
 
 
@@ -103,18 +104,21 @@ def _sample(panel: Panel) -> list[Integers]:
 
 
 def _with_lags(panel: Panel, feature: Feature, number: int, sample: Sequence[Integers]) -> Feature:
-    """Choose the lags of a covariate that is known of the past only: those at which it is most correlated."""
+    """Choose the lags of a covariate that is known of the past only: those at which it is clearly correlated."""
     if not (feature.kinds and isinstance(feature, NumericFeature)):
         return feature
     most = min(max(2 * panel.season.length, 12) + 1, _MOST_LAG, int(np.median(panel.ends)) // 4)
-    products = np.zeros(most)
+    products, squares = np.zeros(most), np.zeros(most)
     for some in sample:
         values = make_columns(panel, [feature] * (number + 1), [(number, "value")], some, _length(panel, some))
         rows = make_rows(panel, filter_columns(panel, values, some), some, None, _USUAL_PERSISTENCE)
         for lag in range(1, min(most, rows.changes.shape[1] - 1) + 1):
-            products[lag - 1] += float((rows.changes[:, lag:] * rows.columns[:, 0, :-lag]).sum())
-    strongest = np.argsort(-np.abs(products), kind="stable")[:_HISTORIC_LAGS] + 1
-    return replace(feature, lags=tuple(sorted(strongest.tolist())))
+            product = rows.changes[:, lag:] * rows.columns[:, 0, :-lag]
+            products[lag - 1] += float(product.sum())
+            squares[lag - 1] += float((product**2).sum())
+    errors = np.abs(products) / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
+    strongest = [lag for lag in np.argsort(-errors, kind="stable")[:_HISTORIC_LAGS] if errors[lag] > _LEAST_ERRORS]
+    return replace(feature, kinds=("lags",) if strongest else (), lags=tuple(sorted(int(lag) + 1 for lag in strongest)))
 
 
 def _choose_on_scale(

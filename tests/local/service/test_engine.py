@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nixtla_accessor.local.service
-from nixtla_accessor.api.schema import AnomalyDetectionInput, CrossValidationInput, FinetuneInput, ForecastInput, Series
+from nixtla_accessor.api.schema import AnomalyDetectionInput, CrossValidationInput, FinetuneInput, ForecastInput
 from nixtla_accessor.local.forecaster import Forecaster
 from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.errors import DamagedModelError, StoppedError, UnknownModelError
@@ -61,7 +61,7 @@ def engine(tmp_path):
 
 
 def request(kind, **fields):
-    return kind(series=Series(y=Y, sizes=SIZES), freq="D", **fields)
+    return kind(series={"y": Y, "sizes": SIZES}, freq="D", **fields)
 
 
 def test_the_network_is_a_forecaster_and_every_name_means_it():
