@@ -38,6 +38,7 @@ _ACTUAL, _FORECAST, _ANOMALY, _EDGE = "#1f2933", "#0f6fc6", "#d64545", "#9aa5b1"
 _FORECAST_TINTS = ("#dbe9f7", "#b3d1ef", "#8ab8e6")  # of intervals, the widest first
 _COVARIATES = ("#0f6fc6", "#e08e0b", "#3a9d5d", "#8e5bb5", "#d64545", "#2aa5a5", "#9aa5b1")
 _MIN_HISTORY = 60  # steps drawn before a forecast; more where four times its length is more
+_LETTERS_PER_INCH, _HANDLE_LENGTH = 12, 6  # of a legend: its letters, and the letters that a handle is as long as
 _SUBPLOT_SIZE = (4.2, 2.6)  # inches
 
 
@@ -327,9 +328,10 @@ def _finish(axes: npt.NDArray[np.object_], left_out: int) -> None:
         label: handle for subplot in axes for handle, label in zip(*subplot.get_legend_handles_labels(), strict=True)
     }
     figure = axes[0].figure
-    figure.legend(
-        list(entries.values()), list(entries), loc="outside lower center", ncols=max(len(entries), 1), frameon=False
-    )
+    lengths = [len(label) + _HANDLE_LENGTH for label in entries] or [1]
+    room = int(figure.get_figwidth() * _LETTERS_PER_INCH)
+    ncols = len(lengths) if sum(lengths) <= room else max(room // max(lengths), 1)
+    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=ncols, frameon=False)
     if left_out:
         note = f"{len(axes)} of {len(axes) + left_out} series; ids=[…] or max_series=… shows others"
         figure.suptitle(note, x=0.99, ha="right", fontsize=8, color=_EDGE)

@@ -148,7 +148,7 @@ def _columns_of_future(X_df: pd.DataFrame, frame: pd.DataFrame, columns: Columns
             f"The columns of X_df must be flat; found a MultiIndex of {X_df.columns.nlevels} levels. Flatten them, for "
             "instance with X_df.columns = ['_'.join(map(str, name)) for name in X_df.columns]."
         )
-    names = [name for name in X_df.columns if name not in columns.keys]
+    names: list[Hashable] = [name for name in X_df.columns if name not in columns.keys]
     # One that the frame does not have may be the ids, or the times, under another name.
     return names if has_keys(X_df, columns) else [name for name in names if name in names_of(frame)]
 
