@@ -206,7 +206,7 @@ class ForecastQuery(Query):
         if taken:
             raise InvalidArgumentError(
                 f"With feature_contributions the answer has a column for each covariate, of its own name; {taken[0]!r} "
-                "is the name of another of its columns. Rename the covariate in both frames."
+                "is the name of another of its columns. Rename one of them, in both frames."
             )
 
     def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -160,26 +159,22 @@ def add_future(
 def find_bad_values(packed: PackedSeries, *, allow_missing: bool) -> Iterator[Finding]:
     """Yield what is wrong with the values of covariates: those that are missing or infinite."""
     sizes = packed.sizes
-    n_series = len(sizes)
     for covariate in packed.covariates:
-        of_past = np.repeat(np.arange(n_series), sizes)
-        parts: list[tuple[str, npt.NDArray[Any], Integers, Integers | None]] = [
-            ("the frame", covariate.past, of_past, None)
-        ]
+        parts = [("the frame", covariate.past, sizes, np.zeros_like(sizes))]
         if covariate.future is not None:
-            steps = len(covariate.future) // n_series
-            parts.append(("X_df", covariate.future, np.repeat(np.arange(n_series), steps), sizes))
-        for where, values, series, after in parts:
+            steps = len(covariate.future) // len(sizes)
+            parts.append(("X_df", covariate.future, np.full_like(sizes, steps), sizes))
+        for where, values, of_series, before in parts:
             missing, infinite = _missing(values), _infinite(values)
             if infinite is not None:
-                yield _bad_values("infinite", where, covariate, packed, series, after, infinite)
+                yield _bad_values("infinite", where, covariate, packed, of_series, before, infinite)
             if missing is None:
                 continue
             if missing.all():
                 found = f"The covariate {covariate.name!r} has no value in {where}."
                 yield Finding("covariate without values", covariate.name, found, "Fill it in, or leave it out.")
             elif not allow_missing:
-                yield _bad_values("missing", where, covariate, packed, series, after, missing)
+                yield _bad_values("missing", where, covariate, packed, of_series, before, missing)
 
 
 def _missing(values: npt.NDArray[np.generic]) -> Flags | None:
@@ -203,8 +198,8 @@ def _bad_values(
     where: str,
     covariate: Covariate,
     packed: PackedSeries,
-    series: Integers,
-    after: Integers | None,
+    sizes: Integers,
+    before: Integers,
     is_bad: Flags,
 ) -> Finding:
     """Report values of a covariate, by series and stamp.
@@ -219,24 +214,23 @@ def _bad_values(
         The covariate.
     packed : PackedSeries
         The series that it explains.
-    series : ndarray of int64, shape (n,)
-        The series of each value.
-    after : ndarray of int64, shape (n_series,), or None
-        How many steps come before the first value of each series; none by default.
-    is_bad : ndarray of bool, shape (n,)
+    sizes : ndarray of int64, shape (n_series,)
+        How many values each series has there.
+    before : ndarray of int64, shape (n_series,)
+        How many steps of it come before these.
+    is_bad : ndarray of bool, shape (sum of sizes,)
         Which values are meant.
     """
     rows = np.flatnonzero(is_bad)
-    codes = series[rows]
-    starts = offsets(np.bincount(series, minlength=len(packed.sizes)))
-    steps = rows - starts[codes] + (0 if after is None else after[codes])
+    codes = np.searchsorted(np.cumsum(sizes), rows, side="right")
+    steps = rows - offsets(sizes)[codes] + before[codes]
     ticks = packed.frequency.advance(packed.start_ticks[codes], steps, packed.form)
     shown = packed.form.show(ticks[:SHOWN])
     named = "; ".join(
         f"{name_id(packed.columns, packed.ids, code)} at {stamp}" for code, stamp in zip(codes, shown, strict=False)
     )
     found = (
-        f"The covariate {covariate.name!r} is {word} in {len(rows)} of {len(series)} rows of {where}: "
+        f"The covariate {covariate.name!r} is {word} in {len(rows)} of {len(is_bad)} rows of {where}: "
         f"{named}{and_more(len(rows))}."
     )
     remedy = "Replace these values."
