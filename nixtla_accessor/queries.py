@@ -197,12 +197,13 @@ class ForecastQuery(Query):
         super(ForecastQuery, self).refuse_taken_names(schema)
         if not self.options.feature_contributions:
             return
-        if not self.covariates:
+        names = self._names_of_covariates(schema)
+        if not names and not self.covariates.has_calendar:
             raise InvalidArgumentError(
                 "feature_contributions=True tells what each covariate contributes, and there is none. Name some: X_df, "
                 "hist_exog_list, date_features or holidays."
             )
-        taken = [name for name in self._names_of_covariates(schema) if name in {*self._added_names, *self.columns.keys}]
+        taken = [name for name in names if name in {*self._added_names, *self.columns.keys}]
         if taken:
             raise InvalidArgumentError(
                 f"With feature_contributions the answer has a column for each covariate, of its own name; {taken[0]!r} "

@@ -396,6 +396,8 @@ def test_a_wrong_argument_is_refused(arguments, said):
 def test_contributions_need_covariates():
     with pytest.raises(errors.InvalidArgumentError, match="Name some: X_df, hist_exog_list"):
         ask(history(), None, feature_contributions=True)
+    with pytest.raises(errors.InvalidArgumentError, match="Name some: X_df, hist_exog_list"):
+        ask(history(), None, hist_exog_list=[], feature_contributions=True)
 
 
 def test_categories_that_the_past_never_had_are_warned_of():

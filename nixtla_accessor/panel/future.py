@@ -186,6 +186,8 @@ def _misplaced(rows: FutureRows, placed: Placement, horizon: Horizon) -> Iterato
     """Report stamps of ``X_df`` before the horizon, beyond it, and between its steps."""
     of_frame = placed.series >= 0
     wrong = np.flatnonzero(~placed.is_placed & of_frame)
+    if not len(wrong):
+        return
     ticks, series = rows.ticks[wrong], placed.series[wrong]
     early = ticks <= horizon.last_ticks[series]
     late = ticks > horizon.ticks.reshape(-1, horizon.steps)[:, -1][series]
