@@ -18,6 +18,7 @@ _SEASONS_TO_DIFFERENCE = 3  # fewer are differenced step by step
 _CLIP = 5.0  # noise, beyond which a change is an outlier
 _NOISE_OF_MEDIAN = 1.4826  # standard deviation over median absolute value, of normal errors
 _LEAST_NOISE = 0.3  # of the standard deviation, for series that mostly stay the same
+_POINTS_FOR_NOISE = 20  # of a series, that tell as much as the other series do
 _LEAST_VALUE = 0.05  # of the mean: a series that falls below has a share of the mean added before the logarithm
 _SHIFT = 0.1
 
@@ -133,9 +134,10 @@ def make_rows(
     bound = _CLIP * noise[:, None]
     changes = np.clip(changes, -bound, bound)
     log_units = np.log(units) if shifts is None else (target * valid).sum(1) / np.maximum(valid.sum(1), 1)
-    if shifts is None:  # effects are borrowed from the panel in units of each series' noise
-        changes, units, log_units = changes / noise[:, None], units * noise, log_units + np.log(noise)
-        noise = np.ones_like(noise)
+    if shifts is None:  # effects are borrowed from the panel in units of the noise, which few points tell badly
+        weight = valid.sum(1) / (valid.sum(1) + _POINTS_FOR_NOISE)
+        unit = np.exp(weight * np.log(noise) + (1 - weight) * np.median(np.log(noise)))
+        changes, noise, units, log_units = changes / unit[:, None], noise / unit, units * unit, log_units + np.log(unit)
     columns = filter_persistence(filtered, valid[:, None], persistence).astype(np.float32, copy=False)
     return Rows(columns, changes.astype(np.float32), valid, noise, units, log_units)
 

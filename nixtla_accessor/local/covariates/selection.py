@@ -16,6 +16,7 @@ _DECAYS = (1.0, 0.8, 0.6)
 _USUAL_PULL, _USUAL_DECAY = 30.0, 1.0
 _DOUBT = 0.2  # standard errors by which a group's gain is reduced
 _LEAST_SHARE = 0.05  # of an effect; a smaller one is left out
+_CLEAR = 2.0  # standard errors that the gain of all groups together must exceed
 _SWEEPS = 30
 
 
@@ -63,6 +64,8 @@ def select(equations: Equations, group_of: Integers) -> Selection:
         decay = min(_DECAYS, key=lambda decay: _loss(some, _USUAL_PULL, decay))
         pull = min(_PULLS, key=lambda pull: _loss(some, pull, decay))
         shares = _group_shares(some, group_of[kept], n_groups, pull, decay)
+        if not _gains_more_than_chance(some, shares[group_of[kept]], pull, decay):
+            shares = np.zeros(n_groups)
         kept = shares[group_of] > _LEAST_SHARE
     sums = equations.of(kept).sums(decay)
     return Selection(kept, shares[group_of[kept]], pull, decay, sums.pooled_coefficients(), sums.mean_squares())
@@ -143,6 +146,16 @@ def _group_shares(
     spread = np.std(gains, 0, ddof=1) * np.sqrt(BLOCKS)
     doubt = _DOUBT * np.sqrt(np.maximum(np.diag(products), spread**2))
     return _garrote(products, np.sum(gains, 0) - doubt)
+
+
+def _gains_more_than_chance(equations: Equations, shares: NDArray[np.float64], pull: float, decay: float) -> bool:
+    """Return whether the blocks held out are explained clearly better than by nothing."""
+    gains = []
+    for block, coefficients in enumerate(held_out_coefficients(equations, pull, decay)):
+        effect = coefficients * shares
+        gain = 2 * float((effect * equations.targets[block]).sum())
+        gains.append(gain - float(((equations.products[block] @ effect[:, :, None])[:, :, 0] * effect).sum()))
+    return bool(np.sum(gains) > _CLEAR * np.std(gains, ddof=1) * np.sqrt(BLOCKS))
 
 
 def _garrote(products: NDArray[np.float64], gain: NDArray[np.float64]) -> NDArray[np.float64]:
