@@ -10,15 +10,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
+from nixtla_accessor.markup import describe
 from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.calendar_features import calendar_frames
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
+from nixtla_accessor.plotting import check_matplotlib_is_installed
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import PandasSource, pack_source
+from nixtla_accessor.tracebacks import short_tracebacks
 
 if TYPE_CHECKING:  # what speaks HTTP, and matplotlib, are imported when they are first used
     from matplotlib.axes import Axes
@@ -27,6 +30,15 @@ if TYPE_CHECKING:  # what speaks HTTP, and matplotlib, are imported when they ar
     from nixtla_accessor.api.requests import Timeout
 
 
+_NO_MODEL = "no fine-tuned model attached; finetune() makes one, use_model(id) attaches one"
+_FIRST_STEPS = (
+    "finetune() makes a model, use_model(id) attaches one, forecast(h, zero_shot=True) needs none; audit() says "
+    "whether the frame is ready."
+)
+_NEXT_STEPS = "forecast(h) and cross_validation(h) use it; compare(h) says whether fine-tuning helps."
+
+
+@short_tracebacks
 class TimeGPTAccessor:
     """Fine-tuning and forecasting on a long-format frame: ``df.timegpt``, or ``TimeGPTAccessor(df)`` in typed code.
 
@@ -57,8 +69,13 @@ class TimeGPTAccessor:
 
     def __repr__(self) -> str:
         record = read_record(self._frame)
-        none = "no fine-tuned model attached; finetune() makes one, use_model(id) attaches one"
-        return f"<timegpt: {record or none}>"
+        return f"<timegpt: {record or _NO_MODEL}>"
+
+    def _repr_html_(self) -> str:
+        record = read_record(self._frame)
+        if record is None:
+            return describe("timegpt", {"model": "none attached"}, _FIRST_STEPS)
+        return describe("timegpt", record.facts(), _NEXT_STEPS)
 
     @property
     def model_id(self) -> str | None:
@@ -687,8 +704,8 @@ class TimeGPTAccessor:
             A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``, and the last two ``+ covariates``
             where some are named), a column for each metric: ``MASE`` (1 is the seasonal naive error within the training
             rows), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and ``coverage-80`` (percent) for each level. Its
-            ``attrs["comparison"]`` has the verdict, which is printed too, and on how many series tuning was better and
-            worse; the same on covariates under ``"covariates"``; with ``keep`` the model's id.
+            ``attrs["comparison"]`` has the verdict, which is shown with the table, and on how many series tuning was
+            better and worse; the same on covariates under ``"covariates"``; with ``keep`` the model's id.
 
         Raises
         ------
@@ -702,7 +719,8 @@ class TimeGPTAccessor:
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
         >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     table = load_unemployment().timegpt.compare(12)  # doctest: +ELLIPSIS
+        ...     table = load_unemployment().timegpt.compare(12)
+        >>> print(table)  # doctest: +ELLIPSIS
         Tuning ...
         >>> list(table.index), list(table.columns)
         (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'sMAPE', 'RMSE'])
@@ -770,31 +788,31 @@ class TimeGPTAccessor:
 
     def plot(
         self,
-        forecast: pd.DataFrame | None = None,
+        forecast: pd.DataFrame | Mapping[str, pd.DataFrame] | None = None,
         *,
-        contributions: bool = False,
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         ids: Hashable | Sequence[Hashable] | None = None,
         max_series: int = 6,
+        start: object = None,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Axes | npt.NDArray[np.object_]:
         """Draw the history of each series, its forecast with prediction intervals, and anomalies.
 
         Parameters
         ----------
-        forecast : DataFrame, optional
-            Forecasts of the same series, as `forecast` returns them. A frame of forecasts can also be drawn alone.
-        contributions : bool, default False
-            Draw what each covariate contributes to the forecast instead: how far it lifts or lowers each step. Needs
-            forecasts with ``feature_contributions=True``.
+        forecast : DataFrame or mapping of str to DataFrame, optional
+            Forecasts of the same series, as `forecast` returns them, or several by name, such as
+            ``{"zero-shot": first, "tuned": second}``. A frame of forecasts can also be drawn alone.
         id_col, time_col, target_col : hashable, optional
             The columns, see the class; the target may be missing where there are forecasts.
         ids : hashable or sequence, optional
-            The series to draw, or the id of one. None draws the first ones.
+            The series to draw, or the id of one. None draws a spread of them, from the smallest mean to the largest.
         max_series : int, default 6
             How many series to draw if ids is None.
+        start : date, stamp, str or int, optional
+            The first time to draw. None draws all, and before a forecast some four times its length.
         ax : matplotlib Axes or sequence of Axes, optional
             Where to draw, one for each series. None makes a figure.
 
@@ -808,7 +826,7 @@ class TimeGPTAccessor:
         ConfigurationError
             If matplotlib is not installed (extra ``plot``).
         InvalidArgumentError, InvalidFrameError
-            If a series or a column is missing, the columns cannot be read, or there are no contributions to draw.
+            If a series or a column is missing, or the columns cannot be read.
 
         Examples
         --------
@@ -817,11 +835,155 @@ class TimeGPTAccessor:
         >>> [panel.get_title(loc="left") for panel in axes]
         ['Construction', 'Finance']
         """
-        from nixtla_accessor.plotting import plot_series
+        check_matplotlib_is_installed()
+        from nixtla_accessor.plotting.series import View, plot_series
 
         chosen = Selection(None, id_col, time_col, target_col).with_recorded_columns(self._frame)
         columns = chosen.with_forecasts_as_target(self._frame).resolve_columns(self._frame)
-        axes = plot_series(
-            self._frame, columns, forecast, contributions=contributions, ids=ids, max_series=max_series, ax=ax
-        )
+        axes = plot_series(self._frame, columns, forecast, View(ids, max_series, start), ax)
         return axes[0] if len(axes) == 1 else axes
+
+    def plot_contributions(
+        self,
+        *,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        ids: Hashable | Sequence[Hashable] | None = None,
+        max_series: int = 6,
+        start: object = None,
+    ) -> npt.NDArray[np.object_]:
+        """Draw what each covariate contributes to the forecasts of this frame: how far it lifts or lowers each step.
+
+        Parameters
+        ----------
+        id_col, time_col : hashable, optional
+            The columns, see the class.
+        ids, max_series, start
+            As in `plot`.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (n_series,)
+            One for each series that was drawn, with a line for all covariates together.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed (extra ``plot``).
+        InvalidArgumentError
+            If the frame has no contributions, as `forecast` returns them with ``feature_contributions=True``, or not
+            these series.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> asked = {"date_features": ["month"], "feature_contributions": True, "zero_shot": True}
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ahead = load_unemployment().timegpt.forecast(12, **asked)
+        >>> len(ahead.timegpt.plot_contributions(ids=["Construction", "Finance"]))
+        2
+        """
+        check_matplotlib_is_installed()
+        from nixtla_accessor.plotting.contributions import plot_contributions
+        from nixtla_accessor.plotting.series import View
+
+        chosen = Selection(None, id_col, time_col, None).with_recorded_columns(self._frame)
+        columns = chosen.with_forecasts_as_target(self._frame).resolve_columns(self._frame)
+        return plot_contributions(self._frame, columns, View(ids, max_series, start))
+
+    def plot_comparison(
+        self,
+        forecasts: Mapping[str, pd.DataFrame],
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+    ) -> npt.NDArray[np.object_]:
+        """Draw the errors of forecasts of this frame's values beside each other: by lead time, and by series.
+
+        Parameters
+        ----------
+        forecasts : mapping of str to DataFrame
+            By name, what `cross_validation` or `forecast` returned for these series; the frame holds what happened.
+        freq, id_col, time_col, target_col
+            As in `pack`.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (2,)
+            The mean absolute error of each lead time, and of each series, in units of MASE: the mean absolute change
+            of a series from season to season.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed (extra ``plot``).
+        InvalidArgumentError
+            If there is no forecast, or one of no time that the frame has a value for.
+        InvalidFrameError
+            If the frame cannot be packed.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> panel = load_unemployment()
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     zero_shot = panel.timegpt.cross_validation(12, zero_shot=True)
+        >>> by_lead, by_series = panel.timegpt.plot_comparison({"zero-shot": zero_shot})
+        >>> by_lead.get_xlabel()
+        'lead time, steps'
+        """
+        check_matplotlib_is_installed()
+        from nixtla_accessor.plotting.comparison import plot_errors
+
+        chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
+        packed = pack_source(PandasSource(self._frame), chosen, allow_missing=True)
+        return plot_errors(packed, self._frame, chosen.resolve_columns(self._frame), forecasts)
+
+    def plot_residuals(
+        self,
+        series: Hashable | None = None,
+        *,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+    ) -> npt.NDArray[np.object_]:
+        """Draw what the forecasts of a cross-validation leave unexplained.
+
+        Parameters
+        ----------
+        series : hashable, optional
+            The series; None for all, each in units of its own root mean square error.
+        id_col, time_col, target_col : hashable, optional
+            The columns, see the class.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (3,)
+            The errors over time, their distribution, and their autocorrelation.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed (extra ``plot``).
+        InvalidArgumentError
+            If the frame has no errors to draw, or not that series.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     windows = load_unemployment().timegpt.cross_validation(12, n_windows=3, zero_shot=True)
+        >>> axes = windows.timegpt.plot_residuals("Construction")
+        >>> len(axes)
+        3
+        """
+        check_matplotlib_is_installed()
+        from nixtla_accessor.plotting.residuals import plot_residuals
+
+        chosen = Selection(None, id_col, time_col, target_col).with_recorded_columns(self._frame)
+        return plot_residuals(self._frame, chosen.resolve_columns(self._frame), series)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pandas as pd
 
 from nixtla_accessor.contract import interval_key
 from nixtla_accessor.panel.packing import PackedSeries, TooShort, drop_last, long_enough
-from nixtla_accessor.panel.scores import mase_scale, score, score_frame, seasonal_naive
+from nixtla_accessor.panel.scores import MODEL_LEVEL, mase_scale, score, score_frame, seasonal_naive
+from nixtla_accessor.panel.shown_frames import ShownFrame
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 
 if TYPE_CHECKING:
@@ -20,8 +22,61 @@ if TYPE_CHECKING:
 SEASONAL_NAIVE, ZERO_SHOT, FINE_TUNED = "seasonal naive", "zero-shot", "fine-tuned"
 WITH_COVARIATES = " + covariates"  # after the name of a model that has them
 CLEAR_CHANGE = 1.0  # percent of MASE; a smaller change of the mean is called no clear difference
+_MAX_ROWS = 60  # shown
+_MAX_DECIMALS = 6
 MIN_TRAINING_VALUES = 2  # of each series: one change, which is the unit of MASE
 Forecasts = Mapping[str, npt.NDArray[np.float64]]
+
+
+class ComparisonTable(ShownFrame):
+    """The accuracy of forecasts, as `TimeGPTAccessor.compare` returns it: a DataFrame that shows its verdict.
+
+    Shown, the best value of each column is marked, and columns have as many digits as tell their values apart.
+    """
+
+    def _to_text(self) -> str | None:
+        if "comparison" not in self.attrs or self.index.names[-1] != MODEL_LEVEL:
+            return None
+        marked = self._format("{} *", "{}  ")
+        verdicts = "\n".join(self._verdicts())
+        return f"{verdicts}\n{marked.to_string(max_rows=_MAX_ROWS)}\n* the best"
+
+    def _to_html(self) -> str | None:
+        if "comparison" not in self.attrs or self.index.names[-1] != MODEL_LEVEL:
+            return None
+        marked = self._format("<strong>{}</strong>", "{}").rename(lambda name: escape(str(name)))
+        table = marked.to_html(escape=False, border=0, max_rows=_MAX_ROWS)
+        verdicts = "<br>".join(map(escape, self._verdicts()))
+        return f"<div><strong>{verdicts}</strong>{table}</div>"
+
+    def _verdicts(self) -> list[str]:
+        """Return the verdict on tuning, and that on covariates where there are some."""
+        comparison = self.attrs["comparison"]
+        return [one["verdict"] for one in (comparison, comparison.get("covariates")) if one is not None]
+
+    def _format(self, best: str, other: str) -> pd.DataFrame:
+        """Return the table as text, in templates for the best values and for others."""
+        shown = pd.DataFrame(index=self.index)
+        for name in self.columns:
+            values = self[name]
+            level = str(name).partition("coverage-")[2]
+            distance = (values - float(level)).abs() if level else values
+            groups = [self.index.get_level_values(n) for n in range(self.index.nlevels - 1)]
+            least = distance.groupby(groups).transform("min") if groups else distance.min()
+            texts = values.map(_format_digits(values))
+            is_best = (distance == least) & values.notna()
+            shown[name] = [(best if mark else other).format(text) for mark, text in zip(is_best, texts, strict=True)]
+        return shown
+
+
+def _format_digits(values: pd.Series[Any]) -> Callable[[float], str]:
+    """Return a function that writes values with the fewest decimals that tell them apart, but three digits at least."""
+    known = values.dropna().unique()
+    largest = float(np.abs(known).max(initial=0.0))
+    digits = 0 if largest >= 100 else 1 if largest >= 10 else 2
+    while digits < _MAX_DECIMALS and len({f"{value:.{digits}f}" for value in known}) < min(len(known), _MAX_ROWS):
+        digits += 1
+    return lambda value: "" if np.isnan(value) else f"{value:,.{digits}f}"
 
 
 def comparable(packed: PackedSeries, horizon: int, n_windows: int, too_short: TooShort) -> PackedSeries:
@@ -44,7 +99,7 @@ def compare_forecasts(
     windows: CrossValidationOptions,
     *,
     by_series: bool,
-) -> pd.DataFrame:
+) -> ComparisonTable:
     """Measure forecasts of the last windows of each series, beside the seasonal naive forecast.
 
     Parameters
@@ -61,7 +116,7 @@ def compare_forecasts(
 
     Returns
     -------
-    DataFrame
+    ComparisonTable
         As `score_frame` makes it, with the verdict in ``attrs["comparison"]``, and there under ``"covariates"`` that
         on covariates.
     """
@@ -83,7 +138,7 @@ def compare_forecasts(
             for level in levels
         }
         scores[name] = score(actual, columns[MODEL_COLUMN].reshape(shape), units, bounds)
-    table = score_frame(packed, scores, by_series=by_series)
+    table = ComparisonTable(score_frame(packed, scores, by_series=by_series))
     table.attrs["comparison"] = _verdict("Tuning", ZERO_SHOT, FINE_TUNED, forecasts, scores)
     with_covariates = f"{FINE_TUNED}{WITH_COVARIATES}"
     if with_covariates in forecasts:

@@ -13,9 +13,9 @@ from nixtla_accessor.accessor import TimeGPTAccessor
 from nixtla_accessor.api.client import connect
 from nixtla_accessor.contract import DEFAULT_MODEL
 from nixtla_accessor.datasets import load_weather
-from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.panel.scores import mase_scale, score, score_frame
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
+from nixtla_accessor.plotting import check_matplotlib_is_installed
 
 SEASON_LENGTH = 7  # days
 STEPS = 50
@@ -110,12 +110,12 @@ def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, p
 
 def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
     """Draw the last weeks of every series."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        message = 'The picture needs matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
-        raise ConfigurationError(message) from error
-    from nixtla_accessor.plotting import concise_dates, draw_forecast, draw_until_forecast, style
+    check_matplotlib_is_installed()
+    from matplotlib.figure import Figure
+
+    from nixtla_accessor.plotting.drawing import draw_forecast, draw_until_forecast
+    from nixtla_accessor.plotting.layout import set_title, tidy_frame
+    from nixtla_accessor.plotting.ticks import format_times
 
     figure = Figure(figsize=(14, 6), layout="constrained")
     names = panel["unique_id"].unique()
@@ -123,8 +123,9 @@ def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
         actual, ahead = (frame[frame["unique_id"] == name].set_index("ds") for frame in (panel, forecast))
         draw_until_forecast(axes, actual["y"], ahead.index[0], SHOWN_DAYS)
         draw_forecast(axes, ahead)
-        style(axes, name)
-        concise_dates(axes)
+        tidy_frame(axes)
+        set_title(axes, name)
+        format_times(axes, actual.index.to_numpy())
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle("The weather of New York and Seattle, daily: the last week held out", x=0.01, ha="left")

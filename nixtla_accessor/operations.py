@@ -296,9 +296,6 @@ def compare(
     table = compare_forecasts(packed, forecasts, test_windows, by_series=by_series)
     if keep:
         table.attrs["comparison"]["finetuned_model_id"] = model_id
-    for verdict in (table.attrs["comparison"], table.attrs["comparison"].get("covariates")):
-        if verdict is not None:
-            print(verdict["verdict"])  # noqa: T201 - the answer to the question
     return table
 
 

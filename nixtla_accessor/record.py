@@ -81,6 +81,20 @@ class Record:
         model = f"model {self.finetuned_model_id!r} at {self.origin}"
         return f"{model}, freq {self.freq!r}, columns {columns}"
 
+    def facts(self) -> dict[str, object]:
+        """Return what a reader wants to know of the model, by name."""
+        columns = ", ".join(str(name) for name in (self.id_col, self.time_col, self.target_col) if name is not None)
+        tuning = f"{self.finetune_steps} steps, depth {self.finetune_depth}, loss {self.finetune_loss}"
+        return {
+            "model": self.finetuned_model_id,
+            "at": self.origin,
+            "frequency": self.freq,
+            "columns": columns,
+            "tuned": tuning if self.finetune_steps is not None else "not known",
+            "tuned on": "not known" if self.n_series is None else f"{self.n_series:,} series, {self.n_obs:,} rows",
+            "last stamp": "not known" if self.last_stamp is None else self.last_stamp,
+        }
+
     def for_frame(self, columns: Columns, freq: str | int | None) -> Record:
         """Return the record with the columns and the frequency of the frame that it is attached to."""
         names: dict[str, Any] = {"id_col": columns.id, "time_col": columns.time, "target_col": columns.target}

@@ -8,8 +8,10 @@ from nixtla_accessor.api.client import default_client
 from nixtla_accessor.api.redaction import printable
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.contract import parse_base_model_id
+from nixtla_accessor.tracebacks import short_traceback
 
 
+@short_traceback
 def finetuned_models() -> pd.DataFrame:
     """List the fine-tuned models of the connected account.
 
@@ -48,6 +50,7 @@ def finetuned_models() -> pd.DataFrame:
     return models.sort_values("created_at", ignore_index=True)
 
 
+@short_traceback
 def finetuned_model(finetuned_model_id: str) -> FinetunedModel:
     """Return how and when a fine-tuned model was made.
 
@@ -71,6 +74,7 @@ def finetuned_model(finetuned_model_id: str) -> FinetunedModel:
     return default_client().finetuned_model(finetuned_model_id)
 
 
+@short_traceback
 def delete_finetuned_model(finetuned_model_id: str) -> None:
     """Delete a fine-tuned model for good.
 

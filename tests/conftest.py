@@ -55,3 +55,4 @@ def clean_environment(monkeypatch):
     for name in _OURS_AND_PROXIES:
         if name in os.environ:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("NIXTLA_ACCESSOR_TRACEBACK", "full")

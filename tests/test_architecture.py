@@ -12,15 +12,17 @@ import nixtla_accessor
 ROOT = Path(nixtla_accessor.__file__).parent
 PACKAGE = "nixtla_accessor"
 
-GROUND_FLOOR = {"errors", "contract", "seasons"}
+GROUND_FLOOR = {"errors", "contract", "seasons", "markup"}
 # For each room, the rooms of the package and the libraries beyond the standard one that it may import.
 WALLS = {
     "errors": (set(), set()),
     "contract": (set(), set()),
     "seasons": (set(), set()),
+    "tracebacks": ({"errors"}, set()),
+    "markup": (set(), set()),
     "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson", "holidays"}),
     "api": (
-        {"api", "errors", "contract"},
+        {"api", "errors", "contract", "tracebacks", "markup"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
@@ -94,6 +96,8 @@ WALLS = {
             "contract",
             "api.client",
             "api.requests",
+            "tracebacks",
+            "markup",
         },
         {"pandas", "numpy", "matplotlib"},
     ),
@@ -111,12 +115,14 @@ WALLS = {
             "api.requests",
             "errors",
             "contract",
+            "tracebacks",
         },
         {"dask", "distributed", "pandas", "numpy"},
     ),
-    "plotting": ({"panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
-    "registry": ({"api", "errors", "contract"}, {"pandas"}),
+    "plotting": ({"plotting", "panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
+    "registry": ({"api", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
+    "mypy_plugin": (set(), {"mypy"}),
 }
 # Starting the engine is the one thing that the client's side wants of it.
 DOORS = {("api/local_engine.py", "local.service.embedded")}

@@ -866,6 +866,7 @@ APART = {  # what writes code, and is no message about a frame
     "datasets": "reads files",
     "demo.py": "prints what it does",
     "__main__.py": "prints what it does",
+    "mypy_plugin.py": "is for a type checker",
 }
 HELPERS = {  # which return code: where they are called, a message has code
     node.name

@@ -52,6 +52,8 @@ from nixtla_accessor.contract import (
     DEFAULT_MODEL,
 )
 from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
+from nixtla_accessor.markup import describe
+from nixtla_accessor.tracebacks import short_traceback, short_tracebacks
 
 __all__ = [
     "AnomalyResult",
@@ -68,6 +70,7 @@ __all__ = [
 ResultT = TypeVar("ResultT")
 
 
+@short_tracebacks
 class Client:
     """The service, for arrays.
 
@@ -527,6 +530,13 @@ class Client:
             return f"{type(self).__name__}(…)"
         return f"{type(self).__name__}({self.origin!r}{', closed' if self.is_closed else ''})"
 
+    def _repr_html_(self) -> str:
+        timeout = "connect {:g} s, answer {:g} s".format(*self._settings.timeout)
+        facts = {"service": self.origin, "timeout": timeout, "state": "closed" if self.is_closed else "open"}
+        return describe(
+            "Client", facts, "Methods of df.timegpt use it as client=…; finetuned_models() lists the models."
+        )
+
     def __reduce__(self) -> tuple[Callable[..., Client], tuple[object, ...]]:
         return _client_from_settings, (type(self), self._settings)
 
@@ -546,6 +556,7 @@ class Client:
 _DEFAULT: DefaultClient[Client] = DefaultClient()
 
 
+@short_traceback
 def connect(
     *,
     api_key: str | SecretStr | None = None,

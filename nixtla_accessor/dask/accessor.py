@@ -23,8 +23,10 @@ from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import pack_source
+from nixtla_accessor.tracebacks import short_tracebacks
 
 
+@short_tracebacks
 class DaskTimeGPTAccessor:
     """Fine-tuning and forecasting on a long-format Dask frame: ``ddf.timegpt``.
 

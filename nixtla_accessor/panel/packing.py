@@ -12,6 +12,7 @@ import orjson
 import pandas as pd
 
 from nixtla_accessor.errors import DuplicateTimestampError, InvalidFrameError, ShortSeriesWarning, warn_caller
+from nixtla_accessor.markup import describe
 from nixtla_accessor.panel.arrays import (
     Flags,
     Integers,
@@ -27,7 +28,7 @@ from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
-from nixtla_accessor.panel.messages import SHOWN
+from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.panel import Columns, Covariate, Panel, name_id, refuse_series_without_values
 from nixtla_accessor.panel.times import TimeForm, as_column
 
@@ -74,6 +75,15 @@ class PackedSeries:
     def __repr__(self) -> str:
         size = f"{len(self.sizes):,} series, {len(self.y):,} rows, {self.nbytes:,} bytes"
         return f"PackedSeries({size}, freq={self.freq!r})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "series": f"{len(self.sizes):,}: {', '.join(map(repr, self.ids[:SHOWN]))}{and_more(len(self.ids))}",
+            "rows": f"{len(self.y):,}, {self.sizes.min():,} to {self.sizes.max():,} a series",
+            "frequency": self.freq,
+            "values": f"{self.y.dtype}, {self.nbytes:,} bytes as they are sent",
+        }
+        return describe("PackedSeries", facts, "to_frame() shows the values; nothing was sent.")
 
     @property
     def freq(self) -> str | int:

@@ -92,7 +92,7 @@ def explaining(df: pd.DataFrame, future: pd.DataFrame) -> None:
     timegpt.compare(12, futr_exog_list=["price"])
     assert_type(timegpt.audit(X_df=future, h=12), pd.DataFrame)
     assert_type(timegpt.calendar_features(12, holidays="US"), tuple[pd.DataFrame, pd.DataFrame])
-    timegpt.plot(ahead, contributions=True)
+    TimeGPTAccessor(ahead).plot_contributions(ids=["Boston"])
     timegpt.forecast(12, X_df="future")  # type: ignore[arg-type]
     timegpt.forecast(12, futr_exog_list=["price"])  # type: ignore[call-arg]
     timegpt.cross_validation(12, X_df=future)  # type: ignore[call-arg]
