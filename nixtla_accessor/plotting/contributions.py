@@ -21,6 +21,8 @@ from nixtla_accessor.plotting.series import View, choose_series
 from nixtla_accessor.plotting.ticks import format_numbers, format_times
 
 MAX_COVARIATES = 6  # that are told apart; the others are added up
+_LABEL_LETTERS = 24  # of a name in the legend
+_HEIGHT_OF_LEGEND = 0.12  # inches for each covariate, of which at least two stand beside each other
 
 
 def plot_contributions(forecast: pd.DataFrame, columns: Columns, view: View) -> AxesArray:
@@ -62,6 +64,8 @@ def plot_contributions(forecast: pd.DataFrame, columns: Columns, view: View) -> 
         set_title(subplot, "" if columns.id is None else str(name))
         format_numbers(subplot)
     add_legend(axes)
+    figure = axes[0].get_figure(root=True)
+    figure.set_figheight(figure.get_figheight() + _HEIGHT_OF_LEGEND * min(len(explained), MAX_COVARIATES))
     return axes
 
 
@@ -89,13 +93,13 @@ def _explained(forecast: pd.DataFrame, columns: Columns) -> list[Hashable]:
 def _draw(axes: Axes, forecast: pd.DataFrame, time: Hashable, explained: Sequence[Hashable]) -> None:
     """Draw stacks of contributions away from zero, and the line of all of them together."""
     shown, others = explained[:MAX_COVARIATES], list(explained[MAX_COVARIATES:])
-    parts = {str(name): forecast[name].to_numpy(dtype=float) for name in shown}
+    parts = [(_shorten(str(name)), forecast[name].to_numpy(dtype=float)) for name in shown]
     if others:
-        parts[f"{len(others)} others"] = forecast[others].sum(axis=1).to_numpy(dtype=float)
+        parts.append((f"{len(others)} others", forecast[others].sum(axis=1).to_numpy(dtype=float)))
     stamps = forecast[time].to_numpy()
     width = _width_of_bars(stamps)
     top, bottom = np.zeros(len(stamps)), np.zeros(len(stamps))
-    for position, (label, values) in enumerate(parts.items()):
+    for position, (label, values) in enumerate(parts):
         color = quiet_color() if position == MAX_COVARIATES else forecast_color(position)
         start = np.where(values > 0, top, bottom)
         axes.bar(stamps, values, width, start, color=color, label=label)
@@ -103,6 +107,11 @@ def _draw(axes: Axes, forecast: pd.DataFrame, time: Hashable, explained: Sequenc
     total = (forecast[MODEL_COLUMN] - forecast[BASE_COLUMN]).to_numpy(dtype=float)
     axes.plot(stamps, total, color=history_color(), linewidth=1.1, marker=".", markersize=3, label="all covariates")
     axes.axhline(0, color=quiet_color(), linewidth=0.8)
+
+
+def _shorten(label: str) -> str:
+    half = _LABEL_LETTERS // 2
+    return label if len(label) <= _LABEL_LETTERS else f"{label[:half]}…{label[-half:]}"
 
 
 def _width_of_bars(stamps: npt.NDArray[Any]) -> Any:  # noqa: ANN401 - a number, or a duration
