@@ -196,7 +196,7 @@ def test_awkward_covariates_have_finite_effects(name, known_ahead, missing):
     assert np.corrcoef(found[0].sum(0), useful[0])[0, 1] > 0.95  # of two equal ones, the sum counts
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=6), st.integers(0, 5), st.booleans())
 def test_panels_of_any_lengths_have_finite_effects(lengths, seed, positive):
     rng = np.random.default_rng(seed)

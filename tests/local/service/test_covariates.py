@@ -1,5 +1,8 @@
 """Covariates at the wire: what is refused and where, and what the answers hold."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import requests
@@ -202,3 +205,26 @@ def test_what_a_path_does_not_take_is_refused(call, path, fields, place, words):
     detail = answer.json()["detail"]
     assert detail[0]["loc"] == ["body", *place]
     assert words in detail[0]["msg"]
+
+
+class TestOfficialClient:
+    """Requests that nixtla 0.9.0 sent for two series of 40 days: categories, promotions, prices, past temperature."""
+
+    SENT = json.loads((Path(__file__).parent / "official_covariates.json").read_text(encoding="utf-8"))
+
+    @pytest.mark.parametrize(("path", "n_values"), [("/v2/forecast", 6), ("/v2/cross_validation", 12)])
+    def test_it_is_answered(self, call, path, n_values):
+        answer = call(path, self.SENT[path])
+        assert answer.status_code == 200, answer.text
+        assert len(answer.json()["mean"]) == n_values
+
+    def test_contributions_and_weights_have_the_order_of_its_rows(self, call):
+        answer = call("/v2/forecast", self.SENT["/v2/forecast"]).json()
+        assert len(answer["weights_x"]) == 4
+        assert np.shape(answer["feature_contributions"]) == (5, 6)
+        np.testing.assert_allclose(np.sum(answer["feature_contributions"], 0), answer["mean"], rtol=1e-12)
+
+    def test_anomalies_are_found_among_its_series(self, call):
+        answer = call("/v2/anomaly_detection", self.SENT["/v2/anomaly_detection"]).json()
+        assert len(answer["anomaly"]) == sum(answer["sizes"])
+        assert len(answer["weights_x"]) == 3

@@ -96,6 +96,36 @@ def test_a_forecast_can_tune_first_and_keeps_nothing(engine):
     assert engine.store.models() == []
 
 
+class ReadsCovariates(SeasonalNaive):
+    """Adds the first covariate's future to the last season, and notes what it was given."""
+
+    def forecast_with_covariates(self, tensors, series, season, horizon, quantiles, *, covariates, progress):
+        self.given = covariates
+        return self.forecast(tensors, series, season, horizon, quantiles, progress=progress) + covariates[0].future
+
+
+def test_a_forecaster_that_reads_covariates_gets_them_as_they_are(tmp_path):
+    forecaster = ReadsCovariates()
+    engine = Engine(ModelStore(tmp_path / "models.sqlite"), lambda _: forecaster)
+    rows = [Y.tolist(), ["a", "b"] * 8 + ["a"], (-Y).tolist()]
+    series = {"y": Y, "sizes": SIZES, "X": rows, "categorical_exog": [1]}
+    ahead = [[1.0, 2, 3, 4, 5, 6], ["a", "b", None, "c", "a", "b"]]
+    fields = {"h": 3, "freq": "D", "feature_contributions": True}
+    answer = engine.forecast(ForecastInput(series={**series, "X_future": ahead}, **fields))
+    assert answer.mean == [12, 14, 16, 34, 35, 36]
+    assert answer.weights_x is answer.feature_contributions is None
+    number, category, historic = forecaster.given
+    np.testing.assert_array_equal(number.past[1], Y[14:])
+    assert category.categories == ("a", "b", "c")
+    np.testing.assert_array_equal(category.future, [[0, 1, np.nan], [2, 0, 1]])
+    assert historic.future is None
+    engine.cross_validation(CrossValidationInput(series=series, hist_exog=[2], h=3, freq="D"))
+    number, _, historic = forecaster.given
+    np.testing.assert_array_equal(number.past[0], Y[:11])
+    np.testing.assert_array_equal(number.future, [Y[11:14]])
+    assert historic.future is None
+
+
 def test_the_past_is_forecast_too(engine):
     answer = engine.cross_validation(request(CrossValidationInput, h=2, n_windows=2, finetune_steps=3))
     assert answer.sizes == [4, 2]  # the second series has one value before its only window
