@@ -11,8 +11,10 @@ import pandas as pd
 
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.markup import describe
-from nixtla_accessor.other_frames import check_is_pandas
+from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
+from nixtla_accessor.panel.calendar_features import calendar_frames
+from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.plotting import check_matplotlib_is_installed
@@ -135,8 +137,11 @@ class TimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         h: int | None = None,
+        X_df: pd.DataFrame | None = None,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
+        """List every problem that the frame would be refused for, and what is notable; nothing is sent.
 
         Parameters
         ----------
@@ -144,6 +149,11 @@ class TimeGPTAccessor:
             As in `pack`.
         h : int, optional
             A horizon, to list the series that are too short for a window of it.
+        X_df : DataFrame, optional
+            The rows of the horizon, as in `forecast`: what is wrong with them is listed too, once the frame itself can
+            be packed.
+        futr_exog_list, hist_exog_list : list of hashable, optional
+            Columns that are to explain the target, as in `cross_validation`.
 
         Returns
         -------
@@ -168,7 +178,9 @@ class TimeGPTAccessor:
         """
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
         columns = (chosen.id_col, chosen.time_col, chosen.target_col)
-        return audit_frame(self._frame, freq, *columns, h=h)
+        check_future_is_pandas(X_df)
+        covariates = CovariateChoice(X_df, futr_exog_list, hist_exog_list)
+        return audit_frame(self._frame, freq, *columns, h=h, covariates=covariates)
 
     def fill_gaps(
         self,
@@ -386,6 +398,12 @@ class TimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
+        X_df: pd.DataFrame | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
+        feature_contributions: bool = False,
+        add_history: bool = False,
         level: Sequence[float] | None = None,
         quantiles: Sequence[float] | None = None,
         model: str | None = None,
@@ -401,7 +419,26 @@ class TimeGPTAccessor:
         h : int
             The horizon: how many steps of the frequency to forecast.
         freq, id_col, time_col, target_col, allow_missing
-            As in `pack`; with freq None, the frequency of the fine-tuned model that is asked.
+            As in `pack`; with freq None, the frequency of the fine-tuned model that is asked. Missing values of
+            covariates are allowed together with those of the target.
+        X_df : DataFrame, optional
+            What is known of the future: for each series and each of the ``h`` steps one row, in any order, with the
+            ids, the stamps and columns that the frame has too. Numbers and bools are numbers, text and categories
+            are categories.
+        hist_exog_list : list of hashable, optional
+            Columns of the frame that explain the target, and of which the future is not known.
+        date_features : bool or list, default False
+            Features of the calendar, known of the past and the future: attributes of pandas' stamps such as
+            ``"month"`` or ``"dayofweek"``, and functions that take a DatetimeIndex. True takes those that change from
+            step to step.
+        holidays : str, list or dict, optional
+            Countries, such as ``"US"`` or ``["US", "DE-BY"]``, with a column for each of their holidays; or for each
+            the days around a holiday that have a column too: ``{"US": 1}`` the day before and the day after.
+        feature_contributions : bool, default False
+            Add a column for each covariate, of its own name, with what it contributes to the forecast, and
+            ``base_value``, the forecast without them; their sum is the forecast.
+        add_history : bool, default False
+            Begin with forecasts of the past of each series, except its beginning.
         level : list of float, optional
             Levels of prediction intervals in percent, each in [0, 100).
         quantiles : list of float, optional
@@ -420,10 +457,12 @@ class TimeGPTAccessor:
         DataFrame
             ``h`` rows for each series, sorted by id and time: the id and the future stamps under the frame's own names
             and dtypes, ``TimeGPT`` (float64), then ``TimeGPT-lo-80`` and ``TimeGPT-hi-80`` for each level, or
-            ``TimeGPT-q-10`` for each quantile. Its record is that of the model that was used.
+            ``TimeGPT-q-10`` for each quantile, and the contributions. Its record is that of the model that was used.
 
         Raises
         ------
+        CovariateError
+            If ``X_df`` or a named column cannot be used; the message lists all that is wrong with them.
         NoModelError
             If no model is attached or named, or it was tuned at another frequency or is kept by another service.
         InvalidArgumentError, InvalidFrameError, ConfigurationError, TransportError, ApiError, ResponseError
@@ -433,10 +472,14 @@ class TimeGPTAccessor:
         -----
         OtherSeriesWarning
             If another column identifies the series than the one that the attached model was tuned with.
+        UnseenCategoryWarning
+            If ``X_df`` has categories that the frame never has.
 
         Notes
         -----
-        ``POST /v2/forecast``. Only as much history is sent as the model reads (``GET /model_params``).
+        ``POST /v2/forecast``. Only as much history is sent as the model reads (``GET /model_params``); with covariates
+        all of it. ``add_history`` asks ``POST /v2/cross_validation`` as well. A model that was tuned without covariates
+        forecasts with them too.
 
         Examples
         --------
@@ -450,9 +493,11 @@ class TimeGPTAccessor:
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
+        covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        return operations.forecast(PandasSource(self._frame), chosen, choice, sending, h, level, quantiles)
+        steps = operations.Steps(h, level, quantiles, feature_contributions, add_history)
+        return operations.forecast(PandasSource(self._frame), chosen, covariates, choice, sending, steps)
 
     def cross_validation(
         self,
@@ -466,6 +511,10 @@ class TimeGPTAccessor:
         step_size: int | None = None,
         level: Sequence[float] | None = None,
         too_short: TooShort = "raise",
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
@@ -486,6 +535,10 @@ class TimeGPTAccessor:
             Steps from one window to the next. None means ``h``, so that windows do not overlap.
         too_short : {"raise", "drop"}, default "raise"
             Whether to refuse the frame for series that are too short for the windows, or to leave these out.
+        futr_exog_list : list of hashable, optional
+            Columns of the frame that explain the target and are known ahead: those that ``X_df`` has in `forecast`.
+        hist_exog_list, date_features, holidays
+            As in `forecast`.
 
         Returns
         -------
@@ -528,7 +581,8 @@ class TimeGPTAccessor:
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         windows = operations.Windows(h, n_windows, step_size, level, too_short)
-        return operations.cross_validation(PandasSource(self._frame), chosen, choice, sending, windows)
+        covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
+        return operations.cross_validation(PandasSource(self._frame), chosen, covariates, choice, sending, windows)
 
     def detect_anomalies(
         self,
@@ -538,6 +592,10 @@ class TimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         level: float = 99,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
@@ -552,6 +610,8 @@ class TimeGPTAccessor:
             As in `forecast`.
         level : float, default 99
             The level of the interval that contains the usual values, in percent, in [0, 100).
+        futr_exog_list, hist_exog_list, date_features, holidays
+            As in `cross_validation`.
 
         Returns
         -------
@@ -584,7 +644,8 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        return operations.detect_anomalies(PandasSource(self._frame), chosen, choice, sending, level)
+        covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
+        return operations.detect_anomalies(PandasSource(self._frame), chosen, covariates, choice, sending, level)
 
     def compare(
         self,
@@ -599,6 +660,10 @@ class TimeGPTAccessor:
         finetune_steps: int = DEFAULT_FINETUNE_STEPS,
         finetune_loss: str = "default",
         finetune_depth: int = 1,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
         level: Sequence[float] | None = None,
         too_short: TooShort = "raise",
         by_series: bool = False,
@@ -606,10 +671,11 @@ class TimeGPTAccessor:
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
-        """Measure whether fine-tuning helps, on held-out windows that the tuning never sees.
+        """Measure whether fine-tuning helps, and covariates, on held-out windows that the tuning never sees.
 
         The last ``n_windows`` times ``h`` steps of each series are held out; a model is tuned on the rest, and the
-        held-out windows are forecast with it, with the base model, and by repeating the last season.
+        held-out windows are forecast with it, with the base model, and by repeating the last season; then with the
+        covariates too, where some are named.
 
         Parameters
         ----------
@@ -621,6 +687,8 @@ class TimeGPTAccessor:
             How many windows follow each other at the end of each series.
         model, finetune_steps, finetune_loss, finetune_depth
             How to tune, as in `finetune`.
+        futr_exog_list, hist_exog_list, date_features, holidays
+            As in `cross_validation`.
         level : list of float, optional
             Levels of prediction intervals whose coverage is measured, in percent.
         too_short : {"raise", "drop"}, default "raise"
@@ -633,10 +701,11 @@ class TimeGPTAccessor:
         Returns
         -------
         DataFrame
-            A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``), a column for each metric: ``MASE``
-            (1 is the seasonal naive error within the training rows), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and
-            ``coverage-80`` (percent) for each level. Its ``attrs["comparison"]`` has the verdict, which is shown with
-            the table, and on how many series tuning was better and worse; with ``keep`` the model's id.
+            A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``, and the last two ``+ covariates``
+            where some are named), a column for each metric: ``MASE`` (1 is the seasonal naive error within the training
+            rows), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and ``coverage-80`` (percent) for each level. Its
+            ``attrs["comparison"]`` has the verdict, which is shown with the table, and on how many series tuning was
+            better and worse; the same on covariates under ``"covariates"``; with ``keep`` the model's id.
 
         Raises
         ------
@@ -662,9 +731,60 @@ class TimeGPTAccessor:
         tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
         sending = operations.Sending(client, allow_missing=allow_missing)
         windows = operations.Windows(h, n_windows, None, level, too_short)
-        return operations.compare(
-            PandasSource(self._frame), chosen, tuning, sending, windows, by_series=by_series, keep=keep
-        )
+        covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
+        source = PandasSource(self._frame)
+        return operations.compare(source, chosen, covariates, tuning, sending, windows, by_series=by_series, keep=keep)
+
+    def calendar_features(
+        self,
+        h: int,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        date_features: DateFeatures = True,
+        holidays: Holidays | None = None,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Show the features of the calendar that `forecast` would send; nothing is sent.
+
+        Parameters
+        ----------
+        h : int
+            The horizon, in steps.
+        freq, id_col, time_col, target_col
+            As in `pack`.
+        date_features, holidays
+            As in `forecast`.
+
+        Returns
+        -------
+        past, future : DataFrame
+            One row for each stamp of the frame, and one for each step of the horizon: the id, the stamp and a column
+            for each feature. They are made together, from the wall clock of each stamp's zone.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no such feature or country, or the stamps have no calendar.
+        ConfigurationError
+            If the package ``holidays`` is needed, and not installed (extra ``calendar``).
+        InvalidFrameError
+            If the frame cannot be packed.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> past, future = load_unemployment().timegpt.calendar_features(h=2, date_features=["year", "month"])
+        >>> future.head(2)
+             unique_id         ds  year  month
+        0  Agriculture 2010-03-01  2010      3
+        1  Agriculture 2010-04-01  2010      4
+        """
+        chosen = Selection(freq, id_col, time_col, target_col)
+        source = PandasSource(self._frame)
+        features = source.check_covariates(CovariateChoice(date_features=date_features, holidays=holidays))
+        return calendar_frames(pack_source(source, chosen, allow_missing=True), features, h)
 
     def plot(
         self,
@@ -722,6 +842,55 @@ class TimeGPTAccessor:
         columns = chosen.with_forecasts_as_target(self._frame).resolve_columns(self._frame)
         axes = plot_series(self._frame, columns, forecast, View(ids, max_series, start), ax)
         return axes[0] if len(axes) == 1 else axes
+
+    def plot_contributions(
+        self,
+        *,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        ids: Hashable | Sequence[Hashable] | None = None,
+        max_series: int = 6,
+        start: object = None,
+    ) -> npt.NDArray[np.object_]:
+        """Draw what each covariate contributes to the forecasts of this frame: how far it lifts or lowers each step.
+
+        Parameters
+        ----------
+        id_col, time_col : hashable, optional
+            The columns, see the class.
+        ids, max_series, start
+            As in `plot`.
+
+        Returns
+        -------
+        ndarray of matplotlib Axes, shape (n_series,)
+            One for each series that was drawn, with a line for all covariates together.
+
+        Raises
+        ------
+        ConfigurationError
+            If matplotlib is not installed (extra ``plot``).
+        InvalidArgumentError
+            If the frame has no contributions, as `forecast` returns them with ``feature_contributions=True``, or not
+            these series.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> asked = {"date_features": ["month"], "feature_contributions": True, "zero_shot": True}
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ahead = load_unemployment().timegpt.forecast(12, **asked)
+        >>> len(ahead.timegpt.plot_contributions(ids=["Construction", "Finance"]))
+        2
+        """
+        check_matplotlib_is_installed()
+        from nixtla_accessor.plotting.contributions import plot_contributions
+        from nixtla_accessor.plotting.series import View
+
+        chosen = Selection(None, id_col, time_col, None).with_recorded_columns(self._frame)
+        columns = chosen.with_forecasts_as_target(self._frame).resolve_columns(self._frame)
+        return plot_contributions(self._frame, columns, View(ids, max_series, start))
 
     def plot_comparison(
         self,

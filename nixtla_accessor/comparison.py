@@ -1,4 +1,4 @@
-"""Did fine-tuning help? Forecasts of held-out windows, measured beside each other."""
+"""Did fine-tuning help, and did covariates? Forecasts of held-out windows, measured beside each other."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from nixtla_accessor.api.requests import CrossValidationOptions
 
 SEASONAL_NAIVE, ZERO_SHOT, FINE_TUNED = "seasonal naive", "zero-shot", "fine-tuned"
+WITH_COVARIATES = " + covariates"  # after the name of a model that has them
 CLEAR_CHANGE = 1.0  # percent of MASE; a smaller change of the mean is called no clear difference
 _MAX_ROWS = 60  # shown
 _MAX_DECIMALS = 6
@@ -37,14 +38,21 @@ class ComparisonTable(ShownFrame):
         if "comparison" not in self.attrs or self.index.names[-1] != MODEL_LEVEL:
             return None
         marked = self._format("{} *", "{}  ")
-        return f"{self.attrs['comparison']['verdict']}\n{marked.to_string(max_rows=_MAX_ROWS)}\n* the best"
+        verdicts = "\n".join(self._verdicts())
+        return f"{verdicts}\n{marked.to_string(max_rows=_MAX_ROWS)}\n* the best"
 
     def _to_html(self) -> str | None:
         if "comparison" not in self.attrs or self.index.names[-1] != MODEL_LEVEL:
             return None
         marked = self._format("<strong>{}</strong>", "{}").rename(lambda name: escape(str(name)))
         table = marked.to_html(escape=False, border=0, max_rows=_MAX_ROWS)
-        return f"<div><strong>{escape(self.attrs['comparison']['verdict'])}</strong>{table}</div>"
+        verdicts = "<br>".join(map(escape, self._verdicts()))
+        return f"<div><strong>{verdicts}</strong>{table}</div>"
+
+    def _verdicts(self) -> list[str]:
+        """Return the verdict on tuning, and that on covariates where there are some."""
+        comparison = self.attrs["comparison"]
+        return [one["verdict"] for one in (comparison, comparison.get("covariates")) if one is not None]
 
     def _format(self, best: str, other: str) -> pd.DataFrame:
         """Return the table as text, in templates for the best values and for others."""
@@ -99,7 +107,8 @@ def compare_forecasts(
     packed : PackedSeries
         The series, the held-out windows included.
     forecasts : mapping of str to mapping of str to ndarray of shape (n_series * n_windows * horizon,)
-        For `ZERO_SHOT` and `FINE_TUNED` the columns ``TimeGPT``, ``TimeGPT-lo-80``, …; series by series.
+        For `ZERO_SHOT` and `FINE_TUNED`, and for both `WITH_COVARIATES` where there are some, the columns ``TimeGPT``,
+        ``TimeGPT-lo-80``, …; series by series.
     windows : CrossValidationOptions
         The windows, which follow each other at the end of each series, and the levels of their intervals.
     by_series : bool
@@ -108,7 +117,8 @@ def compare_forecasts(
     Returns
     -------
     ComparisonTable
-        As `score_frame` makes it, with the verdict in ``attrs["comparison"]``.
+        As `score_frame` makes it, with the verdict in ``attrs["comparison"]``, and there under ``"covariates"`` that
+        on covariates.
     """
     horizon, n_windows, levels = windows.h, windows.n_windows, windows.level or ()
     n_held_out = horizon * n_windows
@@ -129,27 +139,47 @@ def compare_forecasts(
         }
         scores[name] = score(actual, columns[MODEL_COLUMN].reshape(shape), units, bounds)
     table = ComparisonTable(score_frame(packed, scores, by_series=by_series))
-    unchanged = np.array_equal(forecasts[ZERO_SHOT][MODEL_COLUMN], forecasts[FINE_TUNED][MODEL_COLUMN])
-    table.attrs["comparison"] = _verdict(scores, unchanged=unchanged)
+    table.attrs["comparison"] = _verdict("Tuning", ZERO_SHOT, FINE_TUNED, forecasts, scores)
+    with_covariates = f"{FINE_TUNED}{WITH_COVARIATES}"
+    if with_covariates in forecasts:
+        verdict = _verdict("The covariates", FINE_TUNED, with_covariates, forecasts, scores)
+        table.attrs["comparison"]["covariates"] = verdict
     return table
 
 
-def _verdict(scores: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], *, unchanged: bool) -> dict[str, Any]:
-    """Return in a sentence whether tuning helped, and on how many series."""
-    before, after = scores[ZERO_SHOT]["MASE"], scores[FINE_TUNED]["MASE"]
+def _verdict(
+    subject: str,
+    without: str,
+    with_it: str,
+    forecasts: Mapping[str, Forecasts],
+    scores: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
+) -> dict[str, Any]:
+    """Return in a sentence whether something helped, and on how many series.
+
+    Parameters
+    ----------
+    subject : str
+        What may have helped.
+    without, with_it : str
+        The forecasts to compare.
+    forecasts, scores : mapping
+        All forecasts and scores, by these names.
+    """
+    before, after = scores[without]["MASE"], scores[with_it]["MASE"]
     measured = np.isfinite(before) & np.isfinite(after)
     n_better, n_worse = int((after < before)[measured].sum()), int((after > before)[measured].sum())
     n_series = int(measured.sum())
     counts = {"n_series": n_series, "n_better": n_better, "n_worse": n_worse}
     if not n_series:
-        return {"verdict": "Tuning cannot be measured: no series changes from season to season.", **counts}
-    if unchanged:
-        return {"verdict": "Tuning changed nothing: the forecasts are those of the base model.", **counts}
+        return {"verdict": f"{subject} cannot be measured: no series changes from season to season.", **counts}
+    if np.array_equal(forecasts[without][MODEL_COLUMN], forecasts[with_it][MODEL_COLUMN]):
+        known = "of the base model" if without == ZERO_SHOT else "made without them"
+        return {"verdict": f"{subject} changed nothing: the forecasts are those {known}.", **counts}
     mean_before, mean_after = float(before[measured].mean()), float(after[measured].mean())
     change = 100 * (mean_after / mean_before - 1) if mean_before > 0 else 0.0
     word = "made no clear difference" if abs(change) < CLEAR_CHANGE else "helped" if change < 0 else "did not help"
     verdict = (
-        f"Tuning {word}: MASE {mean_before:.3f} → {mean_after:.3f} ({change:+.1f}%), better on {n_better} and worse on "
-        f"{n_worse} of {n_series} series."
+        f"{subject} {word}: MASE {mean_before:.3f} → {mean_after:.3f} ({change:+.1f}%), better on {n_better} and worse "
+        f"on {n_worse} of {n_series} series."
     )
     return {"verdict": verdict, **counts}

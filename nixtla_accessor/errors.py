@@ -11,6 +11,7 @@ TimeGPTError
 │   ├── MissingValueError               NaN in the target, NaT in the time, null ids
 │   ├── NonFiniteValueError             inf in the target
 │   ├── UnsupportedDtypeError           values that are not ids, times or numbers
+│   ├── CovariateError                  columns that are to explain the target, or X_df, cannot be used
 │   ├── DuplicateTimestampError         a series has a stamp twice
 │   └── FrequencyError                  the stamps have no frequency, or contradict the one given
 │       ├── MissingTimestampError       a series has gaps
@@ -39,6 +40,7 @@ UserWarning
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
     ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
     ├── ShortSeriesWarning              series that are too short are left out
+    ├── UnseenCategoryWarning           a covariate has categories in the future that it never had in the past
     └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
 
 KeyboardInterrupt
@@ -60,6 +62,7 @@ __all__ = [
     "BadRequestError",
     "ConfigurationError",
     "ConflictError",
+    "CovariateError",
     "DataLeakageWarning",
     "DuplicateColumnError",
     "DuplicateTimestampError",
@@ -90,6 +93,7 @@ __all__ = [
     "TimeGPTWarning",
     "TransportError",
     "UnprocessableError",
+    "UnseenCategoryWarning",
     "UnsupportedDtypeError",
     "UnsupportedEncodingError",
     "ValuesLeftMissingWarning",
@@ -186,6 +190,10 @@ class NonFiniteValueError(InvalidFrameError):
 
 class UnsupportedDtypeError(InvalidFrameError):
     """A column holds values that are not ids, times or numbers."""
+
+
+class CovariateError(InvalidFrameError):
+    """Columns that are to explain the target, or ``X_df``, cannot be used; the message lists all that is wrong."""
 
 
 class DuplicateTimestampError(InvalidFrameError):
@@ -362,6 +370,10 @@ class OtherSeriesWarning(TimeGPTWarning):
 
 class ShortSeriesWarning(TimeGPTWarning):
     """Series are left out, because they are too short for what is asked."""
+
+
+class UnseenCategoryWarning(TimeGPTWarning):
+    """A covariate has categories in the future that it never had in the past, of which nothing can be known."""
 
 
 class ValuesLeftMissingWarning(TimeGPTWarning):

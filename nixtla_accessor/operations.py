@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
+from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, default_client
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
@@ -31,6 +32,7 @@ from nixtla_accessor.api.requests import (
 from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.comparison import (
     FINE_TUNED,
+    WITH_COVARIATES,
     ZERO_SHOT,
     Forecasts,
     comparable,
@@ -39,6 +41,8 @@ from nixtla_accessor.comparison import (
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
 from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeriesWarning, TimeGPTError, warn_caller
 from nixtla_accessor.packed_calls import ask, train
+from nixtla_accessor.panel.covariate_columns import CovariateChoice
+from nixtla_accessor.panel.covariates import historic_rows
 from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
@@ -58,7 +62,7 @@ from nixtla_accessor.queries import (
 )
 from nixtla_accessor.record import KEY, Record, explain_unusable, parse_record, read_record
 from nixtla_accessor.selection import Selection
-from nixtla_accessor.source import Source, pack_source
+from nixtla_accessor.source import PandasSource, Source, pack_source
 
 FrameT = TypeVar("FrameT")
 _last_tuned: str | None = None
@@ -101,6 +105,38 @@ class ModelChoice:
     model: str | None
     finetuned_model_id: str | None
     zero_shot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps after the end of each series, and what is to be said of them.
+
+    Attributes
+    ----------
+    h : int
+        How many.
+    level, quantiles : sequence of float, optional
+        The intervals, or the quantiles.
+    feature_contributions : bool
+        Whether to say what each covariate contributes.
+    add_history : bool
+        Whether to begin with forecasts of the past.
+    """
+
+    h: int
+    level: Sequence[float] | None = None
+    quantiles: Sequence[float] | None = None
+    feature_contributions: bool = False
+    add_history: bool = False
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the arguments of a forecast's options."""
+        return {
+            "h": self.h,
+            "level": self.level,
+            "quantiles": self.quantiles,
+            "feature_contributions": self.feature_contributions,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,38 +216,48 @@ def use_model(
 def forecast(
     source: Source[FrameT],
     selection: Selection,
+    covariates: CovariateChoice,
     choice: ModelChoice,
     sending: Sending,
-    h: int,
-    level: Sequence[float] | None,
-    quantiles: Sequence[float] | None,
+    steps: Steps,
 ) -> FrameT:
     """Forecast every series; see `TimeGPTAccessor.forecast`."""
-    options = check_forecast_options(h=h, level=level, quantiles=quantiles, **_named(choice))
-    return _query(ForecastQuery, options, source, selection, choice, sending)
+    options = check_forecast_options(**steps.as_options(), **_named(choice))
+    make_query = partial(ForecastQuery, add_history=check_flag("add_history", steps.add_history))
+    return _query(make_query, options, source, selection, covariates, choice, sending)
 
 
 def cross_validation(
-    source: Source[FrameT], selection: Selection, choice: ModelChoice, sending: Sending, windows: Windows
+    source: Source[FrameT],
+    selection: Selection,
+    covariates: CovariateChoice,
+    choice: ModelChoice,
+    sending: Sending,
+    windows: Windows,
 ) -> FrameT:
     """Forecast windows at the end of every series; see `TimeGPTAccessor.cross_validation`."""
     options = check_cross_validation_options(**windows.as_options(), **_named(choice))
-    return _query(
-        partial(CrossValidationQuery, too_short=windows.too_short), options, source, selection, choice, sending
-    )
+    make_query = partial(CrossValidationQuery, too_short=windows.too_short)
+    return _query(make_query, options, source, selection, covariates, choice, sending)
 
 
 def detect_anomalies(
-    source: Source[FrameT], selection: Selection, choice: ModelChoice, sending: Sending, level: float
+    source: Source[FrameT],
+    selection: Selection,
+    covariates: CovariateChoice,
+    choice: ModelChoice,
+    sending: Sending,
+    level: float,
 ) -> FrameT:
     """Find the values outside the interval of their forecast; see `TimeGPTAccessor.detect_anomalies`."""
     options = check_anomaly_options(level=level, **_named(choice))
-    return _query(AnomalyQuery, options, source, selection, choice, sending)
+    return _query(AnomalyQuery, options, source, selection, covariates, choice, sending)
 
 
 def compare(
-    source: Source[FrameT],
+    source: PandasSource,
     selection: Selection,
+    covariates: CovariateChoice,
     tuning: Tuning,
     sending: Sending,
     windows: Windows,
@@ -223,17 +269,26 @@ def compare(
     options = check_finetune_options(**asdict(tuning))
     test_windows = check_cross_validation_options(**windows.as_options(), model=tuning.model)
     client = sending.client or default_client()
-    packed = pack_source(source, selection, allow_missing=sending.allow_missing)
+    covariates = source.check_covariates(covariates)
+    selection = selection.with_recorded_columns(source.schema)
+    columns, frequency = selection.resolve_columns(source.schema), selection.parse_freq()
+    packed = source.pack(columns, frequency, allow_missing=sending.allow_missing, covariates=covariates)
     if by_series and packed.columns.id == MODEL_LEVEL:
         raise taken_name(source.schema, MODEL_LEVEL, "id", packed.columns.frame)
     packed = comparable(packed, test_windows.h, test_windows.n_windows, windows.too_short)
     training = drop_last(packed, test_windows.h * test_windows.n_windows)
     model_id = train(client, options, training).finetuned_model_id
+    alone = replace(packed, covariates=())
     try:
         forecasts = {
-            ZERO_SHOT: _forecast_windows(packed, test_windows, client),
-            FINE_TUNED: _forecast_windows(packed, replace(test_windows, finetuned_model_id=model_id), client),
+            ZERO_SHOT: _forecast_windows(alone, test_windows, client),
+            FINE_TUNED: _forecast_windows(alone, replace(test_windows, finetuned_model_id=model_id), client),
         }
+        if packed.covariates:
+            for name, asked in ((ZERO_SHOT, None), (FINE_TUNED, model_id)):
+                forecasts[f"{name}{WITH_COVARIATES}"] = _forecast_windows(
+                    packed, replace(test_windows, finetuned_model_id=asked), client
+                )
     finally:
         if not keep:
             with suppress(TimeGPTError):  # the comparison matters more than a model left behind
@@ -246,7 +301,7 @@ def compare(
 
 def _forecast_windows(packed: PackedSeries, windows: CrossValidationOptions, client: Client) -> Forecasts:
     """Return the forecasts of the last windows of each series, by column."""
-    result = ask(client, windows, packed)
+    result = ask(client, replace(windows, hist_exog=historic_rows(packed)), packed)
     return forecast_columns(result.mean, result.intervals, windows.level, None)
 
 
@@ -278,10 +333,11 @@ def _named(choice: ModelChoice) -> dict[str, str | None]:
 
 
 def _query(
-    make_query: Callable[[Columns, Frequency | None, bool, bool, Record | None, OptionsT], Query],
+    make_query: Callable[[Columns, Frequency | None, bool, bool, Record | None, CovariateChoice, OptionsT], Query],
     options: OptionsT,
     source: Source[FrameT],
     selection: Selection,
+    covariates: CovariateChoice,
     choice: ModelChoice,
     sending: Sending,
 ) -> FrameT:
@@ -290,6 +346,7 @@ def _query(
     The query packs the series itself, since on Dask each partition is packed and asked about on its own.
     """
     client = sending.client or default_client()
+    covariates = source.check_covariates(covariates)
     selection = selection.with_recorded_columns(source.schema)
     record = _model_to_ask(source, choice, client, selection.default_columns(source.schema).frame)
     columns = selection.resolve_columns(source.schema)
@@ -302,7 +359,7 @@ def _query(
         _warn_about_other_series(record, source.schema, columns)
         base_model = record.model if choice.model is None else choice.model
         options = replace(options, model=base_model, finetuned_model_id=record.finetuned_model_id)
-    query = make_query(columns, frequency, recorded is not None, sending.allow_missing, record, options)
+    query = make_query(columns, frequency, recorded is not None, sending.allow_missing, record, covariates, options)
     query.refuse_taken_names(source.schema)
     return source.answer(query, client)
 

@@ -7,9 +7,9 @@ Dask for each partition.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +17,26 @@ import pandas as pd
 
 from nixtla_accessor.contract import SIDES, interval_key
 from nixtla_accessor.errors import DataLeakageWarning, FrequencyError, InvalidArgumentError, NoModelError, warn_caller
+from nixtla_accessor.panel.arrays import Values
+from nixtla_accessor.panel.calendar_features import feature_names
+from nixtla_accessor.panel.covariate_columns import CovariateChoice, find_covariates
+from nixtla_accessor.panel.covariates import historic_rows, pack_with_covariates, without_future
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import count
 from nixtla_accessor.panel.misnamed import taken_name
 from nixtla_accessor.panel.names import get_column
-from nixtla_accessor.panel.packing import PackedSeries, TooShort, keep_last, long_enough, pack_frame
+from nixtla_accessor.panel.packing import PackedSeries, TooShort, keep_last, long_enough
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import (
     ANOMALY_COLUMN,
+    BASE_COLUMN,
     CUTOFF_COLUMN,
     anomaly_frame,
     cross_validation_frame,
     forecast_columns,
     forecast_frame,
+    join_history,
+    past_frame,
 )
 from nixtla_accessor.record import Record, attach_record
 
@@ -54,6 +61,8 @@ class Query(ABC):
         Whether missing values are sent as such.
     record : Record or None
         The fine-tuned model that is asked; None for the base model.
+    covariates : CovariateChoice
+        What explains the series.
     """
 
     columns: Columns
@@ -61,6 +70,7 @@ class Query(ABC):
     frequency_is_recorded: bool
     allow_missing: bool
     record: Record | None
+    covariates: CovariateChoice
 
     def answer(self, frame: pd.DataFrame, client: Client) -> pd.DataFrame:
         """Pack a frame, ask the service, and return its answer as a tidy frame that carries the model's record.
@@ -80,6 +90,10 @@ class Query(ABC):
         if self.record is not None:
             attach_record(answer, self.record.for_frame(packed.columns, packed.freq))
         return answer
+
+    def with_future(self, X_df: pd.DataFrame | None) -> Self:
+        """Return the question with other rows of the future."""
+        return replace(self, covariates=replace(self.covariates, X_df=X_df))
 
     def refuse_taken_names(self, schema: pd.DataFrame) -> None:
         """Refuse a frame of which a column has the name of one that the answer adds.
@@ -113,12 +127,19 @@ class Query(ABC):
             answer[self.columns.id] = pd.Series(ids.array[:0], dtype=ids.dtype)
         answer[self.columns.time] = pd.Series([], dtype=time_dtype)
         target = pd.Series([], dtype=get_column(schema, self.columns.target, "target").dtype)
-        return pd.DataFrame(answer | self._empty_columns(pd.Series([], dtype=time_dtype), target))
+        return pd.DataFrame(answer | self._empty_columns(schema, pd.Series([], dtype=time_dtype), target))
 
     def _pack(self, frame: pd.DataFrame) -> PackedSeries:
         """Pack a frame; an error about a frequency says where the frequency comes from."""
         try:
-            return pack_frame(frame, self.columns, self.frequency, allow_missing=self.allow_missing)
+            return pack_with_covariates(
+                frame,
+                self.columns,
+                self.frequency,
+                self.covariates,
+                self._steps_ahead,
+                allow_missing=self.allow_missing,
+            )
         except FrequencyError as error:
             if self.record is not None and self.frequency_is_recorded:
                 error.add_context(
@@ -127,6 +148,11 @@ class Query(ABC):
                     f"a model with {self.columns.frame.call('finetune')}, or ask the base model with zero_shot=True."
                 )
             raise
+
+    @property
+    def _steps_ahead(self) -> int:
+        """How many steps after the end of each series are forecast."""
+        return 0
 
     def _choose(self, packed: PackedSeries) -> PackedSeries:
         """Return the series that are asked about: all, unless a question leaves some out."""
@@ -147,35 +173,122 @@ class Query(ABC):
         """Whether an answer has the frame's values."""
 
     @abstractmethod
-    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:
+    def _empty_columns(
+        self, schema: pd.DataFrame, times: pd.Series[Any], target: pd.Series[Any]
+    ) -> dict[Any, pd.Series[Any]]:
         """Return the columns of an answer beyond id and time; times and target have no rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class ForecastQuery(Query):
-    """A forecast of every series."""
+    """A forecast of every series.
+
+    Attributes
+    ----------
+    add_history : bool
+        Whether the answer begins with forecasts of the past.
+    """
 
     options: ForecastOptions
+    add_history: bool = False
+
+    def refuse_taken_names(self, schema: pd.DataFrame) -> None:
+        """Refuse a frame of which a column, or a covariate, has the name of another column of the answer."""
+        super(ForecastQuery, self).refuse_taken_names(schema)
+        if not self.options.feature_contributions:
+            return
+        names = self._names_of_covariates(schema)
+        if not names and not self.covariates.has_calendar:
+            raise InvalidArgumentError(
+                "feature_contributions=True tells what each covariate contributes, and there is none. Name some: X_df, "
+                "hist_exog_list, date_features or holidays."
+            )
+        taken = [name for name in names if name in {*self._added_names, *self.columns.keys}]
+        if taken:
+            raise InvalidArgumentError(
+                f"With feature_contributions the answer has a column for each covariate, of its own name; {taken[0]!r} "
+                "is the name of another of its columns. Rename one of them, in both frames."
+            )
 
     def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
         from nixtla_accessor.packed_calls import ask
 
+        result = ask(client, self.options, packed if packed.covariates else self._recent(packed, client))
+        columns = self._name(packed, result.mean, result.intervals, result.feature_contributions)
+        ahead = forecast_frame(packed, self.options.h, columns)
+        if not self.add_history:
+            return ahead
+        past = ask(
+            client, replace(self.options.over_history(), hist_exog=historic_rows(packed)), without_future(packed)
+        )
+        columns = self._name(packed, past.mean, past.intervals, past.feature_contributions)
+        return join_history(packed, past.positions, past_frame(packed, past.positions, columns), ahead)
+
+    def _recent(self, packed: PackedSeries, client: Client) -> PackedSeries:
+        """Return as many of the last values of each series as the model reads."""
         options = self.options
         model_reads = client.model_parameters(options.model, packed.frequency.api_name)
         steps = model_reads.input_size
         if options.level is not None:  # the hosted service derives its intervals from windows further back
             steps = 3 * steps + max(model_reads.horizon, options.h)
-        recent = keep_last(packed, steps)
-        result = ask(client, options, recent)
-        columns = forecast_columns(result.mean, result.intervals, self._shown_levels, options.quantiles)
-        return forecast_frame(packed, options.h, columns)
+        return keep_last(packed, steps)
 
-    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:  # noqa: ARG002
-        return _empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles)
+    def _name(
+        self,
+        packed: PackedSeries,
+        mean: Values,
+        intervals: Mapping[str, Values],
+        contributions: Values | None,
+    ) -> dict[Any, Values]:
+        """Return the numbers of an answer by the names of their columns."""
+        columns: dict[Any, Values] = {**forecast_columns(mean, intervals, self._shown_levels, self.options.quantiles)}
+        if contributions is not None:
+            *rows, base = contributions
+            by_name = dict(zip((covariate.name for covariate in packed.covariates), rows, strict=True))
+            columns |= {name: by_name[name] for name in self._in_callers_order(by_name)}
+            columns[BASE_COLUMN] = base
+        return columns
+
+    def _empty_columns(
+        self,
+        schema: pd.DataFrame,
+        times: pd.Series[Any],  # noqa: ARG002
+        target: pd.Series[Any],  # noqa: ARG002
+    ) -> dict[Any, pd.Series[Any]]:
+        nothing: dict[Any, pd.Series[Any]] = _empty_forecasts(
+            self.options.level, self._shown_levels, self.options.quantiles
+        )
+        if self.options.feature_contributions:
+            names = self._in_callers_order(self._names_of_covariates(schema))
+            nothing |= {name: pd.Series([], dtype="float64") for name in (*names, BASE_COLUMN)}
+        return nothing
+
+    def _names_of_covariates(self, schema: pd.DataFrame) -> list[Hashable]:
+        """Return the names of the covariates, as far as they are known before the stamps are."""
+        named, _ = find_covariates(schema, self.columns, self.covariates)
+        features = [] if self.frequency is None else feature_names(self.covariates.date_features, self.frequency)
+        return [*named.known, *features, *named.historic]
+
+    def _in_callers_order(self, names: Iterable[Hashable]) -> list[Hashable]:
+        """Return the names of covariates in the order of ``X_df``, of the calendar and of ``hist_exog_list``."""
+        chosen = self.covariates
+        known = [] if chosen.X_df is None else list(chosen.X_df.columns)
+        historic = list(chosen.hist_exog_list or ())
+
+        def place(name: Hashable) -> tuple[bool, int]:
+            of = historic if name in historic else known
+            return name in historic, of.index(name) if name in of else len(of)
+
+        return sorted(names, key=place)
+
+    @property
+    def _steps_ahead(self) -> int:
+        return self.options.h
 
     @property
     def _added_names(self) -> list[str]:
-        return list(_empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles))
+        names = list(_empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles))
+        return [*names, BASE_COLUMN] if self.options.feature_contributions else names
 
     @property
     def _answer_has_target(self) -> bool:
@@ -216,11 +329,16 @@ class CrossValidationQuery(Query):
         options = self.options
         if self.record is not None:
             _warn_about_leakage(self.record, packed, self._covered, options)
-        result = ask(client, options, packed)
+        result = ask(client, replace(options, hist_exog=historic_rows(packed)), packed)
         columns = forecast_columns(result.mean, result.intervals, options.level, None)
         return cross_validation_frame(packed, options.h, result.positions, columns)
 
-    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:
+    def _empty_columns(
+        self,
+        schema: pd.DataFrame,  # noqa: ARG002
+        times: pd.Series[Any],
+        target: pd.Series[Any],
+    ) -> dict[Any, pd.Series[Any]]:
         forecasts = _empty_forecasts(self.options.level, self.options.level, None)
         return {CUTOFF_COLUMN: times, self.columns.target: target, **forecasts}
 
@@ -242,11 +360,16 @@ class AnomalyQuery(Query):
     def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
         from nixtla_accessor.packed_calls import ask
 
-        result = ask(client, self.options, packed)
+        result = ask(client, replace(self.options, hist_exog=historic_rows(packed)), packed)
         columns = forecast_columns(result.mean, result.intervals, [self.options.level], None)
         return anomaly_frame(packed, result.sizes, {**columns, ANOMALY_COLUMN: result.anomaly})
 
-    def _empty_columns(self, times: pd.Series[Any], target: pd.Series[Any]) -> dict[Any, pd.Series[Any]]:  # noqa: ARG002
+    def _empty_columns(
+        self,
+        schema: pd.DataFrame,  # noqa: ARG002
+        times: pd.Series[Any],  # noqa: ARG002
+        target: pd.Series[Any],
+    ) -> dict[Any, pd.Series[Any]]:
         forecasts = _empty_forecasts([self.options.level], [self.options.level], None)
         return {self.columns.target: target, **forecasts, ANOMALY_COLUMN: pd.Series([], dtype=bool)}
 

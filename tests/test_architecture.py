@@ -20,7 +20,7 @@ WALLS = {
     "seasons": (set(), set()),
     "tracebacks": ({"errors"}, set()),
     "markup": (set(), set()),
-    "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson"}),
+    "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson", "holidays"}),
     "api": (
         {"api", "errors", "contract", "tracebacks", "markup"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
@@ -44,6 +44,17 @@ WALLS = {
         {"local.network", "local.forecaster", "local.arrays", "contract", "seasons"},
         {"numpy", "safetensors", "threadpoolctl"},
     ),
+    "local.covariates": (
+        {
+            "local.covariates",
+            "local.forecaster",
+            "local.arrays",
+            "local.network.blas",
+            "local.network.threads",
+            "seasons",
+        },
+        {"numpy"},
+    ),
     "local.pretraining": (
         {"local.network", "local.pretraining", "local.arrays", "seasons"},
         {"numpy", "safetensors"},
@@ -51,8 +62,8 @@ WALLS = {
     "record": ({"panel.panel", "contract"}, {"pandas", "numpy"}),
     "other_frames": ({"errors"}, {"pandas"}),
     "selection": ({"panel", "record"}, {"pandas"}),
-    "source": ({"panel", "record", "selection", "queries", "api.client"}, {"pandas"}),
-    "packed_calls": ({"panel", "api", "errors", "contract"}, set()),
+    "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
+    "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
     "queries": (
         {"panel", "record", "packed_calls", "errors", "contract", "api.client", "api.requests", "api.schema"},
         {"pandas", "numpy"},
@@ -97,6 +108,7 @@ WALLS = {
             "selection",
             "source",
             "queries",
+            "other_frames",
             "panel",
             "record",
             "api.client",

@@ -358,3 +358,53 @@ def test_a_title_fits_the_smallest_axes():
 
     tiny = Figure(figsize=(1, 1)).add_axes((0.1, 0.1, 0.01, 0.01))
     assert frame().timegpt.plot(ids="s1", ax=tiny).get_title(loc="left") == "s1"
+
+
+def explained(n_series=2, h=5, n_covariates=2):
+    ahead = forecasts(n_series, h)
+    for number in range(n_covariates):
+        ahead[f"x{number}"] = (-1.0) ** np.arange(len(ahead)) / (number + 1)
+    names = [f"x{number}" for number in range(n_covariates)]
+    return ahead.assign(base_value=ahead["TimeGPT"] - ahead[names].sum(axis=1))
+
+
+def bars(axes, label):
+    [container] = [one for one in axes.containers if one.get_label() == label]
+    return [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in container]
+
+
+def test_contributions_are_stacked_away_from_zero():
+    axes = explained().timegpt.plot_contributions()
+    for subplot in axes:
+        assert labels(subplot) == ["all covariates", "x0", "x1"]
+    assert bars(axes[0], "x0")[:2] == [(0.0, 1.0), (0.0, -1.0)]
+    assert bars(axes[0], "x1")[:2] == [(1.0, 1.5), (-1.0, -1.5)]
+    np.testing.assert_allclose(drawn(axes[0], "all covariates").get_ydata(), [1.5, -1.5, 1.5, -1.5, 1.5])
+
+
+def test_many_covariates_are_added_up():
+    (axes,) = explained(1, n_covariates=9).timegpt.plot_contributions()
+    assert labels(axes) == ["all covariates", *[f"x{number}" for number in range(6)], "3 others"]
+    tops = [max(bottom, top) for bottom, top in bars(axes, "3 others")]
+    assert tops[0] == pytest.approx(sum(1 / (number + 1) for number in range(9)))
+
+
+@pytest.mark.parametrize("times", [[7], pd.to_datetime(["2024-01-31"]), list(range(3))])
+def test_contributions_of_any_horizon(times):
+    ahead = explained(1, len(times)).assign(ds=times)
+    (axes,) = ahead.timegpt.plot_contributions()
+    assert labels(axes) == ["all covariates", "x0", "x1"]
+
+
+def test_without_contributions_there_is_nothing_to_draw():
+    with pytest.raises(errors.InvalidArgumentError, match=r"forecast\(feature_contributions=True\)"):
+        forecasts().timegpt.plot_contributions()
+
+
+def test_a_legend_of_long_names_has_several_rows():
+    ahead = explained(1).rename(columns={"x0": "a name that is much longer than others are", "x1": "a" * 60})
+    (axes,) = ahead.timegpt.plot_contributions()
+    figure = axes.figure
+    figure.canvas.draw()
+    [legend] = figure.legends
+    assert legend.get_window_extent().width < figure.bbox.width

@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.results import ForecastResult
-from nixtla_accessor.api.schema import ForecastInput, Series
+from nixtla_accessor.api.schema import ForecastInput, SeriesWithFutureExogenous
 from nixtla_accessor.api.sending import RequestContext, send
 
 MAX_VALUES = 1_000_000  # values in a request and its answer; more are split
@@ -93,18 +94,30 @@ def _send_all(tasks: Sequence[_Task], display: ProgressDisplay) -> list[Forecast
 
 def _split(request: ForecastInput) -> list[ForecastInput]:
     """Split a request into parts of whole series, each with about as many values to send and to receive."""
-    sizes = request.series.sizes
-    values = np.cumsum(sizes + request.h * (1 + 2 * len(request.level or ())))
-    part_of_series = (values - 1) // MAX_VALUES
-    first = np.unique(part_of_series, return_index=True)[1]
+    series, h = request.series, request.h
+    n_rows, n_known = len(series.X or ()), len(series.X_future or ())
+    n_answered = 1 + 2 * len(request.level or ()) + (n_rows + 1) * request.feature_contributions
+    values = np.cumsum(series.sizes * (1 + n_rows) + h * (n_known + n_answered))
+    first = np.unique((values - 1) // MAX_VALUES, return_index=True)[1]
     if len(first) == 1:
         return [request]
-    y_of_parts = np.split(request.series.y, np.cumsum(sizes)[first[1:] - 1])
-    sizes_of_parts = np.split(sizes, first[1:])
+    ends = [*first[1:].tolist(), len(series.sizes)]
     return [
-        request.model_copy(update={"series": Series.model_construct(y=y, sizes=part)})
-        for y, part in zip(y_of_parts, sizes_of_parts, strict=True)
+        request.model_copy(update={"series": _part(series, h, start, end)})
+        for start, end in zip(first.tolist(), ends, strict=True)
     ]
+
+
+def _part(series: SeriesWithFutureExogenous, h: int, start: int, end: int) -> SeriesWithFutureExogenous:
+    """Return some of the series, from the one numbered ``start`` to before ``end``, with their features."""
+    before, up_to = int(series.sizes[:start].sum()), int(series.sizes[:end].sum())
+    return SeriesWithFutureExogenous.model_construct(
+        y=series.y[before:up_to],
+        sizes=series.sizes[start:end],
+        X=None if series.X is None else [row[before:up_to] for row in series.X],
+        X_future=None if series.X_future is None else [row[start * h : end * h] for row in series.X_future],
+        categorical_exog=series.categorical_exog,
+    )
 
 
 def _contexts_of(context: RequestContext, parts: list[ForecastInput]) -> list[RequestContext]:
@@ -112,7 +125,7 @@ def _contexts_of(context: RequestContext, parts: list[ForecastInput]) -> list[Re
     contexts = []
     n_values, n_series = 0, 0
     for part in parts:
-        offsets = {"y": n_values, "sizes": n_series}
+        offsets = {"y": n_values, "sizes": n_series, "X": n_values, "X_future": n_series * part.h}
         contexts.append(replace(context, display=ProgressDisplay(shown=False), offsets=offsets))
         n_values, n_series = n_values + len(part.series.y), n_series + len(part.series.sizes)
     return contexts
@@ -126,4 +139,19 @@ def _join(results: list[ForecastResult]) -> ForecastResult:
         input_tokens=sum(result.input_tokens for result in results),
         output_tokens=sum(result.output_tokens for result in results),
         finetune_tokens=sum(result.finetune_tokens for result in results),
+        weights_x=_mean_weights(results),
+        feature_contributions=_join_contributions(results),
     )
+
+
+def _mean_weights(results: list[ForecastResult]) -> npt.NDArray[np.float64] | None:
+    """Return the mean of the weights over all parts, by their numbers of forecasts; None where a part has none."""
+    weights = [result.weights_x for result in results if result.weights_x is not None]
+    if len(weights) < len(results):
+        return None
+    return np.average(weights, axis=0, weights=[len(result.mean) for result in results])
+
+
+def _join_contributions(results: list[ForecastResult]) -> npt.NDArray[np.float64] | None:
+    parts = [result.feature_contributions for result in results if result.feature_contributions is not None]
+    return np.concatenate(parts, axis=1) if parts else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import ClassVar, Self, TypeVar, overload
 from uuid import uuid4
@@ -15,6 +16,7 @@ from nixtla_accessor.api import chunked_forecasting, endpoints
 from nixtla_accessor.api.checks import check_model_id, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
 from nixtla_accessor.api.default_client import DefaultClient
+from nixtla_accessor.api.features import check_features, check_positions
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
@@ -36,6 +38,7 @@ from nixtla_accessor.api.schema import (
     ForecastInput,
     ModelParameters,
     Series,
+    SeriesWithFutureExogenous,
 )
 from nixtla_accessor.api.sending import RequestContext, send, send_quickly
 from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
@@ -260,6 +263,10 @@ class Client:
         freq: str,
         h: int,
         *,
+        X: Sequence[npt.ArrayLike] | None = None,
+        X_future: Sequence[npt.ArrayLike] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        feature_contributions: bool = False,
         level: Sequence[float] | None = None,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
@@ -277,6 +284,14 @@ class Client:
             The frequency as the service names it.
         h : int
             The horizon: steps into the future, above 0.
+        X : list of arrays of shape (n_obs,), optional
+            The features that explain the series, one array each, as long as ``y``; NaN is a missing value.
+        X_future : list of arrays of shape (n_series * h,), optional
+            The future of the first features of ``X``, series by series; the others are known of the past only.
+        categorical_exog : list of int, optional
+            The positions of the features of ``X`` that are categories, text or numbers; None is a missing one.
+        feature_contributions : bool
+            Whether to ask what each feature contributes to the forecast.
         level : list of float, optional
             Levels of prediction intervals, in percent, from 0 to below 100: ``[80]``. One between 0 and 1, such as
             ``[0.8]``, is refused.
@@ -300,8 +315,17 @@ class Client:
         TransportError, ResponseError
             The service could not be reached, or its answer cannot be read.
         """
-        options = check_forecast_options(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
-        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
+        options = check_forecast_options(
+            h=h,
+            level=level,
+            model=model,
+            finetuned_model_id=finetuned_model_id,
+            feature_contributions=feature_contributions,
+        )
+        series = check_features(
+            check_series(y, sizes), X=X, X_future=X_future, categorical_exog=categorical_exog, h=options.h
+        )
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def cross_validation(
         self,
@@ -312,6 +336,9 @@ class Client:
         *,
         n_windows: int = 1,
         step_size: int | None = None,
+        X: Sequence[npt.ArrayLike] | None = None,
+        hist_exog: Sequence[int] | None = None,
+        categorical_exog: Sequence[int] | None = None,
         level: Sequence[float] | None = None,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
@@ -321,8 +348,10 @@ class Client:
 
         Parameters
         ----------
-        y, sizes, freq, level, model, finetuned_model_id, timeout
+        y, sizes, freq, X, categorical_exog, level, model, finetuned_model_id, timeout
             As of `forecast`.
+        hist_exog : list of int, optional
+            The positions of the features of ``X`` that are known of the past only; the others are known ahead.
         h : int
             The horizon of a window, in steps.
         n_windows : int
@@ -347,7 +376,9 @@ class Client:
             model=model,
             finetuned_model_id=finetuned_model_id,
         )
-        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
+        series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
+        options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def detect_anomalies(
         self,
@@ -355,6 +386,9 @@ class Client:
         sizes: npt.ArrayLike,
         freq: str,
         *,
+        X: Sequence[npt.ArrayLike] | None = None,
+        hist_exog: Sequence[int] | None = None,
+        categorical_exog: Sequence[int] | None = None,
         level: float = DEFAULT_LEVEL,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
@@ -364,8 +398,8 @@ class Client:
 
         Parameters
         ----------
-        y, sizes, freq, model, finetuned_model_id, timeout
-            As of `forecast`.
+        y, sizes, freq, X, hist_exog, categorical_exog, model, finetuned_model_id, timeout
+            As of `cross_validation`.
         level : float
             The level of the interval that a normal value lies in, in percent, from 0 to below 100; one between 0 and 1
             is refused.
@@ -380,7 +414,9 @@ class Client:
             As of `forecast`.
         """
         options = check_anomaly_options(level=level, model=model, finetuned_model_id=finetuned_model_id)
-        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
+        series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
+        options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def train(
         self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None
@@ -395,20 +431,25 @@ class Client:
 
     @overload
     def ask(
-        self, options: ForecastOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+        self, options: ForecastOptions, series: SeriesWithFutureExogenous, freq: str, *, timeout: Timeout | None = None
     ) -> ForecastResult: ...
     @overload
     def ask(
-        self, options: CrossValidationOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+        self,
+        options: CrossValidationOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
     ) -> CrossValidationResult: ...
     @overload
     def ask(
-        self, options: AnomalyOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+        self, options: AnomalyOptions, series: SeriesWithFutureExogenous, freq: str, *, timeout: Timeout | None = None
     ) -> AnomalyResult: ...
     def ask(
         self,
         options: ForecastOptions | CrossValidationOptions | AnomalyOptions,
-        series: Series,
+        series: SeriesWithFutureExogenous,
         freq: str,
         *,
         timeout: Timeout | None = None,

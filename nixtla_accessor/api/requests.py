@@ -28,6 +28,7 @@ from nixtla_accessor.api.schema import (
     FinetuneInput,
     ForecastInput,
     Series,
+    SeriesWithFutureExogenous,
 )
 from nixtla_accessor.contract import (
     DEFAULT_FINETUNE_DEPTH,
@@ -112,6 +113,8 @@ class ForecastOptions:
         The quantiles that the caller wants; the levels are then those that have them as bounds.
     model, finetuned_model_id : str
         The base model, and the fine-tuned one or None.
+    feature_contributions : bool
+        Whether to ask what each covariate contributes.
     """
 
     h: int
@@ -119,8 +122,9 @@ class ForecastOptions:
     quantiles: tuple[float, ...] | None
     model: str
     finetuned_model_id: str | None
+    feature_contributions: bool = False
 
-    def make_request(self, series: Series, freq: str) -> ForecastInput:
+    def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> ForecastInput:
         """Return the request that asks for the forecast of the series."""
         return ForecastInput.model_construct(
             series=series,
@@ -129,12 +133,42 @@ class ForecastOptions:
             model=self.model,
             level=None if self.level is None else list(self.level),
             finetuned_model_id=self.finetuned_model_id,
+            feature_contributions=self.feature_contributions,
+        )
+
+    def over_history(self) -> CrossValidationOptions:
+        """Return the options that ask for forecasts of the past, over the whole of it."""
+        return CrossValidationOptions(
+            h=self.h,
+            n_windows=1,
+            step_size=self.h,
+            level=self.level,
+            model=self.model,
+            finetuned_model_id=self.finetuned_model_id,
+            full_history=True,
+            feature_contributions=self.feature_contributions,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CrossValidationOptions:
-    """The checked arguments of a cross-validation call, in plain Python types."""
+    """The checked arguments of a cross-validation call, in plain Python types.
+
+    Attributes
+    ----------
+    h, n_windows, step_size : int
+        The windows: their steps, their number, and the steps from one to the next.
+    level : tuple of float or None
+        The levels of the prediction intervals to ask for, in percent.
+    model, finetuned_model_id : str
+        The base model, and the fine-tuned one or None.
+    hist_exog : tuple of int
+        The rows of ``X`` that are known of the past only.
+    full_history : bool
+        Whether to forecast the whole past, in windows that the service chooses.
+    feature_contributions : bool
+        Whether to ask what each covariate contributes.
+    """
 
     h: int
     n_windows: int
@@ -142,8 +176,11 @@ class CrossValidationOptions:
     level: tuple[int | float, ...] | None
     model: str
     finetuned_model_id: str | None
+    hist_exog: tuple[int, ...] = ()
+    full_history: bool = False
+    feature_contributions: bool = False
 
-    def make_request(self, series: Series, freq: str) -> CrossValidationInput:
+    def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> CrossValidationInput:
         """Return the request that asks for forecasts of windows of the series."""
         return CrossValidationInput.model_construct(
             series=series,
@@ -154,18 +191,32 @@ class CrossValidationOptions:
             model=self.model,
             level=None if self.level is None else list(self.level),
             finetuned_model_id=self.finetuned_model_id,
+            hist_exog=list(self.hist_exog) or None,
+            full_history=self.full_history,
+            feature_contributions=self.feature_contributions,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyOptions:
-    """The checked arguments of an anomaly detection call, in plain Python types."""
+    """The checked arguments of an anomaly detection call, in plain Python types.
+
+    Attributes
+    ----------
+    level : float
+        The level of the interval that a usual value lies in, in percent.
+    model, finetuned_model_id : str
+        The base model, and the fine-tuned one or None.
+    hist_exog : tuple of int
+        The rows of ``X`` that are known of the past only.
+    """
 
     level: int | float
     model: str
     finetuned_model_id: str | None
+    hist_exog: tuple[int, ...] = ()
 
-    def make_request(self, series: Series, freq: str) -> AnomalyDetectionInput:
+    def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> AnomalyDetectionInput:
         """Return the request that asks which values of the series are anomalies."""
         return AnomalyDetectionInput.model_construct(
             series=series,
@@ -173,6 +224,7 @@ class AnomalyOptions:
             model=self.model,
             level=float(self.level),
             finetuned_model_id=self.finetuned_model_id,
+            hist_exog=list(self.hist_exog) or None,
         )
 
 
@@ -234,6 +286,7 @@ def check_forecast_options(
     quantiles: object = None,
     model: object = DEFAULT_MODEL,
     finetuned_model_id: object = None,
+    feature_contributions: object = False,
 ) -> ForecastOptions:
     """Check the arguments of a forecast call, except the series.
 
@@ -261,6 +314,7 @@ def check_forecast_options(
         quantiles=checked_quantiles,
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+        feature_contributions=check_flag("feature_contributions", feature_contributions),
     )
 
 

@@ -52,6 +52,11 @@ class ForecastResult:
         The requested bounds, under the contract's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
+    weights_x : ndarray of shape (n_features,), float64, or None
+        The weight of each row of ``X``, where the service gives it.
+    feature_contributions : ndarray of shape (n_features + 1, n_series * h), float64, or None
+        What each row of ``X`` contributes to the forecast, and in the last row what it would be without them; None
+        unless they were asked for.
     """
 
     mean: npt.NDArray[np.float64]
@@ -59,6 +64,8 @@ class ForecastResult:
     input_tokens: int
     output_tokens: int
     finetune_tokens: int
+    weights_x: npt.NDArray[np.float64] | None = None
+    feature_contributions: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +82,8 @@ class CrossValidationResult:
         The requested bounds, under the contract's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
+    feature_contributions : ndarray of shape (n_features + 1, n), float64, or None
+        As of `ForecastResult`.
     """
 
     mean: npt.NDArray[np.float64]
@@ -83,6 +92,7 @@ class CrossValidationResult:
     input_tokens: int
     output_tokens: int
     finetune_tokens: int
+    feature_contributions: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +136,7 @@ def read_forecast(content: bytes, request: ForecastInput) -> ForecastResult | Fa
     length = len(request.series.sizes) * request.h
     intervals = _requested_intervals(output.intervals, request.level)
     mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, length)
+    mismatch = mismatch or _mismatch_of_contributions(output.feature_contributions, request, length)
     if mismatch is not None:
         return _unreadable(f"a forecast {mismatch}")
     return ForecastResult(
@@ -134,25 +145,26 @@ def read_forecast(content: bytes, request: ForecastInput) -> ForecastResult | Fa
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
+        weights_x=None if output.weights_x is None else np.array(output.weights_x, dtype=np.float64),
+        feature_contributions=_contributions(output.feature_contributions, request),
     )
 
 
 def read_cross_validation(content: bytes, request: CrossValidationInput) -> CrossValidationResult | Failure:
     """Read the answer of ``POST /v2/cross_validation``.
 
-    Its windows must be the last of each series, as many as are requested, or as have a value before them.
+    Its windows must be the last of each series, as many as are requested, or as have a value before them; over the
+    whole history, any of its steps, in their order.
     """
     output = decode(content, CrossValidationOutput)
     if isinstance(output, Failure):
         return output
-    n_windows = _windows_of_series(request)
-    positions = np.empty(0, dtype=np.int64)
-    if int(n_windows.sum()) * request.h == len(output.idxs):
-        positions = _window_positions(request, n_windows)
-    if output.idxs != positions.tolist() or output.sizes != (n_windows * request.h).tolist():
+    positions = _steps_of_history(output, request) if request.full_history else _steps_of_windows(output, request)
+    if positions is None:
         return _unreadable("windows that do not fit the series")
     intervals = _requested_intervals(output.intervals, request.level)
     mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, len(positions))
+    mismatch = mismatch or _mismatch_of_contributions(output.feature_contributions, request, len(positions))
     if mismatch is not None:
         return _unreadable(f"windows {mismatch}")
     return CrossValidationResult(
@@ -162,6 +174,7 @@ def read_cross_validation(content: bytes, request: CrossValidationInput) -> Cros
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
+        feature_contributions=_contributions(output.feature_contributions, request),
     )
 
 
@@ -214,8 +227,55 @@ def _mismatch(answered: Mapping[str, Sized], levels: Sequence[float] | None, len
     return None
 
 
+def _mismatch_of_contributions(
+    answered: Sequence[Sized] | None, request: ForecastInput | CrossValidationInput, length: int
+) -> str | None:
+    """Return how contributions differ from those that were asked for; None where they do not."""
+    if not request.feature_contributions:
+        return None
+    expected = len(request.series.X or ()) + 1
+    if answered is None:
+        return "without the contributions of the covariates, which were asked for"
+    if len(answered) != expected or any(len(values) != length for values in answered):
+        shape = f"{len(answered)} lists of {len(answered[0]) if answered else 0:,} values"
+        return f"whose contributions are {shape} instead of {expected} of {length:,}"
+    return None
+
+
+def _contributions(
+    answered: list[list[float]] | None, request: ForecastInput | CrossValidationInput
+) -> npt.NDArray[np.float64] | None:
+    return np.array(answered, dtype=np.float64) if request.feature_contributions else None
+
+
 def _as_arrays(intervals: Mapping[str, list[float]]) -> dict[str, npt.NDArray[np.float64]]:
     return {key: np.array(bound, dtype=np.float64) for key, bound in intervals.items()}
+
+
+def _steps_of_windows(output: CrossValidationOutput, request: CrossValidationInput) -> npt.NDArray[np.int64] | None:
+    """Return the positions of the windows that were asked for; None where the answer has others."""
+    n_windows = _windows_of_series(request)
+    positions = np.empty(0, dtype=np.int64)
+    if int(n_windows.sum()) * request.h == len(output.idxs):
+        positions = _window_positions(request, n_windows)
+    fits = output.idxs == positions.tolist() and output.sizes == (n_windows * request.h).tolist()
+    return positions if fits else None
+
+
+def _steps_of_history(output: CrossValidationOutput, request: CrossValidationInput) -> npt.NDArray[np.int64] | None:
+    """Return the positions that were forecast of the past; None where they are none, or of other series than it says.
+
+    Positions ascend, and each series has as many of them as its size says.
+    """
+    ends = np.cumsum(request.series.sizes)
+    try:
+        positions, sizes = np.array(output.idxs, dtype=np.int64), np.array(output.sizes, dtype=np.int64)
+    except OverflowError:
+        return None
+    if (np.diff(positions, prepend=-1) <= 0).any() or (len(positions) and positions[-1] >= ends[-1]):
+        return None
+    counts = np.bincount(np.searchsorted(ends, positions, side="right"), minlength=len(ends))
+    return positions if np.array_equal(counts, sizes) else None
 
 
 def _windows_of_series(request: CrossValidationInput) -> npt.NDArray[np.int64]:

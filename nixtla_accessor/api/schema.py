@@ -7,7 +7,7 @@ neither side here uses. Unknown fields are ignored.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,16 @@ def _values_from_json(value: object, check_items: ValidatorFunctionWrapHandler) 
     return np.array(value, dtype=np.float64)
 
 
+def _row_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[Any] | list[Any]:
+    """Turn a JSON array of numbers and nulls into float64; leave one with text as it is."""
+    if isinstance(value, np.ndarray):
+        return value
+    if not isinstance(value, list) or not set(map(type, value)) <= {float, int, str, type(None)}:
+        value = check_items(value)
+    row: list[Any] = value  # type: ignore[assignment]  # check_items refuses all else
+    return row if str in map(type, row) else np.array(row, dtype=np.float64)
+
+
 def _sizes_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[np.int64]:
     """Turn a JSON array of counts into int64."""
     if isinstance(value, np.ndarray):
@@ -65,6 +75,11 @@ def _text_or_none(value: object) -> str | None:
 
 
 _NUMBER = core_schema.nullable_schema(core_schema.float_schema(strict=True, allow_inf_nan=False))
+_NUMBER_OR_TEXT = core_schema.nullable_schema(
+    core_schema.union_schema(
+        [core_schema.float_schema(strict=True, allow_inf_nan=False), core_schema.str_schema(strict=True)]
+    )
+)
 _COUNT = core_schema.int_schema(strict=True, gt=0, lt=2**53)
 
 Values = Annotated[
@@ -76,6 +91,19 @@ Values = Annotated[
     ),
     WithJsonSchema({"type": "array", "items": {"type": "number"}}),
 ]
+FeatureRow = Annotated[
+    npt.NDArray[Any] | list[str | float | None],
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_wrap_validator_function(
+            _row_from_json, core_schema.list_schema(_NUMBER_OR_TEXT, strict=True, fail_fast=True)
+        )
+    ),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "string"}]}}),
+]
+"""The values of one feature: an array of numbers, NaN where one is missing; or a list with text, None where missing."""
+FeatureRows = Annotated[list[FeatureRow], Field(fail_fast=True)]
+Positions = Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(fail_fast=True)]
+FeatureContributionsType = Literal["shapley", "intervention", "granger", "transfer_entropy"]
 Sizes = Annotated[
     npt.NDArray[np.int64],
     GetPydanticSchema(
@@ -119,6 +147,17 @@ _LOSS = (
 _DEPTH = (
     "The depth of the finetuning. Uses a scale from 1 to 5, where 1 means little finetuning, and 5 means that the "
     "entire model is finetuned. By default, the value is set to 1."
+)
+_CLEAN_EX_FIRST = (
+    "A boolean flag that indicates whether the API should preprocess (clean) the exogenous signal before applying the "
+    "large time model. If True, the exogenous signal is cleaned; if False, the exogenous variables are applied after "
+    "the large time model."
+)
+_HIST_EXOG = "Zero-based indices of the exogenous features to treat as historical."
+_CONTRIBUTIONS = "Compute the exogenous features contributions to the forecast."
+_CONTRIBUTIONS_TYPE = (
+    "Method used to compute feature contributions. Options are: 'shapley' (default), 'intervention', 'granger', "
+    "'transfer_entropy'."
 )
 
 
@@ -164,6 +203,38 @@ class Series(ContractModel):
         return self
 
 
+class SeriesWithFutureExogenous(Series):
+    """All series, and the features that explain them.
+
+    Attributes
+    ----------
+    X : list of rows
+        A row is one feature over all series, as long as ``y``. Those that are known ahead come first.
+    X_future : list of rows
+        Row i continues row i of ``X``: series by series, the horizon's values each. The rows of ``X`` beyond it are
+        known of the past only.
+    categorical_exog : list of int
+        Positions of the rows of ``X`` whose values are names of categories; only these may hold text.
+    """
+
+    X: FeatureRows | None = Field(
+        default=None,
+        description=(
+            "Historic values of the exogenous features. Each feature must be a list of the same size as the target (y)."
+        ),
+    )
+    X_future: FeatureRows | None = Field(
+        default=None,
+        description=(
+            "Future values of the exogenous features. Each feature must be a list of size number of series times the "
+            "forecast horizon (h)."
+        ),
+    )
+    categorical_exog: Positions | None = Field(
+        default=None, description="Zero-based indices of the columns in X that are categorical features."
+    )
+
+
 class FinetuneInput(ContractModel):
     """The request of ``POST /v2/finetune``."""
 
@@ -193,10 +264,11 @@ class FinetuneOutput(ContractModel):
 class ForecastInput(ContractModel):
     """The request of ``POST /v2/forecast``."""
 
-    series: Series
+    series: SeriesWithFutureExogenous
     freq: StrictStr = Field(description=_FREQ)
     h: StrictInt = Field(gt=0, description="The forecasting horizon: the number of time steps into the future.")
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
+    clean_ex_first: StrictBool = Field(default=True, description=_CLEAN_EX_FIRST)
     level: list[Level] | None = Field(
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
@@ -204,6 +276,8 @@ class ForecastInput(ContractModel):
     finetune_loss: FinetuneLoss = Field(default=DEFAULT_FINETUNE_LOSS, description=_LOSS)
     finetune_depth: FinetuneDepth = Field(default=DEFAULT_FINETUNE_DEPTH, description=_DEPTH)
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+    feature_contributions: StrictBool = Field(default=False, description=_CONTRIBUTIONS)
+    feature_contributions_type: FeatureContributionsType = Field(default="shapley", description=_CONTRIBUTIONS_TYPE)
 
 
 class ForecastOutput(ContractModel):
@@ -221,7 +295,7 @@ class ForecastOutput(ContractModel):
 class CrossValidationInput(ContractModel):
     """The request of ``POST /v2/cross_validation``."""
 
-    series: Series
+    series: SeriesWithFutureExogenous
     freq: StrictStr = Field(description=_FREQ)
     h: StrictInt = Field(gt=0, description="The forecasting horizon: the number of time steps into the future.")
     n_windows: StrictInt = Field(default=1, gt=0, description="Number of windows to evaluate.")
@@ -232,6 +306,7 @@ class CrossValidationInput(ContractModel):
         default=False, description="Forecast across the whole history; the horizon and the windows are the service's."
     )
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
+    clean_ex_first: StrictBool = Field(default=True, description=_CLEAN_EX_FIRST)
     level: list[Level] | None = Field(
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
@@ -239,6 +314,9 @@ class CrossValidationInput(ContractModel):
     finetune_loss: FinetuneLoss = Field(default=DEFAULT_FINETUNE_LOSS, description=_LOSS)
     finetune_depth: FinetuneDepth = Field(default=DEFAULT_FINETUNE_DEPTH, description=_DEPTH)
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+    hist_exog: Positions | None = Field(default=None, description=_HIST_EXOG)
+    feature_contributions: StrictBool = Field(default=False, description=_CONTRIBUTIONS)
+    feature_contributions_type: FeatureContributionsType = Field(default="shapley", description=_CONTRIBUTIONS_TYPE)
     refit: StrictBool = Field(
         default=True, description="Fine-tune in each window, rather than in the first only; where steps are above 0."
     )
@@ -268,13 +346,15 @@ class CrossValidationOutput(ContractModel):
 class AnomalyDetectionInput(ContractModel):
     """The request of ``POST /v2/anomaly_detection``."""
 
-    series: Series
+    series: SeriesWithFutureExogenous
     freq: StrictStr = Field(description=_FREQ)
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
+    clean_ex_first: StrictBool = Field(default=True, description=_CLEAN_EX_FIRST)
     level: Level = Field(
         default=DEFAULT_LEVEL, description="The level of the interval that a usual value lies in, in percent."
     )
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+    hist_exog: Positions | None = Field(default=None, description=_HIST_EXOG)
 
 
 class AnomalyDetectionOutput(ContractModel):

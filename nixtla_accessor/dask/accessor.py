@@ -15,7 +15,10 @@ from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_attached_record
 from nixtla_accessor.dask.filling import fill_dask_gaps
+from nixtla_accessor.dask.partitions import future_in_pandas
 from nixtla_accessor.dask.source import DaskSource
+from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
@@ -124,15 +127,18 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         h: int | None = None,
+        X_df: dd.DataFrame | pd.DataFrame | None = None,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
+        """List every problem that the frame would be refused for, and what is notable; nothing is sent.
 
         Parameters
         ----------
         freq, id_col, time_col, target_col
             As in `pack`.
-        h : int, optional
-            As in `nixtla_accessor.TimeGPTAccessor.audit`.
+        h, X_df, futr_exog_list, hist_exog_list
+            As in `nixtla_accessor.TimeGPTAccessor.audit`; an ``X_df`` of Dask is computed at once.
 
         Returns
         -------
@@ -160,7 +166,9 @@ class DaskTimeGPTAccessor:
         0  Agriculture  gap      1
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd").with_recorded_columns(self._frame._meta)
-        return audit_dask_frame(self._frame, chosen.default_columns(self._frame._meta), chosen.parse_freq(), h)
+        covariates = CovariateChoice(future_in_pandas(X_df), futr_exog_list, hist_exog_list)
+        columns = chosen.default_columns(self._frame._meta)
+        return audit_dask_frame(self._frame, columns, chosen.parse_freq(), h, covariates)
 
     def fill_gaps(
         self,
@@ -312,6 +320,12 @@ class DaskTimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
+        X_df: dd.DataFrame | pd.DataFrame | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
+        feature_contributions: bool = False,
+        add_history: bool = False,
         level: Sequence[float] | None = None,
         quantiles: Sequence[float] | None = None,
         model: str | None = None,
@@ -324,8 +338,15 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, level, quantiles, model, finetuned_model_id, zero_shot, allow_missing, client
+        h, hist_exog_list, date_features, feature_contributions, add_history, level, quantiles
             As in `nixtla_accessor.TimeGPTAccessor.forecast`.
+        model, finetuned_model_id, zero_shot, allow_missing, client
+            As there.
+        X_df : dask or pandas DataFrame, optional
+            As there. One of Dask is computed at once, since it has few rows beside the frame. Series that the frame
+            does not have are left out: a partition does not know those of the others. `audit` finds them.
+        holidays : str, list or dict, optional
+            As there; not together with ``feature_contributions``, since the columns would depend on the partition.
         freq, id_col, time_col, target_col
             As in `pack`; with freq None, the frequency of the fine-tuned model. Zero-shot, the stamps are read at once.
 
@@ -370,7 +391,14 @@ class DaskTimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        return operations.forecast(DaskSource(self._frame), chosen, choice, sending, h, level, quantiles)
+        covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        if feature_contributions and holidays is not None:
+            raise InvalidArgumentError(
+                "On a Dask frame, feature_contributions needs covariates whose names are known before the stamps are; "
+                "holidays are not. Leave one of them out."
+            )
+        steps = operations.Steps(h, level, quantiles, feature_contributions, add_history)
+        return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, sending, steps)
 
     def cross_validation(
         self,
@@ -384,6 +412,10 @@ class DaskTimeGPTAccessor:
         step_size: int | None = None,
         level: Sequence[float] | None = None,
         too_short: TooShort = "raise",
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
@@ -394,8 +426,10 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, n_windows, step_size, level, too_short, model, finetuned_model_id, zero_shot, allow_missing, client
+        h, n_windows, step_size, level, too_short, futr_exog_list, hist_exog_list, date_features, holidays
             As in `nixtla_accessor.TimeGPTAccessor.cross_validation`.
+        model, finetuned_model_id, zero_shot, allow_missing, client
+            As there.
         freq, id_col, time_col, target_col
             As in `forecast`.
 
@@ -428,7 +462,8 @@ class DaskTimeGPTAccessor:
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
         windows = operations.Windows(h, n_windows, step_size, level, too_short)
-        return operations.cross_validation(DaskSource(self._frame), chosen, choice, sending, windows)
+        covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
+        return operations.cross_validation(DaskSource(self._frame), chosen, covariates, choice, sending, windows)
 
     def detect_anomalies(
         self,
@@ -438,6 +473,10 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         level: float = 99,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
@@ -448,8 +487,10 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        level, model, finetuned_model_id, zero_shot, allow_missing, client
+        level, futr_exog_list, hist_exog_list, date_features, holidays
             As in `nixtla_accessor.TimeGPTAccessor.detect_anomalies`.
+        model, finetuned_model_id, zero_shot, allow_missing, client
+            As there.
         freq, id_col, time_col, target_col
             As in `forecast`.
 
@@ -482,4 +523,5 @@ class DaskTimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
         choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
         sending = operations.Sending(client, allow_missing=allow_missing)
-        return operations.detect_anomalies(DaskSource(self._frame), chosen, choice, sending, level)
+        covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
+        return operations.detect_anomalies(DaskSource(self._frame), chosen, covariates, choice, sending, level)

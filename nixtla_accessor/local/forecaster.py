@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,51 @@ from nixtla_accessor.seasons import Season
 
 Tensors = Mapping[str, NDArray[Any]]
 """A fine-tuned model, in the form of the forecaster that tuned it; opaque to the engine."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Covariate:
+    """One feature that may explain the series.
+
+    Attributes
+    ----------
+    past : sequence of ndarray of float64, each of shape (points,)
+        The feature beside the values of each series; NaN where a value is missing.
+    future : ndarray of float64, shape (series, horizon), or None
+        What it will be in the steps to forecast, NaN where that is missing; None if it is known of the past only.
+    categories : tuple of str, or None
+        For a feature that names categories: the names. Its values are then positions in this tuple. None for a number.
+    """
+
+    past: Sequence[Floats]
+    future: Floats | None
+    categories: tuple[str, ...] | None = None
+
+
+Covariates = Sequence[Covariate]
+"""The features of a panel, in the order of the request."""
+
+
+@runtime_checkable
+class CovariateForecaster(Protocol):
+    """A forecaster that reads covariates itself; for any other the engine takes their effects out of the series."""
+
+    def forecast_with_covariates(
+        self,
+        tensors: Tensors | None,
+        series: Sequence[Floats],
+        season: Season,
+        horizon: int,
+        quantiles: Sequence[float],
+        *,
+        covariates: Covariates,
+        progress: Callable[[int], None],
+    ) -> NDArray[np.float64]:
+        """Forecast quantiles of the next steps of each series, and of what is known of its covariates.
+
+        The arguments and the result are those of `Forecaster.forecast`; there is at least one covariate.
+        """
+        ...
 
 
 class Forecaster(Protocol):

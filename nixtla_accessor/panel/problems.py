@@ -27,10 +27,22 @@ COLUMN_KINDS: dict[type[InvalidFrameError], str] = {
     DuplicateColumnError: "duplicate column",
     UnsupportedDtypeError: "unsupported dtype",
 }
+KINDS_OF_COLUMNS = (*COLUMN_KINDS.values(), "misused column", "covariate without values")
+COVARIATE_KINDS = (
+    "missing covariate",
+    "infinite covariate",
+    "unknown future series",
+    "missing future series",
+    "stamp before the horizon",
+    "stamp beyond the horizon",
+    "off-grid future stamp",
+    "duplicate future stamp",
+    "missing future stamp",
+)
 NOTABLE_KINDS = ("all zero", "constant", "started late", "ended early", "too short")  # of series that can be packed
 KINDS = (
     "empty frame",
-    *COLUMN_KINDS.values(),
+    *KINDS_OF_COLUMNS,
     "missing id",
     "missing time",
     "missing target",
@@ -41,6 +53,7 @@ KINDS = (
     "off-grid stamp",
     "gap",
     "other frequency",
+    *COVARIATE_KINDS,
     *NOTABLE_KINDS,
     "unused column",
 )

@@ -19,6 +19,8 @@ from nixtla_accessor.panel.times import as_column
 MODEL_COLUMN = "TimeGPT"
 CUTOFF_COLUMN = "cutoff"
 ANOMALY_COLUMN = "anomaly"
+BASE_COLUMN = "base_value"
+"""What a forecast would be without the covariates whose contributions stand before it."""
 _QUANTILE = re.compile(rf"{MODEL_COLUMN}-q-(\d+(?:\.\d+)?)")
 
 
@@ -108,7 +110,7 @@ def _side(quantile: float) -> Side:
     return "lo" if quantile < 0.5 else "hi"
 
 
-def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
+def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[Any, npt.NDArray[Any]]) -> pd.DataFrame:
     """Return forecasts with their ids and stamps.
 
     Parameters
@@ -133,6 +135,31 @@ def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt
         frame[packed.columns.id] = as_column(packed.ids.repeat(horizon))
     frame[packed.columns.time] = as_column(stamps)
     return pd.DataFrame(frame | dict(columns))
+
+
+def past_frame(packed: PackedSeries, positions: Integers, columns: Mapping[Any, npt.NDArray[Any]]) -> pd.DataFrame:
+    """Return forecasts of past values with their ids and stamps.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series that were sent.
+    positions : ndarray of int64, shape (n,)
+        The position in the packed values that each forecast is for.
+    columns : mapping to ndarray of shape (n,)
+        The forecasts.
+    """
+    return pd.DataFrame(_ids_and_stamps(packed, *_places(packed, positions)) | dict(columns))
+
+
+def join_history(packed: PackedSeries, positions: Integers, past: pd.DataFrame, ahead: pd.DataFrame) -> pd.DataFrame:
+    """Return the forecasts of each series' past, at these positions, before those of its future."""
+    if not len(past):
+        return ahead
+    of_past, _ = _places(packed, positions)
+    of_future = np.arange(len(packed.sizes)).repeat(len(ahead) // len(packed.sizes))
+    order = np.argsort(np.concatenate([of_past, of_future]), kind="stable")
+    return pd.concat([past, ahead], ignore_index=True).iloc[order].reset_index(drop=True)
 
 
 def cross_validation_frame(

@@ -102,7 +102,7 @@ def plot_series(
     named = _name_forecasts(forecasts)
     ahead = {name: read_frame(forecast, columns, view.start) for name, forecast in named.items()}
     names = list(dict.fromkeys(name for part in (known, *ahead.values()) for name in part.names))
-    chosen = _choose(names, known, columns, view)
+    chosen = choose_series(names, known, columns, view)
     if not chosen:
         return np.empty(0, dtype=object)
     with_scores = ax is None and _has_scores(frame, columns)
@@ -172,7 +172,7 @@ def _has_scores(frame: pd.DataFrame, columns: Columns) -> bool:
     return has_columns and len(interval_columns(frame)) == 1
 
 
-def _choose(names: list[Hashable], known: DrawnFrame, columns: Columns, view: View) -> list[Hashable]:
+def choose_series(names: list[Hashable], known: DrawnFrame, columns: Columns, view: View) -> list[Hashable]:
     """Return the series to draw."""
     if view.ids is None:
         return _spread(names, known, columns, view.max_series)

@@ -14,7 +14,7 @@ import pytest
 from nixtla_accessor import errors
 from nixtla_accessor.api.exchange import Answer
 from nixtla_accessor.api.explain import error_of
-from nixtla_accessor.contract import refused_positions, shift_refused_positions
+from nixtla_accessor.contract import refused_values, shift_refused_positions
 
 Y, SIZES = np.arange(36.0), np.array([12, 24])
 TOKENS = {"input_tokens": 1, "output_tokens": 1, "finetune_tokens": 0}
@@ -189,7 +189,7 @@ def test_a_message_has_little_of_the_service():
 @pytest.mark.parametrize("position", [True, False, "5", 5.0, -1, None, [5]])
 def test_a_position_is_a_whole_number(position):
     detail = [{"loc": ["body", "series", "y", position], "msg": "no"}]
-    assert list(refused_positions(detail)) == []
+    assert list(refused_values(detail)) == []
     if position != -1:
         assert shift_refused_positions(detail, {"y": 100}) == detail
 
