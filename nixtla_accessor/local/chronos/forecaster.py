@@ -44,17 +44,16 @@ class _ChronosForecaster:
         return self._config.context_length
 
     def _load(self) -> Any:  # noqa: ANN401 - torch has no types here
-        return _import_pipelines().load(self._folder, self._config.architecture, self._sha256)
+        return import_pipelines().load(self._folder, self._config.architecture, self._sha256)
 
     def _quantiles_in_units(
         self, forecasts: NDArray[np.float32], series: Sequence[Floats], quantiles: Sequence[float]
     ) -> NDArray[np.float64]:
         """Return the quantiles that are asked for, in the units of the series."""
-        if not np.isfinite(forecasts).all():
-            forecasts = np.nan_to_num(forecasts, nan=np.nan)  # infinite ones become the largest
         if np.isnan(forecasts).any():
             raise FloatingPointError("the model forecasts values that are not numbers")
-        result = quantiles_at(quantiles, self._config.quantiles, forecasts)
+        finite = np.nan_to_num(forecasts)  # the largest in place of infinite ones
+        result = quantiles_at(quantiles, self._config.quantiles, finite)
         for nth, values in enumerate(series):
             result[:, nth] = choose_unit(values).restore(result[:, nth])
         return result
@@ -81,7 +80,7 @@ class ChronosBoltForecaster(_ChronosForecaster):
     ) -> NDArray[np.float64]:
         """Forecast with the library's `predict`."""
         histories = [_history(values) for values in series]
-        forecasts = _import_pipelines().predict_bolt(self._load(), histories, horizon, progress)
+        forecasts = import_pipelines().predict_bolt(self._load(), histories, horizon, progress)
         return self._quantiles_in_units(forecasts, series, quantiles)
 
     def dump(self, tensors: Tensors) -> bytes:
@@ -146,7 +145,7 @@ class Chronos2Forecaster(_ChronosForecaster):
         progress: Callable[[int], None],
     ) -> NDArray[np.float64]:
         """Forecast with the library's `predict`, which reads covariates too."""
-        pipelines = _import_pipelines()
+        pipelines = import_pipelines()
         model = self._load()
         if tensors:
 
@@ -196,7 +195,7 @@ def _parts(past: Floats, future: Floats | None) -> list[Floats]:
     return [past] if future is None else [past, future]
 
 
-def _import_pipelines() -> ModuleType:
+def import_pipelines() -> ModuleType:
     """Import what needs torch."""
     try:
         from nixtla_accessor.local.chronos import pipelines

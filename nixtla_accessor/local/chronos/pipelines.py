@@ -6,6 +6,7 @@ import gc
 import hashlib
 import logging
 import os
+import re
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,8 +38,8 @@ Progress = Callable[[int], None]
 Input = Mapping[str, Any]
 """What Chronos-2 reads of a series: ``target``, and where there are any ``past_covariates`` and ``future_covariates``."""
 
-computing = threading.Lock()
-"""Held for a step of a model: torch uses all cores for each, and two at once would only wait for each other."""
+_turns = threading.Lock()
+_PARAMETERS_FOR_ALL_CORES = 4_000_000  # of smaller models the steps are so short that threads wait for each other
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ _lock = threading.Lock()
 _loaded: _Loaded | None = None
 
 
-def load(folder: Path, architecture: str, sha256: str | None = None) -> Any:  # noqa: ANN401 - torch has no types here
+def load(folder: Path, architecture: str, sha256: str) -> Any:  # noqa: ANN401 - torch has no types here
     """Return the model of a folder, ready to forecast; the one loaded before is freed as soon as nobody uses it.
 
     Parameters
@@ -60,8 +61,8 @@ def load(folder: Path, architecture: str, sha256: str | None = None) -> Any:  # 
         With ``config.json`` and ``model.safetensors``.
     architecture : str
         `CHRONOS_2` or `CHRONOS_BOLT`.
-    sha256 : str, optional
-        What the weights must have as their checksum.
+    sha256 : str
+        The checksum that the weights must have.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def load(folder: Path, architecture: str, sha256: str | None = None) -> Any:  # 
             gc.collect()  # the parts of a model refer to one another
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
-            _loaded = _Loaded(folder, _read(folder, architecture, sha256))
+            _loaded = _Loaded(folder, read(folder, architecture, sha256))
         return _loaded.model
 
 
@@ -88,7 +89,8 @@ def unload() -> None:
         gc.collect()
 
 
-def _read(folder: Path, architecture: str, sha256: str | None) -> Any:  # noqa: ANN401 - torch has no types here
+def read(folder: Path, architecture: str, sha256: str | None = None) -> Any:  # noqa: ANN401 - torch has no types here
+    """Read a model, and keep nothing; see `load`."""
     device = choose_device(os.environ.get("NIXTLA_ACCESSOR_DEVICE", "auto"))
     weights = folder / "model.safetensors"
     try:
@@ -101,6 +103,28 @@ def _read(folder: Path, architecture: str, sha256: str | None) -> Any:  # noqa: 
         raise UnavailableError("its files are gone: pull it again") from error
     _LOG.info("The model in %s is loaded, and runs on %s.", folder, device)
     return model
+
+
+def expected_shapes(folder: Path, architecture: str) -> tuple[dict[str, tuple[int, ...]], Callable[[str], bool]]:
+    """Return the shapes of the weights that the ``config.json`` of a folder describes.
+
+    Returns
+    -------
+    shapes : dict of tuple
+        By the name of the weight.
+    may_differ : callable
+        Whether the library allows a weight to be missing or left over: one that is the same as another, or unused.
+    """
+    kind = _MODELS[architecture]
+    with torch.device("meta"):  # takes no memory
+        model = kind(kind.config_class.from_pretrained(folder, local_files_only=True))
+    tied = set(model.all_tied_weights_keys)
+    unused = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_unexpected or ()]  # noqa: SLF001 - the library's own table
+
+    def may_differ(name: str) -> bool:
+        return name in tied or any(pattern.search(name) for pattern in unused)
+
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}, may_differ
 
 
 def choose_device(wanted: str) -> torch.device:
@@ -121,6 +145,22 @@ def file_sha256(path: Path) -> str:
     """Return the checksum of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def turn(model: Any) -> Iterator[None]:  # noqa: ANN401 - torch has no types here
+    """Wait for the turn to run a step of a model: one at a time, on all cores or, if it is small, on one.
+
+    Two steps at once would have more threads than there are cores, which takes far longer than one after the other.
+    """
+    n_parameters = sum(tensor.numel() for tensor in model.parameters())
+    with _turns:
+        usual = torch.get_num_threads()
+        torch.set_num_threads(usual if n_parameters > _PARAMETERS_FOR_ALL_CORES else 1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(usual)
 
 
 @contextmanager
@@ -162,7 +202,7 @@ class _Watched:
 
     def __call__(self, **inputs: Any) -> Any:  # noqa: ANN401 - as the model's
         self._progress(0)
-        with computing, memory_errors():
+        with turn(self._model), memory_errors():
             return self._model(**inputs)
 
 

@@ -7,7 +7,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -23,10 +23,10 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.chronos.adaptation import FULL, LORA_A, LORA_B, Arrays, apply, combine, scale
 from nixtla_accessor.local.chronos.pipelines import (
     Progress,
-    computing,
     memory_errors,
     predict_chronos_2,
     quiet,
+    turn,
     with_tensors,
 )
 from nixtla_accessor.local.chronos.units import choose_unit
@@ -157,7 +157,7 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no type
     def __init__(self, depth: Depth, progress: Progress) -> None:
         self._depth = depth
         self._progress = progress
-        self._holds = False
+        self._turn = ExitStack()
 
     def on_init_end(self, _arguments: object, _state: object, _control: object, **others: Any) -> None:
         if not self._depth.rank:
@@ -165,9 +165,8 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no type
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(_is_trained(name, self._depth, len(model.encoder.block)))
 
-    def on_step_begin(self, _arguments: object, _state: object, _control: object, **_others: Any) -> None:
-        computing.acquire()
-        self._holds = True
+    def on_step_begin(self, _arguments: object, _state: object, _control: object, **others: Any) -> None:
+        self._turn.enter_context(turn(others["model"]))
 
     def on_step_end(self, _arguments: object, state: Any, _control: object, **_others: Any) -> None:  # noqa: ANN401
         self.release()
@@ -175,9 +174,7 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no type
 
     def release(self) -> None:
         """Let others compute."""
-        if self._holds:
-            self._holds = False
-            computing.release()
+        self._turn.close()
 
 
 def _is_trained(name: str, depth: Depth, n_blocks: int) -> bool:
