@@ -65,7 +65,7 @@ class CovariateForecaster(Protocol):
 
 
 class UnavailableError(Exception):
-    """A model cannot be run here; the message says what it lacks and what to do, after the model's name."""
+    """A model cannot be run here; the message says what lacks, and what to do."""
 
 
 class Forecaster(Protocol):

@@ -79,9 +79,7 @@ def _valid(name: str) -> str:
         raise ConfigurationError(f"The model cannot have that name: {error}.") from error
 
 
-def _install(
-    installed: BaseModelFolder, name: str, folder: Path, revision: str | None, check: Check
-) -> InstalledModel:
+def _install(installed: BaseModelFolder, name: str, folder: Path, revision: str | None, check: Check) -> InstalledModel:
     try:
         for file in (CONFIG, WEIGHTS):
             _check_is_file(folder, file)

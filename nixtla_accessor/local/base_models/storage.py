@@ -20,8 +20,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nixtla_accessor.local.base_models.names import resolve
+from nixtla_accessor.local.files import synchronise, write_to_disk
 
 _LOG = logging.getLogger(__name__)
+BASE_MODELS = "base_models"
+"""The name of the folder, in the engine's home."""
 _DESCRIPTION = "description.json"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 _UNFINISHED = ".unfinished-"
@@ -162,10 +165,10 @@ class BaseModelFolder:
                 folder=self.path / uuid.uuid4().hex,
             )
             description = {name: value for name, value in asdict(model).items() if name != "folder"}
-            _write(unfinished / _DESCRIPTION, json.dumps(description, indent=1).encode())
-            _synchronise(unfinished)
+            write_to_disk(unfinished / _DESCRIPTION, json.dumps(description, indent=1).encode())
+            synchronise(unfinished)
             unfinished.rename(model.folder)
-            _synchronise(self.path)
+            synchronise(self.path)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise
@@ -223,20 +226,3 @@ def _copy(source: Path, target: Path) -> tuple[int, str]:
         writing.flush()
         os.fsync(writing.fileno())
     return n_bytes, digest.hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("xb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _synchronise(folder: Path) -> None:
-    """Bring the names in a folder to disk, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

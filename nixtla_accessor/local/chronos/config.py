@@ -59,14 +59,15 @@ def read_config(folder: Path) -> ChronosConfig:
     architecture = architectures[0] if isinstance(architectures, list) and len(architectures) == 1 else None
     if architecture not in _STEPS:
         raise ValueError(
-            f"its config.json is that of {_shown(architectures)}; expected one architecture, {CHRONOS_2} or {CHRONOS_BOLT}"
+            f"its config.json is that of {_shown(architectures)}; expected one architecture, "
+            f"{CHRONOS_2} or {CHRONOS_BOLT}"
         )
     foreign = [name for name in _FOREIGN if document.get(name) is not None]
     if foreign:
         raise ValueError(f"its config.json has {foreign[0]!r}, which is not supported")
     chronos = document.get("chronos_config")
     if not isinstance(chronos, dict):
-        raise ValueError("its config.json has no chronos_config")
+        raise ValueError("its config.json has no chronos_config")  # noqa: TRY004 - as above
     layers = ("num_layers", "num_decoder_layers") if architecture == CHRONOS_BOLT else ("num_layers",)
     for name in layers:
         _check_count(document, name, _MAX_LAYERS)
@@ -92,16 +93,14 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ValueError("its config.json is not JSON") from error
     if not isinstance(document, dict):
-        raise ValueError("its config.json is not a JSON object")  # noqa: TRY004 - one kind of error for all that is wrong
+        raise ValueError("its config.json is not a JSON object")  # noqa: TRY004 - one kind of error for all
     return document
 
 
 def _check_count(values: dict[str, Any], name: str, most: int) -> None:
     value = values.get(name)
     if type(value) is not int or not 0 < value <= most:
-        raise ValueError(
-            f"its config.json has {name} = {_shown(value)}; expected a whole number from 1 to {most:,}"
-        )
+        raise ValueError(f"its config.json has {name} = {_shown(value)}; expected a whole number from 1 to {most:,}")
 
 
 def _quantiles(levels: object) -> tuple[float, ...]:

@@ -21,19 +21,24 @@ from nixtla_accessor.seasons import Season
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from nixtla_accessor.local.chronos.pipelines import TorchModel
+
 
 class _ChronosForecaster:
     """What both have in common: a folder with a model, which is loaded when it is first used.
 
     Parameters
     ----------
+    name : str
+        For messages.
     folder : Path
         With ``config.json`` and ``model.safetensors``.
     sha256 : str
         The checksum of the weights.
     """
 
-    def __init__(self, folder: Path, sha256: str) -> None:
+    def __init__(self, name: str, folder: Path, sha256: str) -> None:
+        self._name = name
         self._folder = folder
         self._sha256 = sha256
         self._config = read_config(folder)
@@ -43,8 +48,11 @@ class _ChronosForecaster:
         """Return how many values of history the model reads at most."""
         return self._config.context_length
 
-    def _load(self) -> Any:  # noqa: ANN401 - torch has no types here
-        return import_pipelines().load(self._folder, self._config.architecture, self._sha256)
+    def _load(self) -> TorchModel:
+        try:
+            return import_pipelines().load(self._folder, self._config.architecture, self._sha256)
+        except UnavailableError as error:
+            raise UnavailableError(f"The base model {self._name!r} cannot be run: {error}.") from error
 
     def _quantiles_in_units(
         self, forecasts: NDArray[np.float32], series: Sequence[Floats], quantiles: Sequence[float]
@@ -80,14 +88,15 @@ class ChronosBoltForecaster(_ChronosForecaster):
     ) -> NDArray[np.float64]:
         """Forecast with the library's `predict`."""
         histories = [_history(values) for values in series]
-        forecasts = import_pipelines().predict_bolt(self._load(), histories, horizon, progress)
+        model = self._load()
+        forecasts = import_pipelines().predict_bolt(model, histories, horizon, progress)
         return self._quantiles_in_units(forecasts, series, quantiles)
 
     def dump(self, tensors: Tensors) -> bytes:
         """Raise, as `tune` does."""
         raise NotImplementedError
 
-    def load(self, data: bytes) -> Tensors:
+    def load(self, data: bytes) -> Tensors:  # noqa: ARG002 - of a forecaster
         """Raise: no bytes are those of a fine-tuned model."""
         raise ValueError("Chronos-Bolt has no fine-tuned models")
 
@@ -145,8 +154,8 @@ class Chronos2Forecaster(_ChronosForecaster):
         progress: Callable[[int], None],
     ) -> NDArray[np.float64]:
         """Forecast with the library's `predict`, which reads covariates too."""
-        pipelines = import_pipelines()
         model = self._load()
+        pipelines = import_pipelines()
         if tensors:
 
             def parameter(name: str) -> NDArray[np.float32]:

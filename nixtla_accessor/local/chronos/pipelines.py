@@ -35,8 +35,10 @@ _MAX_VALUES = 2**17  # of a batch, so that it takes some hundred MB for a model 
 _UNROLLED = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # the library's own, for steps beyond the horizon
 
 Progress = Callable[[int], None]
+TorchModel = Any
+"""A model of the library, which has no types where the extra is not installed."""
 Input = Mapping[str, Any]
-"""What Chronos-2 reads of a series: ``target``, and where there are any ``past_covariates`` and ``future_covariates``."""
+"""What Chronos-2 reads of a series: ``target``; where there are any, ``past_covariates`` and ``future_covariates``."""
 
 _turns = threading.Lock()
 _PARAMETERS_FOR_ALL_CORES = 4_000_000  # of smaller models the steps are so short that threads wait for each other
@@ -45,14 +47,14 @@ _PARAMETERS_FOR_ALL_CORES = 4_000_000  # of smaller models the steps are so shor
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     folder: Path
-    model: Any
+    model: TorchModel
 
 
 _lock = threading.Lock()
 _loaded: _Loaded | None = None
 
 
-def load(folder: Path, architecture: str, sha256: str) -> Any:  # noqa: ANN401 - torch has no types here
+def load(folder: Path, architecture: str, sha256: str) -> TorchModel:
     """Return the model of a folder, ready to forecast; the one loaded before is freed as soon as nobody uses it.
 
     Parameters
@@ -89,7 +91,7 @@ def unload() -> None:
         gc.collect()
 
 
-def read(folder: Path, architecture: str, sha256: str | None = None) -> Any:  # noqa: ANN401 - torch has no types here
+def read(folder: Path, architecture: str, sha256: str | None = None) -> TorchModel:
     """Read a model, and keep nothing; see `load`."""
     device = choose_device(os.environ.get("NIXTLA_ACCESSOR_DEVICE", "auto"))
     weights = folder / "model.safetensors"
@@ -119,7 +121,7 @@ def expected_shapes(folder: Path, architecture: str) -> tuple[dict[str, tuple[in
     with torch.device("meta"):  # takes no memory
         model = kind(kind.config_class.from_pretrained(folder, local_files_only=True))
     tied = set(model.all_tied_weights_keys)
-    unused = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_unexpected or ()]  # noqa: SLF001 - the library's own table
+    unused = [re.compile(pattern) for pattern in model._keys_to_ignore_on_load_unexpected or ()]
 
     def may_differ(name: str) -> bool:
         return name in tied or any(pattern.search(name) for pattern in unused)
@@ -148,7 +150,7 @@ def file_sha256(path: Path) -> str:
 
 
 @contextmanager
-def turn(model: Any) -> Iterator[None]:  # noqa: ANN401 - torch has no types here
+def turn(model: TorchModel) -> Iterator[None]:
     """Wait for the turn to run a step of a model: one at a time, on all cores or, if it is small, on one.
 
     Two steps at once would have more threads than there are cores, which takes far longer than one after the other.
@@ -163,19 +165,36 @@ def turn(model: Any) -> Iterator[None]:  # noqa: ANN401 - torch has no types her
             torch.set_num_threads(usual)
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and logging; what the process has set is restored."""
-    log = transformers.utils.logging
-    verbosity, has_bars = log.get_verbosity(), log.is_progress_bar_enabled()
-    log.set_verbosity_error()
-    log.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.set_verbosity(verbosity)
-        if has_bars:
-            log.enable_progress_bar()
+class _Quiet:
+    """What transformers logs and draws, while somebody wants it quiet; the last to leave restores what was set."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        log = transformers.utils.logging
+        with self._lock:
+            if self._inside == 0:
+                self._usual = log.get_verbosity(), log.is_progress_bar_enabled()
+                log.set_verbosity_error()
+                log.disable_progress_bar()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    verbosity, has_bars = self._usual
+                    log.set_verbosity(verbosity)
+                    if has_bars:
+                        log.enable_progress_bar()
+
+
+quiet = _Quiet()
+"""Keep transformers from drawing bars and logging, within a with statement."""
 
 
 @contextmanager
@@ -193,21 +212,21 @@ def memory_errors() -> Iterator[None]:
 class _Watched:
     """A model that reports before each of its steps, and runs no two at once."""
 
-    def __init__(self, model: Any, progress: Progress) -> None:  # noqa: ANN401 - torch has no types here
+    def __init__(self, model: TorchModel, progress: Progress) -> None:
         self._model = model
         self._progress = progress
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - as the model's
+    def __getattr__(self, name: str) -> object:
         return getattr(self._model, name)
 
-    def __call__(self, **inputs: Any) -> Any:  # noqa: ANN401 - as the model's
+    def __call__(self, **inputs: object) -> object:
         self._progress(0)
         with turn(self._model), memory_errors():
             return self._model(**inputs)
 
 
 def predict_chronos_2(
-    model: Any,  # noqa: ANN401 - torch has no types here
+    model: TorchModel,
     inputs: Sequence[Input],
     horizon: int,
     progress: Progress,
@@ -247,7 +266,7 @@ def predict_chronos_2(
 
 
 def predict_bolt(
-    model: Any,  # noqa: ANN401 - torch has no types here
+    model: TorchModel,
     series: Sequence[NDArray[np.float32]],
     horizon: int,
     progress: Progress,
@@ -282,8 +301,8 @@ def _expect_long_horizons() -> None:
     warnings.filterwarnings("ignore", "We recommend keeping prediction length", UserWarning, "chronos")
 
 
-def with_tensors(model: Any, changed: Mapping[str, NDArray[np.float32]]) -> Any:  # noqa: ANN401 - torch has no types here
-    """Return a model with other values of some parameters; it shares the others with the model, which stays as it is."""
+def with_tensors(model: TorchModel, changed: Mapping[str, NDArray[np.float32]]) -> TorchModel:
+    """Return a model with other values of some parameters; the others are shared, and the model stays as it is."""
     shared = {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())}
     copy = deepcopy(model, shared)
     state = {

@@ -6,23 +6,23 @@ import random
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 import torch
 from chronos import Chronos2Pipeline
 from numpy.typing import NDArray
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerState
 
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.chronos.adaptation import FULL, LORA_A, LORA_B, Arrays, apply, combine, scale
 from nixtla_accessor.local.chronos.pipelines import (
     Progress,
+    TorchModel,
     memory_errors,
     predict_chronos_2,
     quiet,
@@ -86,7 +86,7 @@ _training = threading.Lock()
 
 
 def tune(
-    base: Any,  # noqa: ANN401 - torch has no types here
+    base: TorchModel,
     earlier: Arrays,
     series: Sequence[Floats],
     season: Season,
@@ -159,16 +159,16 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no type
         self._progress = progress
         self._turn = ExitStack()
 
-    def on_init_end(self, _arguments: object, _state: object, _control: object, **others: Any) -> None:
+    def on_init_end(self, _arguments: object, _state: object, _control: object, **others: TorchModel) -> None:
         if not self._depth.rank:
             model = others["model"]
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(_is_trained(name, self._depth, len(model.encoder.block)))
 
-    def on_step_begin(self, _arguments: object, _state: object, _control: object, **others: Any) -> None:
+    def on_step_begin(self, _arguments: object, _state: object, _control: object, **others: TorchModel) -> None:
         self._turn.enter_context(turn(others["model"]))
 
-    def on_step_end(self, _arguments: object, state: Any, _control: object, **_others: Any) -> None:  # noqa: ANN401
+    def on_step_end(self, _arguments: object, state: TrainerState, _control: object, **_others: object) -> None:
         self.release()
         self._progress(state.global_step)
 
@@ -187,7 +187,7 @@ def _is_trained(name: str, depth: Depth, n_blocks: int) -> bool:
 
 
 def _fit(
-    start: Any,  # noqa: ANN401 - torch has no types here
+    start: TorchModel,
     series: Sequence[NDArray[np.float32]],
     horizon: int,
     depth: Depth,
@@ -202,33 +202,38 @@ def _fit(
     seed %= 2**32
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft asks for it
     warnings.filterwarnings("ignore", "The model is being fine-tuned on the CPU", UserWarning)  # as was chosen
-    with _one_at_a_time(progress), tempfile.TemporaryDirectory(prefix="nixtla-accessor-") as folder:
-        with _random_numbers(seed, start.device), quiet(), memory_errors():
-            try:
-                tuned = Chronos2Pipeline(start).fit(
-                    list(series),
-                    prediction_length=horizon,
-                    finetune_mode="lora" if depth.rank else "full",
-                    lora_config=factors if depth.rank else None,
-                    context_length=min(_CONTEXT, start.chronos_config.context_length),
-                    learning_rate=depth.rate(steps),
-                    num_steps=steps,
-                    batch_size=_BATCH,
-                    min_past=_MIN_PAST,
-                    output_dir=Path(folder),
-                    callbacks=[callback],
-                    remove_printer_callback=True,
-                    disable_tqdm=True,
-                    logging_strategy="no",
-                    dataloader_pin_memory=not on_cpu,
-                    seed=seed,
-                )
-            finally:
-                callback.release()
+    with (
+        _one_at_a_time(progress),
+        tempfile.TemporaryDirectory(prefix="nixtla-accessor-") as folder,
+        _random_numbers(seed, start.device),
+        quiet(),
+        memory_errors(),
+    ):
+        try:
+            tuned = Chronos2Pipeline(start).fit(
+                list(series),
+                prediction_length=horizon,
+                finetune_mode="lora" if depth.rank else "full",
+                lora_config=factors if depth.rank else None,
+                context_length=min(_CONTEXT, start.chronos_config.context_length),
+                learning_rate=depth.rate(steps),
+                num_steps=steps,
+                batch_size=_BATCH,
+                min_past=_MIN_PAST,
+                output_dir=Path(folder),
+                callbacks=[callback],
+                remove_printer_callback=True,
+                disable_tqdm=True,
+                logging_strategy="no",
+                dataloader_pin_memory=not on_cpu,
+                seed=seed,
+            )
+        finally:
+            callback.release()
     return _factors(tuned.model) if depth.rank else _weights(tuned.model)
 
 
-def _factors(model: Any) -> dict[str, NDArray[np.float32]]:  # noqa: ANN401 - torch has no types here
+def _factors(model: TorchModel) -> dict[str, NDArray[np.float32]]:
     """Return the LoRA factors of a model, the scaling in the second."""
     result = {}
     for name, module in model.base_model.model.named_modules():
@@ -239,12 +244,12 @@ def _factors(model: Any) -> dict[str, NDArray[np.float32]]:  # noqa: ANN401 - to
     return result
 
 
-def _weights(model: Any) -> dict[str, NDArray[np.float32]]:  # noqa: ANN401 - torch has no types here
+def _weights(model: TorchModel) -> dict[str, NDArray[np.float32]]:
     """Return the weights that were trained."""
     return {FULL + name: _array(each) for name, each in model.named_parameters() if each.requires_grad}
 
 
-def _array(tensor: Any) -> NDArray[np.float32]:  # noqa: ANN401 - torch has no types here
+def _array(tensor: torch.Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = tensor.detach().to("cpu", torch.float32).numpy()
     return array
 
@@ -261,7 +266,7 @@ def _one_at_a_time(progress: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def _random_numbers(seed: int, device: Any) -> Iterator[None]:  # noqa: ANN401 - torch has no types here
+def _random_numbers(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the random numbers of the process, which the library draws from, and restore them afterwards."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - the library uses these
     with torch.random.fork_rng([device] if device.type == "cuda" else []):

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import numpy as np
 
@@ -27,34 +26,25 @@ from nixtla_accessor.api.schema import (
 )
 from nixtla_accessor.contract import format_base_model_id
 from nixtla_accessor.local.arrays import Floats
-from nixtla_accessor.local.forecaster import Forecaster, Tensors
+from nixtla_accessor.local.base_models.storage import BASE_MODELS, BaseModelFolder
+from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.service.backtest import BacktestWindows
 from nixtla_accessor.local.service.errors import (
-    DamagedModelError,
     ModelIdTakenError,
     StoppedError,
     UnknownFrequencyError,
-    UnknownModelError,
 )
-from nixtla_accessor.local.service.forecasters import choose_forecaster
+from nixtla_accessor.local.service.forecasters import Forecasters
 from nixtla_accessor.local.service.interruption import Interruption
 from nixtla_accessor.local.service.intervals import Quantiles, interval_lists, probabilities
 from nixtla_accessor.local.service.limits import LIMITS, Limits
+from nixtla_accessor.local.service.models import Model, Models
 from nixtla_accessor.local.service.planning import check_forecast, plan_anomaly_detection, plan_cross_validation
 from nixtla_accessor.local.service.store import ModelStore
 from nixtla_accessor.local.service.trainings import Training, Trainings
 from nixtla_accessor.seasons import Season, season_of
 
-_MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model ready for use: its forecaster, and the tensors of a fine-tuned one."""
-
-    forecaster: Forecaster
-    tensors: Tensors | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +74,8 @@ class Engine:
     ----------
     store : ModelStore
         Where fine-tuned models are saved.
-    choose_forecaster : callable
-        Returns the forecaster of a base model's name.
+    forecasters : Forecasters, optional
+        Of the base models; by default those in the package, and those in the folder beside the store.
     limits : Limits
         What it takes on.
     """
@@ -93,15 +83,14 @@ class Engine:
     def __init__(
         self,
         store: ModelStore,
-        choose_forecaster: Callable[[str], Forecaster] = choose_forecaster,
+        forecasters: Forecasters | None = None,
         limits: Limits = LIMITS,
     ) -> None:
         self.store = store
         self.limits = limits
         self.trainings = Trainings()
-        self._choose_forecaster = choose_forecaster
+        self.models = Models(store, forecasters or Forecasters(BaseModelFolder(store.path.parent / BASE_MODELS)))
         self._stopping = threading.Event()
-        self._load_saved = lru_cache(_MODELS_IN_MEMORY)(self._load)
 
     def stop(self) -> None:
         """End all work at its next step with `StoppedError`; nothing half done is saved."""
@@ -136,7 +125,8 @@ class Engine:
         self.limits.check_series(len(request.series.sizes))
         self.limits.check_training(request.finetune_steps)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
         model_id = request.output_model_id or str(uuid.uuid4())
         training = self.trainings.begin(model_id, request.finetune_steps)
         plan = TrainingPlan(training, request, season, model)
@@ -179,7 +169,7 @@ class Engine:
                 steps=request.finetune_steps,
                 depth=request.finetune_depth,
                 loss=request.finetune_loss,
-                model=request.model,
+                model=plan.model.base_model,
                 freq=request.freq,
             )
             data = plan.model.forecaster.dump(tensors)
@@ -223,7 +213,8 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
         check_forecast(request, model.forecaster.horizon, self.limits)
         series = _split(request.series)
         if request.finetune_steps:
@@ -268,7 +259,8 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
         windows, n_rounds = plan_cross_validation(request, season, model.forecaster.horizon, self.limits)
         series = _split(request.series)
         values = len(request.series.y)
@@ -321,7 +313,7 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
         windows = plan_anomaly_detection(request, season, model.forecaster.horizon, self.limits)
         series = _split(request.series)
         inside, positions, counts = windows.known_steps(request.series.sizes)
@@ -341,32 +333,12 @@ class Engine:
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
         """Return how many steps a base model reads, and how many it forecasts at once."""
-        forecaster = self._choose_forecaster(model)
+        forecaster = self.models.forecasters.choose(model).forecaster
         return ModelParameters(input_size=forecaster.input_size(_season(freq)), horizon=forecaster.horizon)
 
     def _refuse_taken_id(self, model_id: str) -> None:
         if self.store.has(model_id):
             raise ModelIdTakenError(model_id)
-
-    def _model(self, base_model: str, finetuned_model_id: str | None) -> Model:
-        if finetuned_model_id is None:
-            return Model(self._choose_forecaster(base_model), None)
-        # The store is asked each time: another process may delete a model, and use its id again.
-        saved = self.store.model(finetuned_model_id)
-        if saved is None:
-            raise UnknownModelError(finetuned_model_id)
-        return self._load_saved(finetuned_model_id, saved.model, saved.created_at)
-
-    def _load(self, model_id: str, base_model: str, created_at: str) -> Model:  # noqa: ARG002 - part of the cache's key
-        data = self.store.tensors(model_id)
-        if data is None:
-            raise UnknownModelError(model_id)
-        forecaster = self._choose_forecaster(base_model)
-        try:
-            return Model(forecaster, forecaster.load(data))
-        except ValueError as error:
-            message = f"The saved model {model_id!r} does not fit this version of the engine."
-            raise DamagedModelError(message) from error
 
     def _tune(
         self,

@@ -14,20 +14,20 @@ from nixtla_accessor.local.chronos.forecaster import Chronos2Forecaster, Chronos
 from nixtla_accessor.local.forecaster import Forecaster, UnavailableError
 from nixtla_accessor.local.network.forecaster import NetworkForecaster
 
-BUILT_IN: dict[str, Callable[[], Forecaster]] = {
+BUILT_IN: Mapping[str, Callable[[], Forecaster]] = {
     DEFAULT_MODEL: NetworkForecaster,
 }
 """Makes the forecaster of each name that needs no weights to be pulled."""
 
-ARCHITECTURES: Mapping[str, Callable[[Path, str], Forecaster]] = {
+ARCHITECTURES: Mapping[str, Callable[[str, Path, str], Forecaster]] = {
     CHRONOS_2: Chronos2Forecaster,
     CHRONOS_BOLT: ChronosBoltForecaster,
 }
-"""Makes the forecaster of a pulled model, by its architecture, from its folder and the checksum of its weights."""
+"""Makes the forecaster of a pulled model, by its architecture: of its name, its folder, and its weights' checksum."""
 
 
 @dataclass(frozen=True, slots=True)
-class BaseModel:
+class NamedForecaster:
     """A base model that can be asked.
 
     Attributes
@@ -35,49 +35,63 @@ class BaseModel:
     name : str
         Its full name; of the network, as it was asked for.
     forecaster : Forecaster
+    weights : str
+        What tells its weights from others of the same name; empty for those in the package.
     """
 
     name: str
     forecaster: Forecaster
+    weights: str = ""
 
 
-class BaseModels:
-    """The base models of an engine.
+class Forecasters:
+    """The forecasters of an engine, by the names of their base models.
 
     Parameters
     ----------
     pulled : BaseModelFolder
         It is read again each time: another process may pull or remove a model.
+    built_in : mapping of str to callable
+        Makes those that need no weights to be pulled; the default model's name must be there.
     """
 
-    def __init__(self, pulled: BaseModelFolder) -> None:
+    def __init__(self, pulled: BaseModelFolder, built_in: Mapping[str, Callable[[], Forecaster]] = BUILT_IN) -> None:
         self._pulled = pulled
-        self._built_in = {name: make() for name, make in BUILT_IN.items()}
+        self._built_in = {name: make() for name, make in built_in.items()}
 
     def names(self) -> list[str]:
         """Return their names, as ``GET /v2/models`` lists them."""
         return [*self._built_in, *(model.name for model in self._pulled.models())]
 
-    def find(self, name: str) -> BaseModel:
-        """Return the base model of a name; nothing is fetched or loaded.
+    def full_name(self, name: str) -> str:
+        """Return the full name of the base model that a name means; the default one for all that mean the network.
+
+        Raises
+        ------
+        UnknownBaseModelError
+        """
+        return DEFAULT_MODEL if name.startswith(NETWORK_PREFIXES) else resolve(name, self.names())
+
+    def choose(self, name: str) -> NamedForecaster:
+        """Return the forecaster of a base model's name; nothing is fetched or loaded.
 
         Raises
         ------
         UnknownBaseModelError
         UnavailableError
-            Its files are damaged.
+            Its files are damaged, or this version has no forecaster for it.
         """
-        if name.startswith(NETWORK_PREFIXES):
-            return BaseModel(name, self._built_in[DEFAULT_MODEL])
-        pulled = {model.name: model for model in self._pulled.models() if model.architecture in ARCHITECTURES}
-        full_name = resolve(name, [*self._built_in, *pulled])
+        full_name = self.full_name(name)
         if full_name in self._built_in:
-            return BaseModel(full_name, self._built_in[full_name])
-        return BaseModel(full_name, _make(pulled[full_name]))
+            return NamedForecaster(name, self._built_in[full_name])
+        model = self._pulled.find(full_name)
+        return NamedForecaster(full_name, _make(model), model.sha256)
 
 
 def _make(model: InstalledModel) -> Forecaster:
     try:
-        return ARCHITECTURES[model.architecture](model.folder, model.sha256)
-    except (OSError, ValueError) as error:
-        raise UnavailableError(f"its files are damaged ({error}): pull it again") from error
+        return ARCHITECTURES[model.architecture](model.name, model.folder, model.sha256)
+    except (KeyError, OSError, ValueError) as error:
+        raise UnavailableError(
+            f"The base model {model.name!r} cannot be used ({error}): pull it again where the engine runs."
+        ) from error
