@@ -333,8 +333,9 @@ class Engine:
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
         """Return how many steps a base model reads, and how many it forecasts at once."""
+        season = _season(freq)
         forecaster = self.models.forecasters.choose(model).forecaster
-        return ModelParameters(input_size=forecaster.input_size(_season(freq)), horizon=forecaster.horizon)
+        return ModelParameters(input_size=forecaster.input_size(season), horizon=forecaster.horizon)
 
     def _refuse_taken_id(self, model_id: str) -> None:
         if self.store.has(model_id):

@@ -83,7 +83,7 @@ class Forecasters:
         """
         full_name = self.full_name(name)
         if full_name in self._built_in:
-            return NamedForecaster(name, self._built_in[full_name])
+            return NamedForecaster(name if full_name == DEFAULT_MODEL else full_name, self._built_in[full_name])
         model = self._pulled.find(full_name)
         return NamedForecaster(full_name, _make(model), model.sha256)
 
