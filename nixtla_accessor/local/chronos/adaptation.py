@@ -45,7 +45,7 @@ def apply(arrays: Arrays, parameter: Parameter) -> dict[str, NDArray[np.float32]
 def combine(earlier: Arrays, later: Arrays, parameter: Parameter) -> dict[str, NDArray[np.float32]]:
     """Return what two trainings add together, the later one having begun where the earlier one ended.
 
-    Factors are put side by side; once they are larger than the weight itself, it is kept instead.
+    Factors are put side by side; once they are larger than the weight itself, or it is kept anyway, it takes them up.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def combine(earlier: Arrays, later: Arrays, parameter: Parameter) -> dict[str, N
                 a = np.concatenate([result[name], a])
                 b = np.concatenate([result[LORA_B + weight], b], axis=1)
             result[name], result[LORA_B + weight] = a, b
-            if a.size + b.size >= b.shape[0] * a.shape[1]:
+            if FULL + weight in result or a.size + b.size >= b.shape[0] * a.shape[1]:
                 result[FULL + weight] = apply(result, parameter)[weight]
                 del result[name], result[LORA_B + weight]
     return result
@@ -84,6 +84,8 @@ def scale(arrays: Arrays, alpha: float, start: Parameter) -> dict[str, NDArray[n
     start : callable
         Returns a parameter of the model that the training began with.
     """
+    if alpha == 1:
+        return dict(arrays)
     part = np.float32(alpha)
     result = {}
     for name, array in arrays.items():

@@ -57,7 +57,7 @@ def read_config(folder: Path) -> ChronosConfig:
     document = _read_json(folder / "config.json")
     architectures = document.get("architectures")
     architecture = architectures[0] if isinstance(architectures, list) and len(architectures) == 1 else None
-    if architecture not in _STEPS:
+    if not isinstance(architecture, str) or architecture not in _STEPS:
         raise ValueError(
             f"its config.json is that of {_shown(architectures)}; expected one architecture, "
             f"{CHRONOS_2} or {CHRONOS_BOLT}"

@@ -29,17 +29,31 @@ from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.base_models.storage import BASE_MODELS, BaseModelFolder
 from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.service.backtest import BacktestWindows
+from nixtla_accessor.local.service.covariates import RequestedPanel, read_covariates
 from nixtla_accessor.local.service.errors import (
     ModelIdTakenError,
     StoppedError,
     UnknownFrequencyError,
 )
+from nixtla_accessor.local.service.explaining import (
+    contribution_lists,
+    explain,
+    forecast_past_windows,
+    forecast_windows,
+    join,
+    values_to_tune_on,
+)
 from nixtla_accessor.local.service.forecasters import Forecasters
 from nixtla_accessor.local.service.interruption import Interruption
-from nixtla_accessor.local.service.intervals import Quantiles, interval_lists, probabilities
+from nixtla_accessor.local.service.intervals import interval_lists, probabilities
 from nixtla_accessor.local.service.limits import LIMITS, Limits
 from nixtla_accessor.local.service.models import Model, Models
-from nixtla_accessor.local.service.planning import check_forecast, plan_anomaly_detection, plan_cross_validation
+from nixtla_accessor.local.service.planning import (
+    MAX_ESTIMATES,
+    check_forecast,
+    plan_anomaly_detection,
+    plan_cross_validation,
+)
 from nixtla_accessor.local.service.store import ModelStore
 from nixtla_accessor.local.service.trainings import Training, Trainings
 from nixtla_accessor.seasons import Season, season_of
@@ -206,6 +220,8 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        WrongCovariatesError
+            If the covariates contradict the series, or each other.
         LimitError, AnswerTooLongError
             If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
@@ -215,12 +231,27 @@ class Engine:
         season = _season(request.freq)
         model = self.models.find(request.model, request.finetuned_model_id)
         model.check_tuning(request.finetune_steps, request.finetune_loss)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=request.feature_contributions)
         check_forecast(request, model.forecaster.horizon, self.limits)
-        series = _split(request.series)
+        sizes = request.series.sizes
+        panel = RequestedPanel(_split(request.series), read_covariates(request.series, request.h, None))
+        windows = BacktestWindows(np.arange(len(sizes)), sizes, request.h)
+        explained = explain(model.forecaster, panel, season, sizes, progress)
         if request.finetune_steps:
-            model = replace(model, tensors=self._tune(model, series, season, request, progress))
-        quantiles = self._quantiles(model, series, season, request.h, request.level, progress)
-        quantiles = quantiles.reshape(len(quantiles), -1)
+            cleaned = panel.series if explained is None else explained.histories(windows.series, sizes)
+            model = replace(model, tensors=self._tune(model, cleaned, season, request, progress))
+        answer = forecast_windows(
+            model.forecaster,
+            model.tensors,
+            panel,
+            explained,
+            windows,
+            season,
+            probabilities(request.level),
+            clean_first=request.clean_ex_first,
+            progress=progress,
+        )
+        quantiles = answer.quantiles.reshape(len(answer.quantiles), -1)
         values = len(request.series.y)
         return ForecastOutput(
             input_tokens=values,
@@ -228,6 +259,8 @@ class Engine:
             finetune_tokens=values * request.finetune_steps,
             mean=quantiles[0].tolist(),
             intervals=interval_lists(quantiles, request.level),
+            weights_x=None if explained is None else explained.weights().tolist(),
+            feature_contributions=contribution_lists(request, answer),
         )
 
     def cross_validation(
@@ -252,6 +285,8 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        WrongCovariatesError
+            If the covariates contradict the series, or each other.
         LimitError, AnswerTooLongError
             If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
@@ -261,20 +296,32 @@ class Engine:
         season = _season(request.freq)
         model = self.models.find(request.model, request.finetuned_model_id)
         model.check_tuning(request.finetune_steps, request.finetune_loss)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=request.feature_contributions)
         windows, n_rounds = plan_cross_validation(request, season, model.forecaster.horizon, self.limits)
-        series = _split(request.series)
+        panel = RequestedPanel(_split(request.series), read_covariates(request.series, 0, request.hist_exog))
         values = len(request.series.y)
         rounds = windows.rounds() if n_rounds != 1 else [np.arange(len(windows.start))]
-        quantiles = np.empty((len(probabilities(request.level)), len(windows.start), windows.horizon))
+        parts = []
         for chosen in rounds:
             tuned = model
             if request.finetune_steps:
-                known = _histories(series, windows.rows(chosen).earliest())
+                known = values_to_tune_on(model.forecaster, panel, windows.rows(chosen), season, progress)
                 tuned = replace(model, tensors=self._tune(model, known, season, request, progress))
-            histories = _histories(series, windows.rows(chosen))
-            quantiles[:, chosen] = self._quantiles(tuned, histories, season, windows.horizon, request.level, progress)
+            for some in windows.shared_rounds(chosen, MAX_ESTIMATES) if panel.covariates else [chosen]:
+                part = forecast_past_windows(
+                    tuned.forecaster,
+                    tuned.tensors,
+                    panel,
+                    windows.rows(some),
+                    season,
+                    probabilities(request.level),
+                    clean_first=request.clean_ex_first,
+                    progress=progress,
+                )
+                parts.append((some, part))
+        answer = join(parts)
         inside, positions, counts = windows.known_steps(request.series.sizes)
-        quantiles_inside = quantiles[:, inside]
+        quantiles_inside = answer.quantiles[:, inside]
         return CrossValidationOutput(
             input_tokens=values,
             output_tokens=len(positions),
@@ -283,6 +330,7 @@ class Engine:
             sizes=counts.tolist(),
             idxs=positions.tolist(),
             intervals=interval_lists(quantiles_inside, request.level),
+            feature_contributions=contribution_lists(request, answer, inside),
         )
 
     def detect_anomalies(
@@ -306,6 +354,8 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        WrongCovariatesError
+            If the covariates contradict the series, or each other.
         LimitError, AnswerTooLongError
             If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
@@ -314,11 +364,23 @@ class Engine:
         progress = self._progress(interruption)
         season = _season(request.freq)
         model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=False)
         windows = plan_anomaly_detection(request, season, model.forecaster.horizon, self.limits)
-        series = _split(request.series)
+        panel = RequestedPanel(_split(request.series), read_covariates(request.series, 0, request.hist_exog))
+        explained = explain(model.forecaster, panel, season, request.series.sizes, progress)
+        answer = forecast_windows(
+            model.forecaster,
+            model.tensors,
+            panel,
+            explained,
+            windows,
+            season,
+            probabilities([request.level]),
+            clean_first=request.clean_ex_first,
+            progress=progress,
+        )
         inside, positions, counts = windows.known_steps(request.series.sizes)
-        histories = _histories(series, windows)
-        quantiles = self._quantiles(model, histories, season, windows.horizon, [request.level], progress)[:, inside]
+        quantiles = answer.quantiles[:, inside]
         actual = np.asarray(request.series.y, np.float64)[positions]
         _, lowest, highest = quantiles
         return AnomalyDetectionOutput(
@@ -327,6 +389,7 @@ class Engine:
             finetune_tokens=0,
             mean=quantiles[0].tolist(),
             sizes=counts.tolist(),
+            weights_x=None if explained is None else explained.weights().tolist(),
             anomaly=((actual < lowest) | (actual > highest)).tolist(),
             intervals=interval_lists(quantiles, [request.level]),
         )
@@ -367,20 +430,6 @@ class Engine:
             progress=report,
         )
 
-    def _quantiles(
-        self,
-        model: Model,
-        series: Sequence[Floats],
-        season: Season,
-        horizon: int,
-        levels: Sequence[float] | None,
-        progress: Callable[[int], None],
-    ) -> Quantiles:
-        """Forecast the median and the bounds of the intervals."""
-        return model.forecaster.forecast(
-            model.tensors, series, season, horizon, probabilities(levels), progress=progress
-        )
-
     def _progress(self, interruption: Interruption | None) -> Callable[[int], None]:
         """Return what work is to call at every step: it raises as soon as the work is to end."""
 
@@ -406,11 +455,6 @@ def _season(freq: str) -> Season:
 def _split(series: Series) -> list[Floats]:
     """Split the packed values into one array for each series."""
     return np.split(np.asarray(series.y, dtype=np.float64), np.cumsum(series.sizes)[:-1])
-
-
-def _histories(series: list[Floats], windows: BacktestWindows) -> list[Floats]:
-    """Return what comes before each window in its series."""
-    return [series[i][:start] for i, start in zip(windows.series, windows.start, strict=True)]
 
 
 def _seed(series: Sequence[Floats]) -> int:

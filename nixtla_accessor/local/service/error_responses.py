@@ -27,6 +27,7 @@ from nixtla_accessor.local.service.errors import (
     UnknownModelError,
     UnknownTrainingError,
     UnsupportedError,
+    WrongCovariatesError,
 )
 
 RETRY_AFTER = 5  # seconds, when the engine is busy
@@ -128,6 +129,10 @@ async def _respond_limit(request: Request, error: LimitError) -> JSONResponse:
     return await _respond_refused(request, refused_value(error.location, str(error), "limit"))
 
 
+async def _respond_wrong_covariates(request: Request, error: WrongCovariatesError) -> JSONResponse:
+    return await _respond_refused(request, refused_value(error.location, str(error), "wrong_covariates"))
+
+
 async def _respond_gone(_request: Request, _error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "The client has closed the connection."}, 503)  # nobody reads it
 
@@ -166,6 +171,7 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     UnknownFrequencyError: _respond_unknown_frequency,
     AnswerTooLongError: _respond_too_long,
     LimitError: _respond_limit,
+    WrongCovariatesError: _respond_wrong_covariates,
     TrainingCancelledError: _respond_cancelled,
     ClientGoneError: _respond_gone,
     Exception: _respond_failure,

@@ -102,6 +102,24 @@ class LimitError(Exception):
         return f"expected {expected}, found {found}" + (f": {advice}" if advice else "")
 
 
+class WrongCovariatesError(Exception):
+    """The covariates of a request contradict its series, or each other.
+
+    Parameters
+    ----------
+    location : tuple of str or int
+        Where the value is, such as ``("body", "series", "X", 0)``.
+    message : str
+    """
+
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(location, message)
+        self.location = location
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
 class DamagedModelError(Exception):
     """The saved tensors of a model cannot be used."""
 

@@ -32,6 +32,10 @@ class Limits:
         ``step_size``.
     points_to_fill : int
         Points of history to be read again for each window, which is needed for series with missing values.
+    covariates : int
+        Rows of ``X``.
+    covariate_values : int
+        Values of ``X``, for each time that effects are estimated from them.
     levels : int
         How many levels in ``level``.
     level : float
@@ -60,6 +64,8 @@ class Limits:
     windows: int = 1_000_000
     step_size: int = 1_000_000
     points_to_fill: int = 10**10
+    covariates: int = 500
+    covariate_values: int = 200_000_000
     levels: int = 100
     level: float = 99.9999
     answer_numbers: int = 10_000_000
@@ -86,6 +92,27 @@ class Limits:
         """Raise `LimitError` if ``n_windows`` or ``step_size`` is too large."""
         _check_at_most(n_windows, self.windows, "n_windows")
         _check_at_most(step_size, self.step_size, "step_size")
+
+    def check_covariates(self, n_covariates: int, n_values: int) -> None:
+        """Raise `LimitError` if there are too many covariates, or their effects are too much work to estimate.
+
+        Parameters
+        ----------
+        n_covariates : int
+            Rows of ``X``.
+        n_values : int
+            Values in each, for each time that their effects are estimated.
+        """
+        location = ("body", "series", "X")
+        if n_covariates > self.covariates:
+            raise LimitError(location, f"at most {self.covariates:,} rows", f"{n_covariates:,}", "send fewer features")
+        if n_covariates * n_values > self.covariate_values:
+            raise LimitError(
+                location,
+                f"at most {self.covariate_values:,} values, for each time that their effects are estimated",
+                f"{n_covariates * n_values:,}",
+                "send fewer features or series at a time, or ask for fewer windows",
+            )
 
     def check_levels(self, levels: Sequence[float] | None) -> None:
         """Raise `LimitError` if there are too many levels, or one is too close to 100."""

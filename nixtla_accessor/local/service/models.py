@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.contract import DEFAULT_MODEL
-from nixtla_accessor.local.forecaster import Forecaster, Tensors
+from nixtla_accessor.local.forecaster import CovariateForecaster, Forecaster, Tensors
 from nixtla_accessor.local.service.errors import DamagedModelError, UnknownModelError, UnsupportedError
 from nixtla_accessor.local.service.forecasters import Forecasters, NamedForecaster
 from nixtla_accessor.local.service.recent_tensors import RecentTensors
@@ -43,6 +43,28 @@ class Model:
             f"The base model {self.base_model!r} can be fine-tuned by the loss {' or '.join(map(repr, losses))} only, "
             f"found {loss!r}.",
         )
+
+    def check_covariates(self, *, clean_first: bool, contributions: bool) -> None:
+        """Check that the model can do with covariates what a request asks for.
+
+        Raises
+        ------
+        UnsupportedError
+        """
+        if not isinstance(self.forecaster, CovariateForecaster):
+            return  # the engine does it
+        reads = f"The base model {self.base_model!r} reads covariates itself"
+        if contributions:
+            raise UnsupportedError(
+                ("body", "feature_contributions"),
+                f"{reads}, and does not say what each contributes: leave feature_contributions out, or ask "
+                f"{DEFAULT_MODEL!r}.",
+            )
+        if not clean_first:
+            raise UnsupportedError(
+                ("body", "clean_ex_first"),
+                f"{reads}, and cannot apply them afterwards: leave clean_ex_first out, or ask {DEFAULT_MODEL!r}.",
+            )
 
 
 class Models:

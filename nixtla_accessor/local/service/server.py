@@ -48,22 +48,21 @@ from nixtla_accessor.local.service.errors import ClientGoneError, StoppedError, 
 from nixtla_accessor.local.service.interruption import Interruption
 from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
-_UNSUPPORTED_SERIES = {
-    "X": "exogenous features",
-    "X_future": "exogenous features",
-    "categorical_exog": "exogenous features",
+_FINETUNE_PATH = "/v2/finetune"
+_UNSUPPORTED = {"multivariate": "multivariate models", "model_parameters": "model parameters"}
+_UNSUPPORTED_IN = {
+    _FINETUNE_PATH: {"hist_exog": "features in fine-tuning; forecasts of the model may have some"},
+    "/v2/forecast": {"hist_exog": "hist_exog in a forecast, where rows of X beyond those of X_future are historic"},
 }
-_UNSUPPORTED = {
-    "hist_exog": "exogenous features",
-    "multivariate": "multivariate models",
-    "model_parameters": "model parameters",
-    "feature_contributions": "feature contributions",
+_UNSUPPORTED_SERIES_IN = {
+    _FINETUNE_PATH: dict.fromkeys(
+        ("X", "X_future", "categorical_exog"), "features in fine-tuning; forecasts of the model may have some"
+    )
 }
 
 
 ResultT = TypeVar("ResultT")
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
-_FINETUNE_PATH = "/v2/finetune"
 _PIECE = 100_000  # numbers
 
 
@@ -108,15 +107,19 @@ async def _refuse_unsupported(request: Request) -> None:
         return  # the body's own check says so
     if not isinstance(body, dict):
         return
-    series = body.get("series")
+    series, path = body.get("series"), request.url.path
     for location, values, names in (
-        (("body", "series"), series if isinstance(series, dict) else {}, _UNSUPPORTED_SERIES),
-        (("body",), body, _UNSUPPORTED),
+        (("body", "series"), series if isinstance(series, dict) else {}, _UNSUPPORTED_SERIES_IN.get(path, {})),
+        (("body",), body, _UNSUPPORTED | _UNSUPPORTED_IN.get(path, {})),
     ):
         for name, feature in names.items():
             if values.get(name):
                 message = f"The local engine does not support {feature}: leave {name} out."
                 raise refused_value((*location, name), message, "unsupported")
+    name = "feature_contributions_type"
+    if body.get("feature_contributions") is True and body.get(name, "shapley") in ("granger", "transfer_entropy"):
+        message = f"The local engine does not support {body[name]}: leave {name} out, or ask for 'intervention'."
+        raise refused_value(("body", name), message, "unsupported")
 
 
 async def _engine(request: Request) -> Engine:
