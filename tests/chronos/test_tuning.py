@@ -74,7 +74,7 @@ def test_deeper_training_opens_more(forecaster, tuned):
 @pytest.mark.parametrize("depth", range(1, 6))
 def test_the_loss_falls(forecaster, long_panel, tuned, depth):
     before, after = loss(forecaster, None, long_panel), loss(forecaster, tuned[depth], long_panel)
-    assert after < before * (0.999 if depth < 4 else 0.99)
+    assert after < (0.999 if depth == 1 else 0.98) * before  # of attention to random states little can be learnt
 
 
 def test_many_steps_bring_it_down_plainly(forecaster, long_panel):

@@ -151,9 +151,10 @@ def file_sha256(path: Path) -> str:
 
 @contextmanager
 def turn(model: TorchModel) -> Iterator[None]:
-    """Wait for the turn to run a step of a model: one at a time, on all cores or, if it is small, on one.
+    """Wait for the turn to run a model: one at a time, on all cores or, if it is small, on one.
 
-    Two steps at once would have more threads than there are cores, which takes far longer than one after the other.
+    Two at once would have more threads than there are cores, which takes far longer than one after the other. And the
+    library draws from the random numbers of the process, also where it forecasts.
     """
     n_parameters = sum(tensor.numel() for tensor in model.parameters())
     with _turns:
@@ -210,7 +211,7 @@ def memory_errors() -> Iterator[None]:
 
 
 class _Watched:
-    """A model that reports before each of its steps, and runs no two at once."""
+    """A model that reports before each of its steps."""
 
     def __init__(self, model: TorchModel, progress: Progress) -> None:
         self._model = model
@@ -221,8 +222,7 @@ class _Watched:
 
     def __call__(self, **inputs: object) -> object:
         self._progress(0)
-        with turn(self._model), memory_errors():
-            return self._model(**inputs)
+        return self._model(**inputs)
 
 
 def predict_chronos_2(
@@ -254,12 +254,13 @@ def predict_chronos_2(
     rows = 1 + len(inputs[0].get("past_covariates", ()))
     forecasts: dict[int, NDArray[np.float32]] = {}
     for batch in _batches([len(each["target"]) for each in inputs], pipeline.model_context_length, horizon, rows):
-        predicted = pipeline.predict(
-            [inputs[position] for position in batch],
-            prediction_length=horizon,
-            batch_size=rows * len(batch),
-            unrolled_quantiles=[level for level in _UNROLLED if level in own] or list(pipeline.quantiles),
-        )
+        with turn(model), memory_errors():
+            predicted = pipeline.predict(
+                [inputs[position] for position in batch],
+                prediction_length=horizon,
+                batch_size=rows * len(batch),
+                unrolled_quantiles=[level for level in _UNROLLED if level in own] or list(pipeline.quantiles),
+            )
         for position, forecast in zip(batch, predicted, strict=True):
             forecasts[position] = forecast[0].numpy().T
     return np.stack([forecasts[position] for position in range(len(inputs))])
@@ -276,9 +277,10 @@ def predict_bolt(
     _expect_long_horizons()
     forecasts: dict[int, NDArray[np.float32]] = {}
     for batch in _batches([len(each) for each in series], pipeline.model_context_length, horizon, 1):
-        predicted = pipeline.predict(
-            [torch.from_numpy(series[position]) for position in batch], prediction_length=horizon
-        )
+        with turn(model), memory_errors():
+            predicted = pipeline.predict(
+                [torch.from_numpy(series[position]) for position in batch], prediction_length=horizon
+            )
         for position, forecast in zip(batch, predicted, strict=True):
             forecasts[position] = forecast.numpy().T
     return np.stack([forecasts[position] for position in range(len(series))])

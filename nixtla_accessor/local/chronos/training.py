@@ -38,6 +38,7 @@ _ALL_ATTENTION = (*_ATTENTION, "self_attention.k", "self_attention.o", "output_p
 _BATCH = 32  # series in a step, as AutoGluon fine-tunes Chronos; 4 GB for all of chronos-2
 _CONTEXT = 1024  # values of history in a step; longer ones take more memory, and few series have them
 _MIN_PAST = 4  # values of history before the steps that are trained for
+_WIDTH_OF_CHRONOS_2 = 768
 _HEAD = ("output_patch_embedding.", "encoder.final_layer_norm.")
 
 
@@ -59,15 +60,23 @@ class Depth:
     modules: tuple[str, ...] = ()
     part_of_blocks: float = 1.0
 
-    def rate(self, steps: int) -> float:
+    def rate(self, steps: int, width: int) -> float:
         """Return the learning rate at the beginning; it falls to 0 linearly.
 
         The library recommends 1e-5 for factors and 1e-6 for weights, for a thousand steps and with no other guard. A
         request of tens of steps is to have an effect, and here a validation set decides how far to go: up to 100 steps
-        the rate is a hundred times that, beyond it falls with the steps, so that the way is equally long.
+        the rate is a hundred times that, beyond it falls with the steps, so that the way is equally long. All this is
+        of chronos-2. In narrower models a weight has to move farther for the same effect: the rate is inverse to the
+        width (Yang et al. 2022, https://arxiv.org/abs/2203.03466, for Adam).
+
+        Parameters
+        ----------
+        steps : int
+        width : int
+            ``d_model``.
         """
         recommended = 1e-5 if self.rank else 1e-6
-        return float(np.clip(1e4 * recommended / steps, recommended, 1e2 * recommended))
+        return float(np.clip(1e4 / steps, 1, 1e2)) * recommended * _WIDTH_OF_CHRONOS_2 / width
 
 
 DEPTHS: Mapping[int, Depth] = MappingProxyType(
@@ -152,12 +161,17 @@ def tune(
 
 
 class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no types here
-    """Freezes what is not to be trained, reports each step, and lets forecasts run between the steps."""
+    """Freezes what is not to be trained, reports each step, and lets forecasts run between the steps.
 
-    def __init__(self, depth: Depth, progress: Progress) -> None:
+    Forecasts draw from torch's random numbers too, so that each step begins with a seed of its own.
+    """
+
+    def __init__(self, depth: Depth, seed: int, progress: Progress) -> None:
         self._depth = depth
+        self._seed = seed
         self._progress = progress
         self._turn = ExitStack()
+        self._holds = False
 
     def on_init_end(self, _arguments: object, _state: object, _control: object, **others: TorchModel) -> None:
         if not self._depth.rank:
@@ -165,15 +179,23 @@ class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no type
             for name, parameter in model.named_parameters():
                 parameter.requires_grad_(_is_trained(name, self._depth, len(model.encoder.block)))
 
-    def on_step_begin(self, _arguments: object, _state: object, _control: object, **others: TorchModel) -> None:
-        self._turn.enter_context(turn(others["model"]))
+    def on_step_begin(self, _arguments: object, state: TrainerState, _control: object, **others: TorchModel) -> None:
+        self.hold(others["model"])
+        torch.manual_seed((self._seed + state.global_step) % 2**32)
 
     def on_step_end(self, _arguments: object, state: TrainerState, _control: object, **_others: object) -> None:
         self.release()
         self._progress(state.global_step)
 
+    def hold(self, model: TorchModel) -> None:
+        """Wait for the turn to compute, unless it is held already."""
+        if not self._holds:
+            self._turn.enter_context(turn(model))
+            self._holds = True
+
     def release(self) -> None:
         """Let others compute."""
+        self._holds = False
         self._turn.close()
 
 
@@ -198,36 +220,37 @@ def _fit(
     """Train a copy of a model, and return what it has learnt."""
     on_cpu = start.device.type == "cpu"
     factors = {"r": depth.rank, "lora_alpha": 2 * depth.rank, "target_modules": list(depth.modules)}
-    callback = _Steps(depth, progress)
     seed %= 2**32
+    callback = _Steps(depth, seed, progress)
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)  # peft asks for it
     warnings.filterwarnings("ignore", "The model is being fine-tuned on the CPU", UserWarning)  # as was chosen
     with (
         _one_at_a_time(progress),
         tempfile.TemporaryDirectory(prefix="nixtla-accessor-") as folder,
-        _random_numbers(seed, start.device),
         quiet(),
         memory_errors(),
     ):
+        callback.hold(start)  # until the first step has ended: what comes before it draws random numbers
         try:
-            tuned = Chronos2Pipeline(start).fit(
-                list(series),
-                prediction_length=horizon,
-                finetune_mode="lora" if depth.rank else "full",
-                lora_config=factors if depth.rank else None,
-                context_length=min(_CONTEXT, start.chronos_config.context_length),
-                learning_rate=depth.rate(steps),
-                num_steps=steps,
-                batch_size=_BATCH,
-                min_past=_MIN_PAST,
-                output_dir=Path(folder),
-                callbacks=[callback],
-                remove_printer_callback=True,
-                disable_tqdm=True,
-                logging_strategy="no",
-                dataloader_pin_memory=not on_cpu,
-                seed=seed,
-            )
+            with _random_numbers(seed, start.device):
+                tuned = Chronos2Pipeline(start).fit(
+                    list(series),
+                    prediction_length=horizon,
+                    finetune_mode="lora" if depth.rank else "full",
+                    lora_config=factors if depth.rank else None,
+                    context_length=min(_CONTEXT, start.chronos_config.context_length),
+                    learning_rate=depth.rate(steps, start.config.d_model),
+                    num_steps=steps,
+                    batch_size=_BATCH,
+                    min_past=_MIN_PAST,
+                    output_dir=Path(folder),
+                    callbacks=[callback],
+                    remove_printer_callback=True,
+                    disable_tqdm=True,
+                    logging_strategy="no",
+                    dataloader_pin_memory=not on_cpu,
+                    seed=seed,
+                )
         finally:
             callback.release()
     return _factors(tuned.model) if depth.rank else _weights(tuned.model)
