@@ -198,6 +198,7 @@ def hub(bolt_folder, tmp_path):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield {"HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}", "HF_HOME": str(tmp_path / "cache")}
     server.shutdown()
+    server.server_close()
 
 
 def test_a_model_is_downloaded_from_the_hub_into_its_cache(hub, tmp_path):
