@@ -47,6 +47,17 @@ WALLS = {
         {"local.network", "local.forecaster", "local.arrays", "contract", "seasons"},
         {"numpy", "safetensors", "threadpoolctl"},
     ),
+    "local.covariates": (
+        {
+            "local.covariates",
+            "local.forecaster",
+            "local.arrays",
+            "local.network.blas",
+            "local.network.threads",
+            "seasons",
+        },
+        {"numpy"},
+    ),
     "local.pretraining": (
         {"local.network", "local.pretraining", "local.arrays", "seasons"},
         {"numpy", "safetensors"},

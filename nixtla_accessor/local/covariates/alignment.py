@@ -54,22 +54,20 @@ def align_right(arrays: Sequence[Floats], ends: Integers, length: int) -> NDArra
     return aligned
 
 
-def filter_seasons(values: Floats, observed: Mask, lag: int, persistence: float) -> Floats:
-    """Subtract an average of the same phase of former seasons, and then what persists from the step before.
+def filter_seasons(values: Floats, observed: Mask, lag: int) -> Floats:
+    """Subtract an average of the same phase of former seasons, which takes level and season out.
 
-    This is the filter of a seasonal exponential smoothing with first-order autoregressive errors; regression on
-    filtered values is then generalised least squares. A filter commutes with sums, so that a covariate's coefficient
-    is the same before and after.
+    With `filter_persistence` this is the filter of a seasonal exponential smoothing with autoregressive errors;
+    regression on filtered values is then generalised least squares. A filter commutes with sums, so that a covariate's
+    coefficient is the same before and after.
 
     Parameters
     ----------
-    values : ndarray of float32, shape (..., series, points)
-    observed : ndarray of bool, shape (series, points)
+    values : ndarray of float, shape (..., series, points)
+    observed : ndarray of bool, of a shape that fits
         Where a difference from the season before has a meaning.
     lag : int
         Steps in a season.
-    persistence : float
-        Autocorrelation of the errors.
 
     Returns
     -------
@@ -84,8 +82,23 @@ def filter_seasons(values: Floats, observed: Mask, lag: int, persistence: float)
         if steps >= values.shape[-1]:
             break
         result[..., steps:] += np.float32(_SEASONS_REMEMBERED**2**doubling) * result[..., :-steps]
+    return result
+
+
+def filter_persistence(values: Floats, valid: Mask, persistence: float) -> Floats:
+    """Subtract what persists from the step before; 0 where a value is not valid.
+
+    Parameters
+    ----------
+    values : ndarray, shape (..., points)
+    valid : ndarray of bool, of a shape that fits
+    persistence : float
+        Autocorrelation of the errors.
+    """
+    result = values * valid
     if persistence:
-        result[..., 1:] -= np.float32(persistence) * result[..., :-1]
+        result[..., 1:] -= np.float32(persistence) * values[..., :-1]
+        result *= valid
     return result
 
 

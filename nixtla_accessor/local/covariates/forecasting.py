@@ -84,15 +84,19 @@ class ExplainedPanel:
         return self._regression.clean(row, values, self._effects[row].by_covariate.sum(0)[: len(values)])
 
     def weights(self) -> NDArray[np.float64]:
-        """Compute the share of each covariate in the mean absolute effect of all; (covariates,).
+        """Compute how much each covariate's effect moves, as a share of how much the series move; (covariates,).
 
-        They add up to 1, or are all 0 where no covariate is used.
+        That is the standard deviation of the effect over that of the series (or of their logarithms, where effects
+        multiply), in the mean over the series; 0 for a covariate that is not used.
         """
         totals = np.zeros(len(self.covariates))
-        for values, effects in zip(self.series, self._effects, strict=False):
-            sizes = np.abs(effects.by_covariate[:, : len(values)]).mean(1)
-            totals += sizes / (sizes.sum() or 1.0)
-        return totals / (totals.sum() or 1.0)
+        if self._regression is None:
+            return totals
+        for row, (values, effects) in enumerate(zip(self.series, self._effects, strict=True)):
+            spread = np.nanstd(self._regression.rescale(row, values)) if np.isfinite(values).any() else 0.0
+            if spread > 0:
+                totals += effects.by_covariate[:, : len(values)].std(1) / spread
+        return totals / len(self.series)
 
     def forecast(
         self,

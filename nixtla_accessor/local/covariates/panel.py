@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
-from nixtla_accessor.local.covariates.alignment import align_right, filter_seasons
+from nixtla_accessor.local.covariates.alignment import align_right, filter_persistence, filter_seasons
 from nixtla_accessor.local.covariates.columns import Feature, Group
 from nixtla_accessor.local.forecaster import Covariates
 from nixtla_accessor.seasons import Season
@@ -18,6 +18,7 @@ _SEASONS_TO_DIFFERENCE = 3  # fewer are differenced step by step
 _CLIP = 5.0  # noise, beyond which a change is an outlier
 _NOISE_OF_MEDIAN = 1.4826  # standard deviation over median absolute value, of normal errors
 _LEAST_NOISE = 0.3  # of the standard deviation, for series that mostly stay the same
+_POINTS_FOR_NOISE = 20  # of a series, that tell as much as the other series do
 _LEAST_VALUE = 0.05  # of the mean: a series that falls below has a share of the mean added before the logarithm
 _SHIFT = 0.1
 
@@ -96,46 +97,66 @@ def make_columns(
     return np.stack(made, 1)
 
 
+def filter_columns(panel: Panel, columns: NDArray[np.float32], rows: Integers) -> Floats:
+    """Take level and season out of columns, as out of the target."""
+    observed = np.isfinite(_target(panel, rows, columns.shape[2]))
+    lag = _lag(panel, columns.shape[2])
+    return filter_seasons(columns, _differences(observed, lag)[:, None], lag)
+
+
 def make_rows(
-    panel: Panel,
-    columns: NDArray[np.float32],
-    rows: Integers,
-    shifts: NDArray[np.float64] | None,
-    persistence: float,
+    panel: Panel, filtered: Floats, rows: Integers, shifts: NDArray[np.float64] | None, persistence: float
 ) -> Rows:
-    """Filter target and columns, and measure the noise.
+    """Filter the target, and measure the noise.
 
     Parameters
     ----------
     panel : Panel
-    columns : ndarray of float32, shape (series, columns, points)
+    filtered : ndarray of float32, shape (series, columns, points)
+        See `filter_columns`.
     rows : ndarray of int
         The numbers of the series.
     shifts : ndarray of float64, shape (all series,), or None
         For a logarithmic scale: what is added before.
     persistence : float
-        See `filter_seasons`.
+        See `filter_persistence`.
     """
-    length = columns.shape[2]
-    target = align_right([panel.series[row] for row in rows], panel.ends[rows], length)
+    target = _target(panel, rows, filtered.shape[2])
     observed = np.isfinite(target)
     target, units = _rescale(np.where(observed, target, 0.0), observed, None if shifts is None else shifts[rows])
-    lag = panel.season.length if length >= _SEASONS_TO_DIFFERENCE * panel.season.length else 1
-    valid = np.zeros_like(observed)
-    valid[:, lag:] = observed[:, lag:] & observed[:, :-lag] if lag < length else False
-    changes = filter_seasons(target, valid, lag, persistence)
-    filtered = filter_seasons(columns, valid[:, None], lag, persistence)
+    lag = _lag(panel, filtered.shape[2])
+    differences = _differences(observed, lag)
+    valid = differences.copy()
     if persistence:
-        valid[:, 1:] &= valid[:, :-1]
-    changes *= valid
-    filtered *= valid[:, None]
+        valid[:, 1:] &= differences[:, :-1]
+    changes = filter_persistence(filter_seasons(target, differences, lag), valid, persistence)
     noise = measure_noise(changes, valid)
     bound = _CLIP * noise[:, None]
     changes = np.clip(changes, -bound, bound)
-    if shifts is None:  # effects are borrowed from the panel in units of each series' noise
-        changes, units, noise = changes / noise[:, None], units * noise, np.ones_like(noise)
     log_units = np.log(units) if shifts is None else (target * valid).sum(1) / np.maximum(valid.sum(1), 1)
-    return Rows(filtered, changes.astype(np.float32), valid, noise, units, log_units)
+    if shifts is None:  # effects are borrowed from the panel in units of the noise, which few points tell badly
+        weight = valid.sum(1) / (valid.sum(1) + _POINTS_FOR_NOISE)
+        unit = np.exp(weight * np.log(noise) + (1 - weight) * np.median(np.log(noise)))
+        changes, noise, units, log_units = changes / unit[:, None], noise / unit, units * unit, log_units + np.log(unit)
+    columns = filter_persistence(filtered, valid[:, None], persistence).astype(np.float32, copy=False)
+    return Rows(columns, changes.astype(np.float32), valid, noise, units, log_units)
+
+
+def _target(panel: Panel, rows: Integers, length: int) -> NDArray[np.float64]:
+    return align_right([panel.series[row] for row in rows], panel.ends[rows], length)
+
+
+def _lag(panel: Panel, length: int) -> int:
+    """Return the steps to difference over: a season, or one if there are too few seasons."""
+    return panel.season.length if length >= _SEASONS_TO_DIFFERENCE * panel.season.length else 1
+
+
+def _differences(observed: Mask, lag: int) -> Mask:
+    """Return where a value and the one a season before were observed."""
+    result = np.zeros_like(observed)
+    if lag < observed.shape[1]:
+        result[:, lag:] = observed[:, lag:] & observed[:, :-lag]
+    return result
 
 
 def _rescale(

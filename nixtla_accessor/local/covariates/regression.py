@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.covariates.alignment import MOST_POINTS, batches
 from nixtla_accessor.local.covariates.columns import Feature, Group, plan_features
-from nixtla_accessor.local.covariates.panel import Panel, make_columns, make_rows
-from nixtla_accessor.local.covariates.ridge import BLOCKS, make_equations, own_coefficients
+from nixtla_accessor.local.covariates.panel import Panel, filter_columns, make_columns, make_rows
+from nixtla_accessor.local.covariates.ridge import make_equations, make_targets
 from nixtla_accessor.local.covariates.search import Choice, choose
-from nixtla_accessor.local.covariates.selection import forward_coefficients, series_shares
+from nixtla_accessor.local.covariates.selection import held_out_coefficients, series_shares
 from nixtla_accessor.local.forecaster import Covariates
 from nixtla_accessor.local.network.blas import one_blas_thread
 from nixtla_accessor.local.network.threads import map_in_threads
@@ -86,6 +86,10 @@ class Regression:
             result[number] = slice(result[number].start if number in result else first, end)
             first = end
         return list(result.items())
+
+    def rescale(self, row: int, values: Floats) -> Floats:
+        """Return the values of a series on the scale that effects add up on."""
+        return values if self.shifts is None else np.log(np.maximum(values + self.shifts[row], np.finfo(float).tiny))
 
     def clean(self, row: int, values: Floats, effects: Floats) -> Floats:
         """Take effects out of the values of a series."""
@@ -195,21 +199,19 @@ def _fit_rows(panel: Panel, choice: Choice, regression: Regression, rows: Intege
     regression.recent[rows] = _mean_of_last(
         columns, np.minimum(panel.ends[rows], _RECENT_SEASONS * panel.season.length)
     )
-    filtered = make_rows(panel, columns, rows, choice.shifts, choice.persistence)
+    filtered = make_rows(panel, filter_columns(panel, columns, rows), rows, choice.shifts, choice.persistence)
     equations = make_equations(filtered)
-    forward = forward_coefficients(equations, selection.pull, selection.decay, selection.pooled, selection.scale)
-    shares = selection.shares * series_shares(equations, forward, selection.shares, _SERIES_PRIOR)[:, None]
-    whole = equations.up_to(BLOCKS, selection.decay)
-    coefficients = own_coefficients(whole, selection.pooled, selection.scale, selection.pull)
-    explained = (coefficients[:, None].astype(np.float32) @ filtered.columns)[:, 0]
+    held_out = held_out_coefficients(equations, selection.pull, selection.decay, selection.pooled, selection.scale)
+    shares = selection.shares * series_shares(equations, held_out, selection.shares, _SERIES_PRIOR)[:, None]
+    sums = equations.sums(selection.decay)
+    prior = (selection.pooled, selection.scale, selection.pull)
+    explained = (sums.own_coefficients(*prior)[:, None].astype(np.float32) @ filtered.columns)[:, 0]
     bound = _OUTLIER * filtered.noise[:, None].astype(np.float32)
     robust = explained + np.clip(filtered.changes - explained, -bound, bound)
-    whole = make_equations(filtered, robust).up_to(BLOCKS, selection.decay)
-    coefficients = own_coefficients(whole, selection.pooled, selection.scale, selection.pull)
-    regression.coefficients[rows] = coefficients * shares
+    sums = replace(sums, targets=make_targets(filtered, robust, selection.decay))
+    regression.coefficients[rows] = sums.own_coefficients(*prior) * shares
     regression.units[rows] = filtered.units
-    prior = np.diag(selection.pull * selection.scale)
-    covariance = np.linalg.inv(whole.products[:, 0] + prior)
+    covariance = np.linalg.inv(sums.products + np.diag(selection.pull * selection.scale))
     regression.covariance[rows] = covariance * (shares[:, :, None] * shares[:, None])
 
 

@@ -8,24 +8,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.arrays import Integers
+from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.covariates.alignment import MOST_POINTS, batches
 from nixtla_accessor.local.covariates.columns import Feature, Group, NumericFeature
-from nixtla_accessor.local.covariates.panel import Panel, Rows, make_columns, make_rows, measure_noise
-from nixtla_accessor.local.covariates.ridge import (
-    BLOCKS,
-    concatenate,
-    make_equations,
-    own_coefficients,
-)
+from nixtla_accessor.local.covariates.panel import Panel, Rows, filter_columns, make_columns, make_rows, measure_noise
+from nixtla_accessor.local.covariates.ridge import concatenate, make_equations
 from nixtla_accessor.local.covariates.selection import Selection, select
 
 _SAMPLE_SERIES = 300
-_SAMPLE_POINTS = 100_000
+_SAMPLE_POINTS = 50_000
 _MAX_PERSISTENCE = 0.9
 _LEAST_PERSISTENCE = 0.1
 _HISTORIC_LAGS = 3
 _MOST_LAG = 100
+_LEAST_ERRORS = 3.5  # standard errors by which a lag must be correlated, as the best of many
 _USUAL_PERSISTENCE = 0.7
 
 
@@ -66,10 +62,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """Some series of the sample, and their columns."""
+    """Some series of the sample, and their columns without level and season."""
 
     rows: Integers
-    columns: NDArray[np.float32]
+    filtered: Floats
 
 
 def choose(panel: Panel, features: Sequence[Feature]) -> Choice | None:
@@ -82,7 +78,10 @@ def choose(panel: Panel, features: Sequence[Feature]) -> Choice | None:
     groups = tuple((number, kind) for number, feature in enumerate(features) for kind in feature.kinds)
     if not groups:
         return None
-    parts = [_Part(rows, make_columns(panel, features, groups, rows, _length(panel, rows))) for rows in sample]
+    parts = [
+        _Part(rows, filter_columns(panel, make_columns(panel, features, groups, rows, _length(panel, rows)), rows))
+        for rows in sample
+    ]
     choice = _choose_on_scale(panel, parts, features, groups, None)
     shifts = panel.log_shifts()
     if shifts is not None:
@@ -105,18 +104,21 @@ def _sample(panel: Panel) -> list[Integers]:
 
 
 def _with_lags(panel: Panel, feature: Feature, number: int, sample: Sequence[Integers]) -> Feature:
-    """Choose the lags of a covariate that is known of the past only: those at which it is most correlated."""
+    """Choose the lags of a covariate that is known of the past only: those at which it is clearly correlated."""
     if not (feature.kinds and isinstance(feature, NumericFeature)):
         return feature
     most = min(max(2 * panel.season.length, 12) + 1, _MOST_LAG, int(np.median(panel.ends)) // 4)
-    products = np.zeros(most)
+    products, squares = np.zeros(most), np.zeros(most)
     for some in sample:
         values = make_columns(panel, [feature] * (number + 1), [(number, "value")], some, _length(panel, some))
-        rows = make_rows(panel, values, some, None, _USUAL_PERSISTENCE)
+        rows = make_rows(panel, filter_columns(panel, values, some), some, None, _USUAL_PERSISTENCE)
         for lag in range(1, min(most, rows.changes.shape[1] - 1) + 1):
-            products[lag - 1] += float((rows.changes[:, lag:] * rows.columns[:, 0, :-lag]).sum())
-    strongest = np.argsort(-np.abs(products), kind="stable")[:_HISTORIC_LAGS] + 1
-    return replace(feature, lags=tuple(sorted(strongest.tolist())))
+            product = rows.changes[:, lag:] * rows.columns[:, 0, :-lag]
+            products[lag - 1] += float(product.sum())
+            squares[lag - 1] += float((product**2).sum())
+    errors = np.abs(products) / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
+    strongest = [lag for lag in np.argsort(-errors, kind="stable")[:_HISTORIC_LAGS] if errors[lag] > _LEAST_ERRORS]
+    return replace(feature, kinds=("lags",) if strongest else (), lags=tuple(sorted(int(lag) + 1 for lag in strongest)))
 
 
 def _choose_on_scale(
@@ -129,43 +131,58 @@ def _choose_on_scale(
     """Choose among the groups, for effects that add up on one scale."""
     group_of = np.repeat(np.arange(len(groups)), [features[number].width(kind) for number, kind in groups])
     persistence = 0.0
-    rows = [make_rows(panel, part.columns, part.rows, shifts, persistence) for part in parts]
-    selection = select(concatenate([make_equations(each) for each in rows]), group_of)
-    persistence = _persistence(rows, selection)
-    if persistence > _LEAST_PERSISTENCE:
-        rows = [make_rows(panel, part.columns, part.rows, shifts, persistence) for part in parts]
-        selection = select(concatenate([make_equations(each) for each in rows]), group_of)
-    else:
-        persistence = 0.0
-    spread = _spread(rows, selection)
-    return Choice(features, groups, group_of, selection, shifts, persistence, spread)
+    errors, selection = _try(panel, parts, group_of, shifts, persistence)
+    estimated = _persistence(errors)
+    if estimated > _LEAST_PERSISTENCE:
+        persistence = estimated
+        errors, selection = _try(panel, parts, group_of, shifts, persistence)
+    return Choice(features, groups, group_of, selection, shifts, persistence, _spread(errors))
 
 
-def _errors(rows: Rows, selection: Selection) -> NDArray[np.float32]:
-    """Compute what the regression leaves of the filtered target; (series, points)."""
-    if not selection.kept.any():
-        return rows.changes
-    known = make_equations(rows).of(selection.kept).up_to(BLOCKS, selection.decay)
-    coefficients = own_coefficients(known, selection.pooled, selection.scale, selection.pull) * selection.shares
-    explained = coefficients[:, None].astype(np.float32) @ rows.columns[:, selection.kept]
-    errors: NDArray[np.float32] = (rows.changes - explained[:, 0]) * rows.valid
-    return errors
+@dataclass(frozen=True, slots=True, eq=False)
+class _Errors:
+    """What a regression leaves of the filtered target of some series; see `Rows`."""
+
+    values: NDArray[np.float32]
+    rows: Rows
 
 
-def _persistence(parts: Sequence[Rows], selection: Selection) -> float:
+def _try(
+    panel: Panel,
+    parts: Sequence[_Part],
+    group_of: Integers,
+    shifts: NDArray[np.float64] | None,
+    persistence: float,
+) -> tuple[list[_Errors], Selection]:
+    """Select columns with one filter, and compute the errors of each part of the sample."""
+    filtered = [make_rows(panel, part.filtered, part.rows, shifts, persistence) for part in parts]
+    equations = concatenate([make_equations(rows) for rows in filtered])
+    selection = select(equations, group_of)
+    sums = equations.of(selection.kept).sums(selection.decay)
+    coefficients = sums.own_coefficients(selection.pooled, selection.scale, selection.pull) * selection.shares
+    errors, first = [], 0
+    for rows in filtered:
+        own = coefficients[first : first + len(rows.changes)].astype(np.float32)
+        explained = (own[:, None] @ rows.columns[:, selection.kept])[:, 0]
+        errors.append(_Errors((rows.changes - explained) * rows.valid, rows))
+        first += len(own)
+    return errors, selection
+
+
+def _persistence(parts: Sequence[_Errors]) -> float:
     """Estimate the autocorrelation of the errors from one step to the next, over all series."""
     product = square = 0.0
-    for rows in parts:
-        errors = _errors(rows, selection) / rows.noise[:, None]
-        product += float((errors[:, 1:] * errors[:, :-1]).sum())
-        square += float((errors[:, 1:] ** 2).sum())
+    for errors in parts:
+        scaled = errors.values / errors.rows.noise[:, None]
+        product += float((scaled[:, 1:] * scaled[:, :-1]).sum())
+        square += float((scaled[:, 1:] ** 2).sum())
     return min(max(product / square if square else 0.0, 0.0), _MAX_PERSISTENCE)
 
 
-def _spread(parts: Sequence[Rows], selection: Selection) -> float:
+def _spread(parts: Sequence[_Errors]) -> float:
     """Compute the mean logarithm of the errors' spread in the units of the series.
 
     Between scales this compares likelihoods, as the choice of a Box-Cox transformation does.
     """
-    spreads = [np.log(measure_noise(_errors(rows, selection), rows.valid)) + rows.log_units for rows in parts]
+    spreads = [np.log(measure_noise(errors.values, errors.rows.valid)) + errors.rows.log_units for errors in parts]
     return float(np.concatenate(spreads).mean())

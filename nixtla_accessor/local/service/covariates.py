@@ -139,7 +139,7 @@ def _check_rows(rows: Sequence[Row], field: str, length: int, expected: str, cat
     for position, row in enumerate(rows):
         location = ("body", "series", field, position)
         if len(row) != length:
-            raise WrongCovariatesError(location, f"expected {expected} values, found {len(row):,}")
+            raise WrongCovariatesError(location, f"expected {expected}, found {len(row):,} values")
         if isinstance(row, list) and position not in categorical:
             first = next(nth for nth, value in enumerate(row) if isinstance(value, str))
             raise WrongCovariatesError(

@@ -8,13 +8,7 @@ import numpy as np
 import pytest
 
 import nixtla_accessor.local.service
-from nixtla_accessor.api.schema import (
-    AnomalyDetectionInput,
-    CrossValidationInput,
-    FinetuneInput,
-    ForecastInput,
-    SeriesWithFutureExogenous,
-)
+from nixtla_accessor.api.schema import AnomalyDetectionInput, CrossValidationInput, FinetuneInput, ForecastInput
 from nixtla_accessor.local.base_models.names import UnknownBaseModelError
 from nixtla_accessor.local.base_models.storage import BaseModelFolder
 from nixtla_accessor.local.forecaster import Forecaster
@@ -72,7 +66,7 @@ def engine(tmp_path):
 
 
 def request(kind, **fields):
-    return kind(series=SeriesWithFutureExogenous(y=Y, sizes=SIZES), freq="D", **fields)
+    return kind(series={"y": Y, "sizes": SIZES}, freq="D", **fields)
 
 
 def test_the_network_is_a_forecaster_and_its_prefixes_mean_it(tmp_path):
@@ -141,6 +135,40 @@ def test_a_forecast_can_tune_first_and_keeps_nothing(engine):
     answer = engine.forecast(request(ForecastInput, h=3, finetune_steps=5))
     assert np.reshape(answer.mean, (2, 3)).tolist() == (np.array(WEEK_AGO) + 5).tolist()
     assert engine.store.models() == []
+
+
+class ReadsCovariates(SeasonalNaive):
+    """Adds the first covariate's future to the last season, and notes what it was given."""
+
+    def forecast_with_covariates(self, tensors, series, season, horizon, quantiles, *, covariates, progress):
+        self.given = covariates
+        return self.forecast(tensors, series, season, horizon, quantiles, progress=progress) + covariates[0].future
+
+
+def test_a_forecaster_that_reads_covariates_gets_them_as_they_are(tmp_path):
+    forecaster = ReadsCovariates()
+    forecasters = Forecasters(BaseModelFolder(tmp_path / "base_models"), {"timegpt-1": lambda: forecaster})
+    engine = Engine(ModelStore(tmp_path / "models.sqlite"), forecasters)
+    rows = [Y.tolist(), ["a", "b"] * 8 + ["a"], (-Y).tolist()]
+    series = {"y": Y, "sizes": SIZES, "X": rows, "categorical_exog": [1]}
+    ahead = [[1.0, 2, 3, 4, 5, 6], ["a", "b", None, "c", "a", "b"]]
+    fields = {"series": {**series, "X_future": ahead}, "h": 3, "freq": "D"}
+    for asked in ({"feature_contributions": True}, {"clean_ex_first": False}):
+        with pytest.raises(UnsupportedError, match="reads covariates itself"):
+            engine.forecast(ForecastInput(**fields, **asked))
+    answer = engine.forecast(ForecastInput(**fields))
+    assert answer.mean == [12, 14, 16, 34, 35, 36]
+    assert answer.weights_x is answer.feature_contributions is None
+    number, category, historic = forecaster.given
+    np.testing.assert_array_equal(number.past[1], Y[14:])
+    assert category.categories == ("a", "b", "c")
+    np.testing.assert_array_equal(category.future, [[0, 1, np.nan], [2, 0, 1]])
+    assert historic.future is None
+    engine.cross_validation(CrossValidationInput(series=series, hist_exog=[2], h=3, freq="D"))
+    number, _, historic = forecaster.given
+    np.testing.assert_array_equal(number.past[0], Y[:11])
+    np.testing.assert_array_equal(number.future, [Y[11:14]])
+    assert historic.future is None
 
 
 def test_the_past_is_forecast_too(engine):

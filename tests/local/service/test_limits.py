@@ -16,6 +16,8 @@ SMALL = {
     "series": 20,
     "windows": 39,
     "points_to_fill": 2_000,
+    "covariates": 3,
+    "covariate_values": 600,
     "answer_numbers": 504,
     "steps": 50,
     "refits": 4,
@@ -89,6 +91,17 @@ class TestUsualLimits:
         assert np.isfinite(bounds).all()
         assert (np.diff(bounds, axis=0) >= 0).all()
         assert (np.diff(bounds, axis=0) > 0).any()
+
+    def test_too_many_covariates_are_refused(self, small):
+        series = small.series()
+        for n_rows, fields, words in (
+            (4, {}, "at most 3 rows, found 4"),
+            (2, {"n_windows": 4}, "at most 600 values, for each time that their effects are estimated, found 960"),
+        ):
+            rows = [series["y"]] * n_rows
+            location, message = refusal(small, "/v2/cross_validation", series={**series, "X": rows}, **fields)
+            assert location == ["body", "series", "X"]
+            assert words in message
 
     def test_too_many_levels_are_refused(self, usual):
         levels = (np.arange(101) / 2).tolist()

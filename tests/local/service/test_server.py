@@ -375,7 +375,8 @@ class TestRefusals:
             ("/v2/forecast", {"h": 0}, ["body", "h"]),
             ("/v2/forecast", {"level": []}, ["body", "level"]),
             ("/v2/forecast", {"level": [100]}, ["body", "level", 0]),
-            ("/v2/forecast", {"feature_contributions": True}, ["body", "feature_contributions"]),
+            ("/v2/forecast", {"hist_exog": [0]}, ["body", "hist_exog"]),
+            ("/v2/forecast", {"multivariate": True}, ["body", "multivariate"]),
         ],
     )
     def test_a_wrong_field_is_a_422_at_its_place(self, call, path, change, location):
