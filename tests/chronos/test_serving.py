@@ -60,7 +60,7 @@ def test_models_survive_kills_restarts_and_the_base_models_return(serve, own_hom
         kept = serving.call("GET", "/v2/finetuned_models").json()["finetuned_models"]
         assert {each["id"]: each["model"] for each in kept} == {"kept-1": "tiny/chronos-2", "kept-5": "tiny/chronos-2"}
         assert serving.call("POST", "/v2/forecast", ask).json() == before
-        assert "2 fine-tuned models need it ('kept-1', 'kept-5')" in commands.remove("chronos-2")
+        assert "Fine-tuned models that need it (2: 'kept-1', 'kept-5')" in commands.remove("chronos-2")
         gone = serving.call("POST", "/v2/forecast", ask)
         assert gone.status_code == 404
         assert "'tiny/chronos-2' is not installed" in gone.json()["detail"]

@@ -35,8 +35,8 @@ def quantiles_at(levels: Sequence[float], trained: Sequence[float], values: Floa
     Examples
     --------
     >>> import numpy as np
-    >>> quantiles_at([0.25, 0.5], [0.1, 0.5, 0.9], np.array([[0.0, 8.0, 16.0]])).tolist()
-    [[3.0], [8.0]]
+    >>> quantiles_at([0.5, 0.9], [0.1, 0.5, 0.9], np.array([[0.0, 16.0, 8.0]])).tolist()
+    [[8.0], [16.0]]
     """
     ordered = np.sort(np.asarray(values, np.float64), axis=-1)
     own = np.asarray(trained)

@@ -81,10 +81,8 @@ def remove(name: str) -> str:
         raise ConfigurationError(f"The model {name!r} cannot be deleted ({error}).") from error
     said = f"The base model {removed.name!r} is deleted."
     if left:
-        said += (
-            f" {len(left)} fine-tuned models need it ({', '.join(map(repr, left[:3]))}{', …' if left[3:] else ''}): "
-            "they can be used again once the same weights are pulled."
-        )
+        named = f"{', '.join(map(repr, left[:3]))}{', …' if left[3:] else ''}"
+        said += f" Fine-tuned models that need it ({len(left)}: {named}) can be used again once it is pulled again."
     return said
 
 

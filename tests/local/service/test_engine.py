@@ -2,6 +2,8 @@
 
 import ast
 import json
+import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -205,6 +207,23 @@ def test_a_model_that_its_forecaster_cannot_read_is_damaged(engine, monkeypatch)
     monkeypatch.setattr(SeasonalNaive, "load", refuse)
     with pytest.raises(DamagedModelError, match="'one' does not fit this version"):
         engine.forecast(request(ForecastInput, h=3, finetuned_model_id="one"))
+
+
+def test_a_forecaster_is_added_by_one_module_and_one_line(tmp_path):
+    """Follow what the page for contributors shows."""
+    page = (Path(__file__).parents[3] / ".github" / "CONTRIBUTING.md").read_text("utf-8")
+    module = textwrap.dedent(re.search(r"^ +```python\n(.*?)^ +```$", page, re.DOTALL | re.MULTILINE)[1])
+    names = {}
+    exec(module, names)
+    line = re.search(r'`("seasonal-naive": SeasonalNaive)`', page)[1]
+    added = eval("{" + line + "}", names)
+    forecasters = Forecasters(BaseModelFolder(tmp_path / "base_models"), {**BUILT_IN, **added})
+    engine = Engine(ModelStore(tmp_path / "models.sqlite"), forecasters)
+    assert "seasonal-naive" in forecasters.names()
+    answer = engine.forecast(request(ForecastInput, h=3, level=[80], model="seasonal-naive"))
+    assert answer.mean == [11, 12, 13, 10, 20, 30]
+    with pytest.raises(UnsupportedError, match="'seasonal-naive' forecasts as it is"):
+        engine.plan_training(request(FinetuneInput, model="seasonal-naive"))
 
 
 def test_only_the_choice_of_forecasters_knows_the_network():
