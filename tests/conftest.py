@@ -1,12 +1,14 @@
 """What every test shares: markers by path, a clean environment, and the engine with a home of its own."""
 
+import importlib.util
 import os
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
-FOLDERS = {"dask", "local"}  # their tests carry the folder's name as a marker
+FOLDERS = {"chronos", "dask", "local"}  # their tests carry the folder's name as a marker
+collect_ignore = [] if importlib.util.find_spec("chronos") else ["chronos"]
 SLOW = [line for line in (TESTS / "slow.txt").read_text("utf-8").splitlines() if line and not line.startswith("#")]
 
 _OURS_AND_PROXIES = (

@@ -40,6 +40,11 @@ WALLS = {
             "threadpoolctl",
         },
     ),
+    "local.base_models": ({"local.base_models", "local.files", "errors"}, {"huggingface_hub"}),
+    "local.chronos": (
+        {"local.chronos", "local.base_models.storage", "local.forecaster", "local.arrays", "contract", "seasons"},
+        {"numpy", "safetensors", "torch", "transformers", "chronos"},
+    ),
     "local.network": (
         {"local.network", "local.forecaster", "local.arrays", "contract", "seasons"},
         {"numpy", "safetensors", "threadpoolctl"},
@@ -197,3 +202,17 @@ def test_importing_leaves_http_for_later():
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout == "[] []\n"
+
+
+def test_serving_imports_torch_only_when_a_model_needs_it():
+    program = (
+        "import sys, nixtla_accessor.local.service.embedded, nixtla_accessor.local.service.commands; "
+        "print([name for name in ('torch', 'chronos', 'transformers', 'huggingface_hub') if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+
+
+def test_torch_is_known_by_two_modules_only():
+    knowing = {module_of(path) for path in FILES if {name.partition(".")[0] for name in imports(path)} & {"torch"}}
+    assert knowing == {"local.chronos.pipelines", "local.chronos.training"}

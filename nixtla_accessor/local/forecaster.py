@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -64,6 +64,10 @@ class CovariateForecaster(Protocol):
         ...
 
 
+class UnavailableError(Exception):
+    """A model cannot be run here; the message says what lacks, and what to do."""
+
+
 class Forecaster(Protocol):
     """A pretrained model, safe to call from many threads.
 
@@ -71,8 +75,14 @@ class Forecaster(Protocol):
     have the same season. None instead of tensors means the pretrained model.
 
     Results depend on the arguments alone. An exception that `progress` raises ends the call and reaches the caller;
-    this is how the engine stops running work.
+    this is how the engine stops running work. Where memory does not suffice, `MemoryError` is raised; where something
+    is not installed, `UnavailableError`.
     """
+
+    @property
+    def losses(self) -> Collection[str]:
+        """Those of `contract.FINETUNE_LOSSES` that it can be fine-tuned by; none if it cannot be fine-tuned."""
+        ...
 
     @property
     def horizon(self) -> int:
@@ -106,7 +116,7 @@ class Forecaster(Protocol):
         depth : int
             1 to 5: how much of the model is trained, 5 all of it.
         loss : str
-            One of `contract.FINETUNE_LOSSES`.
+            One of `losses`.
         seed : int
         base : mapping of str to ndarray, optional
             The model to start from.

@@ -33,7 +33,7 @@ from statsforecast.models import AutoARIMA
 
 from nixtla_accessor.local.covariates.forecasting import ExplainedPanel
 from nixtla_accessor.local.forecaster import Covariate
-from nixtla_accessor.local.service.forecasters import choose_forecaster
+from nixtla_accessor.local.network.forecaster import NetworkForecaster
 from nixtla_accessor.seasons import season_of
 
 QUANTILES = [0.5, 0.1, 0.9]
@@ -43,7 +43,7 @@ Model = Callable[[CovariatePanel, slice, slice], Floats]
 
 def engine(panel: CovariatePanel, past: slice, ahead: slice, *, with_covariates: bool = True) -> Floats:
     """Forecast with the local engine; (quantiles, series, horizon)."""
-    forecaster, season = choose_forecaster("timegpt-1"), season_of(panel.freq)
+    forecaster, season = NetworkForecaster(), season_of(panel.freq)
     series = list(panel.y[:, past])
 
     def forecast(values: list[Floats], quantiles: list[float]) -> Floats:

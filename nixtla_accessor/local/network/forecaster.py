@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nixtla_accessor.contract import FINETUNE_LOSSES
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.network.config import NETWORK
@@ -25,6 +26,7 @@ class NetworkForecaster:
     """The network in the box; a `Forecaster`."""
 
     horizon = NETWORK.horizon
+    losses = FINETUNE_LOSSES
 
     def input_size(self, season: Season) -> int:
         """Return how many values of history the network reads at most."""

@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import numpy as np
 
@@ -27,15 +26,14 @@ from nixtla_accessor.api.schema import (
 )
 from nixtla_accessor.contract import format_base_model_id
 from nixtla_accessor.local.arrays import Floats
-from nixtla_accessor.local.forecaster import Forecaster, Tensors
+from nixtla_accessor.local.base_models.storage import BASE_MODELS, BaseModelFolder
+from nixtla_accessor.local.forecaster import Tensors
 from nixtla_accessor.local.service.backtest import BacktestWindows
 from nixtla_accessor.local.service.covariates import RequestedPanel, read_covariates
 from nixtla_accessor.local.service.errors import (
-    DamagedModelError,
     ModelIdTakenError,
     StoppedError,
     UnknownFrequencyError,
-    UnknownModelError,
 )
 from nixtla_accessor.local.service.explaining import (
     contribution_lists,
@@ -45,10 +43,11 @@ from nixtla_accessor.local.service.explaining import (
     join,
     values_to_tune_on,
 )
-from nixtla_accessor.local.service.forecasters import choose_forecaster
+from nixtla_accessor.local.service.forecasters import Forecasters
 from nixtla_accessor.local.service.interruption import Interruption
 from nixtla_accessor.local.service.intervals import interval_lists, probabilities
 from nixtla_accessor.local.service.limits import LIMITS, Limits
+from nixtla_accessor.local.service.models import Model, Models
 from nixtla_accessor.local.service.planning import (
     MAX_ESTIMATES,
     check_forecast,
@@ -59,16 +58,7 @@ from nixtla_accessor.local.service.store import ModelStore
 from nixtla_accessor.local.service.trainings import Training, Trainings
 from nixtla_accessor.seasons import Season, season_of
 
-_MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model ready for use: its forecaster, and the tensors of a fine-tuned one."""
-
-    forecaster: Forecaster
-    tensors: Tensors | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +88,8 @@ class Engine:
     ----------
     store : ModelStore
         Where fine-tuned models are saved.
-    choose_forecaster : callable
-        Returns the forecaster of a base model's name.
+    forecasters : Forecasters, optional
+        Of the base models; by default those in the package, and those in the folder beside the store.
     limits : Limits
         What it takes on.
     """
@@ -107,15 +97,14 @@ class Engine:
     def __init__(
         self,
         store: ModelStore,
-        choose_forecaster: Callable[[str], Forecaster] = choose_forecaster,
+        forecasters: Forecasters | None = None,
         limits: Limits = LIMITS,
     ) -> None:
         self.store = store
         self.limits = limits
         self.trainings = Trainings()
-        self._choose_forecaster = choose_forecaster
+        self.models = Models(store, forecasters or Forecasters(BaseModelFolder(store.path.parent / BASE_MODELS)))
         self._stopping = threading.Event()
-        self._load_saved = lru_cache(_MODELS_IN_MEMORY)(self._load)
 
     def stop(self) -> None:
         """End all work at its next step with `StoppedError`; nothing half done is saved."""
@@ -150,7 +139,8 @@ class Engine:
         self.limits.check_series(len(request.series.sizes))
         self.limits.check_training(request.finetune_steps)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
         model_id = request.output_model_id or str(uuid.uuid4())
         training = self.trainings.begin(model_id, request.finetune_steps)
         plan = TrainingPlan(training, request, season, model)
@@ -193,7 +183,7 @@ class Engine:
                 steps=request.finetune_steps,
                 depth=request.finetune_depth,
                 loss=request.finetune_loss,
-                model=request.model,
+                model=plan.model.base_model,
                 freq=request.freq,
             )
             data = plan.model.forecaster.dump(tensors)
@@ -239,7 +229,9 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=request.feature_contributions)
         check_forecast(request, model.forecaster.horizon, self.limits)
         sizes = request.series.sizes
         panel = RequestedPanel(_split(request.series), read_covariates(request.series, request.h, None))
@@ -302,7 +294,9 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=request.feature_contributions)
         windows, n_rounds = plan_cross_validation(request, season, model.forecaster.horizon, self.limits)
         panel = RequestedPanel(_split(request.series), read_covariates(request.series, 0, request.hist_exog))
         values = len(request.series.y)
@@ -369,7 +363,8 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=False)
         windows = plan_anomaly_detection(request, season, model.forecaster.horizon, self.limits)
         panel = RequestedPanel(_split(request.series), read_covariates(request.series, 0, request.hist_exog))
         explained = explain(model.forecaster, panel, season, request.series.sizes, progress)
@@ -401,32 +396,13 @@ class Engine:
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
         """Return how many steps a base model reads, and how many it forecasts at once."""
-        forecaster = self._choose_forecaster(model)
-        return ModelParameters(input_size=forecaster.input_size(_season(freq)), horizon=forecaster.horizon)
+        season = _season(freq)
+        forecaster = self.models.forecasters.choose(model).forecaster
+        return ModelParameters(input_size=forecaster.input_size(season), horizon=forecaster.horizon)
 
     def _refuse_taken_id(self, model_id: str) -> None:
         if self.store.has(model_id):
             raise ModelIdTakenError(model_id)
-
-    def _model(self, base_model: str, finetuned_model_id: str | None) -> Model:
-        if finetuned_model_id is None:
-            return Model(self._choose_forecaster(base_model), None)
-        # The store is asked each time: another process may delete a model, and use its id again.
-        saved = self.store.model(finetuned_model_id)
-        if saved is None:
-            raise UnknownModelError(finetuned_model_id)
-        return self._load_saved(finetuned_model_id, saved.model, saved.created_at)
-
-    def _load(self, model_id: str, base_model: str, created_at: str) -> Model:  # noqa: ARG002 - part of the cache's key
-        data = self.store.tensors(model_id)
-        if data is None:
-            raise UnknownModelError(model_id)
-        forecaster = self._choose_forecaster(base_model)
-        try:
-            return Model(forecaster, forecaster.load(data))
-        except ValueError as error:
-            message = f"The saved model {model_id!r} does not fit this version of the engine."
-            raise DamagedModelError(message) from error
 
     def _tune(
         self,

@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.routing import Match
 
+from nixtla_accessor.local.base_models.names import UnknownBaseModelError
+from nixtla_accessor.local.forecaster import UnavailableError
 from nixtla_accessor.local.service.errors import (
     AnswerTooLongError,
     BusyError,
@@ -24,6 +26,7 @@ from nixtla_accessor.local.service.errors import (
     UnknownFrequencyError,
     UnknownModelError,
     UnknownTrainingError,
+    UnsupportedError,
     WrongCovariatesError,
 )
 
@@ -52,6 +55,28 @@ async def _respond_refused(_request: Request, error: RequestValidationError) -> 
 
 async def _respond_unknown_model(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": f"Finetuned model not found: {error}"}, 404)
+
+
+async def _respond_unknown_base_model(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 404)
+
+
+async def _respond_unavailable(request: Request, error: Exception) -> JSONResponse:
+    place = "query" if request.method == "GET" else "body"
+    return await _respond_refused(request, refused_value((place, "model"), str(error), "unavailable"))
+
+
+async def _respond_unsupported(request: Request, error: UnsupportedError) -> JSONResponse:
+    return await _respond_refused(request, refused_value(error.location, str(error), "unsupported"))
+
+
+async def _respond_out_of_memory(_request: Request, error: Exception) -> JSONResponse:
+    reason = f" ({error})" if str(error) else ""
+    detail = (
+        f"The local engine's memory does not suffice for this request{reason}: send fewer or shorter series at a time, "
+        "ask for a smaller model or a lower finetune_depth, or set NIXTLA_ACCESSOR_DEVICE where the engine runs."
+    )
+    return JSONResponse({"detail": detail}, 507)
 
 
 async def _respond_unknown_training(_request: Request, error: Exception) -> JSONResponse:
@@ -132,6 +157,10 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     405: _respond_wrong_method,
     RequestValidationError: _respond_refused,
     UnknownModelError: _respond_unknown_model,
+    UnknownBaseModelError: _respond_unknown_base_model,
+    UnavailableError: _respond_unavailable,
+    UnsupportedError: _respond_unsupported,
+    MemoryError: _respond_out_of_memory,
     UnknownTrainingError: _respond_unknown_training,
     ModelIdTakenError: _respond_taken_id,
     ModelInTrainingError: _respond_in_training,

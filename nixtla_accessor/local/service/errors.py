@@ -46,6 +46,25 @@ class UnknownFrequencyError(Exception):
     """The engine does not know the name of the frequency."""
 
 
+class UnsupportedError(Exception):
+    """The model cannot do what a request asks for.
+
+    Parameters
+    ----------
+    location : tuple of str or int
+        Where it is asked for, such as ``("body", "finetune_loss")``.
+    message : str
+        Which model it is, and what it can do.
+    """
+
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(location, message)
+        self.location = location
+
+    def __str__(self) -> str:
+        return str(self.args[1])
+
+
 class AnswerTooLongError(Exception):
     """The answer would have too many numbers.
 

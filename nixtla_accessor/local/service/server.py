@@ -45,7 +45,6 @@ from nixtla_accessor.local.service.documentation import (
 from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.error_responses import HANDLERS, refused_value
 from nixtla_accessor.local.service.errors import ClientGoneError, StoppedError, UnknownModelError
-from nixtla_accessor.local.service.forecasters import base_model_names
 from nixtla_accessor.local.service.interruption import Interruption
 from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
@@ -257,9 +256,10 @@ async def anomaly_detection(
 
 
 @router.get("/v2/models", responses=errors())
-async def models() -> BaseModels:
-    """List the base models: the network, under the contract's default name; any other name means it too."""
-    return BaseModels(models=[BaseModelEntry(name=name) for name in base_model_names()])
+async def models(engine: EngineOfApp, workers: WorkersOfApp) -> BaseModels:
+    """List the base models: the network, under the contract's default name, and those that were pulled."""
+    names = await workers.lookups.run(engine.models.forecasters.names)
+    return BaseModels(models=[BaseModelEntry(name=name) for name in names])
 
 
 @router.get("/v2/finetuned_models", responses=errors(507))
@@ -318,10 +318,11 @@ async def cancel_job(
     return CancelledJob(job_id=job_id)
 
 
-@router.get("/model_params", responses=errors())
-async def model_params(model: str, freq: str, engine: EngineOfApp) -> ModelParametersOutput:
+@router.get("/model_params", responses=errors(404))
+async def model_params(model: str, freq: str, engine: EngineOfApp, workers: WorkersOfApp) -> ModelParametersOutput:
     """Return how many steps of history a model reads, and how many it forecasts at once."""
-    return ModelParametersOutput(detail=engine.model_parameters(model, freq))
+    parameters = await workers.lookups.run(partial(engine.model_parameters, model, freq))
+    return ModelParametersOutput(detail=parameters)
 
 
 @router.get("/validate_api_key", responses=errors())

@@ -1,4 +1,7 @@
-"""The fine-tuned models on disk: one SQLite file, so that writes are atomic across threads, processes and kills."""
+"""The fine-tuned models on disk: one SQLite file, so that writes are atomic across threads, processes and kills.
+
+Tensors of more than some megabytes lie in files beside it: see `weight_files`.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +31,16 @@ from nixtla_accessor.local.service.database import (
 )
 from nixtla_accessor.local.service.errors import DamagedFileError, DamagedModelError, StorageError
 from nixtla_accessor.local.service.salvage import Row, is_intact
+from nixtla_accessor.local.service.weight_files import MAX_REFERENCE_BYTES, Reference, WeightFiles
 
 _LOG = logging.getLogger(__name__)
 _METADATA = COLUMNS[:-2]
 _SELECT = f"SELECT {', '.join(_METADATA)} FROM models NOT INDEXED"  # noqa: S608 - constants
+_SELECT_SIZES = "SELECT id, length(tensors), CASE WHEN length(tensors) <= ? THEN tensors END FROM models NOT INDEXED"
 _IS_INDEXED = "SELECT 1 FROM models INDEXED BY sqlite_autoindex_models_1 WHERE id = ?"
 _WAIT_TO_READ = 1.5  # seconds to wait for those who write; look-ups are to be answered within two
 _WAIT_TO_WRITE = 30.0
+_LARGEST_IN_DATABASE = 2**25  # bytes of tensors; SQLite keeps larger ones slowly, and none above 10 ** 9
 ResultT = TypeVar("ResultT")
 
 
@@ -58,6 +64,8 @@ class ModelStore:
     ----------
     path : Path
         The SQLite file; it and its folder are created if they are missing.
+    largest_in_database : int
+        Bytes of tensors; larger ones lie in files.
 
     Raises
     ------
@@ -65,12 +73,17 @@ class ModelStore:
         If models cannot be saved there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest_in_database: int = _LARGEST_IN_DATABASE) -> None:
         self.path = path
+        self._largest_in_database = largest_in_database
+        self._files = WeightFiles(path.parent / "finetuned_models")
         self._damaged: set[tuple[str, int]] = set()
         try:
             self.models()
             self._guard(lambda: prepare(path, _WAIT_TO_WRITE))
+            self._guard(
+                lambda: self._files.clear([reference for *_, reference in self._sizes_and_references() if reference])
+            )
         except DamagedFileError as error:
             raise ConfigurationError(str(error)) from error
         except StorageError as error:
@@ -78,13 +91,25 @@ class ModelStore:
 
     def save(self, model: FinetunedModel, tensors: bytes) -> bool:
         """Save a model, whole or not at all; return False if its id is taken."""
+        if len(tensors) <= self._largest_in_database:
+            return self._insert(model, tensors)
+        reference = self._guard(lambda: self._files.write(tensors))
+        saved = False
+        try:
+            saved = self._insert(model, reference.to_bytes())
+        finally:
+            if not saved:
+                self._files.delete(reference)
+        return saved
+
+    def _insert(self, model: FinetunedModel, tensors: bytes) -> bool:
         values = (*model.model_dump().values(), hashlib.sha256(tensors).hexdigest(), tensors)
 
-        def save(database: Database) -> bool:
+        def insert(database: Database) -> bool:
             database.begin_writing()
             return database.connection.execute(INSERT, values).rowcount == 1
 
-        return self._do(save, _WAIT_TO_WRITE)
+        return self._do(insert, _WAIT_TO_WRITE)
 
     def models(self) -> list[FinetunedModel]:
         """Return all models, the newest last; those whose description is damaged are left out, with a warning."""
@@ -135,23 +160,50 @@ class ModelStore:
         checksum, tensors = row
         if not isinstance(tensors, bytes) or not is_intact(checksum, tensors):
             raise DamagedModelError(f"The saved model {model_id!r} is damaged: its checksum does not match.")
-        return tensors
+        reference = Reference.from_bytes(tensors)
+        if reference is None:
+            return tensors
+        read = self._guard(lambda: self._files.read(reference))
+        if read is None and self.has(model_id):  # else another process has just deleted it
+            raise DamagedModelError(f"The saved model {model_id!r} is damaged: its file is not as it was saved.")
+        return read
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many bytes the tensors of each model take on disk, by its id."""
+        return {
+            model_id: n_bytes if reference is None else reference.n_bytes
+            for model_id, n_bytes, reference in self._sizes_and_references()
+        }
+
+    def _sizes_and_references(self) -> list[tuple[str, int, Reference | None]]:
+        def read(database: Database) -> list[tuple[str, int, object]]:
+            return database.connection.execute(_SELECT_SIZES, (MAX_REFERENCE_BYTES,)).fetchall()
+
+        return [
+            (model_id, n_bytes, Reference.from_bytes(start) if isinstance(start, bytes) else None)
+            for model_id, n_bytes, start in self._do(read)
+        ]
 
     def delete(self, model_id: str) -> bool:
         """Delete a model; return False if there is none of this id."""
 
-        def delete(database: Database) -> bool:
+        def delete(database: Database) -> tuple[bool, object]:
             database.begin_writing()
             row = _tensors(database, model_id)
             if row is not None and not is_intact(*row):
                 raise DamagedModelError
             statement = "DELETE FROM models NOT INDEXED WHERE id = ?"
-            return database.connection.execute(statement, (model_id,)).rowcount == 1
+            deleted = database.connection.execute(statement, (model_id,)).rowcount == 1
+            return deleted, None if row is None else row[1]
 
         try:
-            return self._do(delete, _WAIT_TO_WRITE)
+            deleted, tensors = self._do(delete, _WAIT_TO_WRITE)
         except DamagedModelError:  # SQLite would free the pages that it names, which may be those of another model
             return self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, lambda _: True, without=model_id))
+        reference = Reference.from_bytes(tensors) if deleted and isinstance(tensors, bytes) else None
+        if reference is not None:
+            self._guard(lambda: self._files.delete(reference))
+        return deleted
 
     def _row(self, model_id: str) -> tuple[object, ...] | None:
         def read(database: Database) -> tuple[object, ...] | None:

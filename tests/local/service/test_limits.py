@@ -137,7 +137,7 @@ class TestUsualLimits:
             assert answer.status_code == 422
             assert answer.json()["detail"][0]["loc"] == ["body", "freq"]
             assert len(answer.content) < 2_000
-        answer = usual.call("GET", "/model_params", params={"model": "m", "freq": freq[:10_000]}, timeout=10)
+        answer = usual.call("GET", "/model_params", params={"model": "timegpt-1", "freq": freq[:10_000]}, timeout=10)
         assert answer.status_code == 422
         assert time.monotonic() - began < 5
 

@@ -73,7 +73,7 @@ class TestKeys:
         headers = {} if header is None else {"Authorization": header.format(key=engine.api_key)}
         with requests.Session() as session:
             session.trust_env = False
-            for path in ("/v2/finetuned_models", "/validate_api_key", "/model_params?model=m&freq=D"):
+            for path in ("/v2/finetuned_models", "/validate_api_key", "/model_params?model=timegpt-1&freq=D"):
                 answer = session.get(engine.base_url + path, headers=headers, timeout=10)
                 assert answer.status_code == 401
                 assert isinstance(answer.json()["detail"], str)
@@ -407,6 +407,6 @@ class TestRefusals:
         assert call("GET", path).status_code == 422
 
     def test_an_unknown_frequency_is_a_422(self, call):
-        answer = call("GET", "/model_params?model=m&freq=fortnight")
+        answer = call("GET", "/model_params?model=timegpt-1&freq=fortnight")
         assert answer.status_code == 422
         assert answer.json()["detail"][0]["loc"] == ["query", "freq"]

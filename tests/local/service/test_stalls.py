@@ -42,7 +42,7 @@ def check_quick_answers(serving, times=3):
         ("GET", "/validate_api_key", None, 200),
         ("GET", "/v2/models", None, 200),
         ("GET", "/v2/async/jobs", None, 200),
-        ("GET", "/model_params?model=m&freq=D", None, 200),
+        ("GET", "/model_params?model=timegpt-1&freq=D", None, 200),
         ("DELETE", "/v2/finetuned_models/absent", None, 404),
         ("POST", "/v2/async/jobs/absent/cancel", None, 404),
         ("POST", "/v2/finetune", serving.finetune_body(finetuned_model_id="absent"), 404),
