@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from nixtla_accessor.arguments import ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.markup import describe
 from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
@@ -331,9 +332,9 @@ class TimeGPTAccessor:
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
-        tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
-        naming = operations.ModelNaming(output_model_id, finetuned_model_id, overwrite)
-        sending = operations.Sending(client, timeout, max_request, allow_missing)
+        tuning = Tuning(model, finetune_steps, finetune_loss, finetune_depth)
+        naming = ModelNaming(output_model_id, finetuned_model_id, overwrite)
+        sending = Sending(client, timeout, max_request, allow_missing)
         return operations.finetune(PandasSource(self._frame), chosen, tuning, naming, sending)
 
     def use_model(
@@ -494,9 +495,9 @@ class TimeGPTAccessor:
 
         chosen = Selection(freq, id_col, time_col, target_col)
         covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
-        steps = operations.Steps(h, level, quantiles, feature_contributions, add_history)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
+        steps = Steps(h, level, quantiles, feature_contributions, add_history)
         return operations.forecast(PandasSource(self._frame), chosen, covariates, choice, sending, steps)
 
     def cross_validation(
@@ -578,9 +579,9 @@ class TimeGPTAccessor:
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, step_size, level, too_short)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
+        windows = Windows(h, n_windows, step_size, level, too_short)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
         return operations.cross_validation(PandasSource(self._frame), chosen, covariates, choice, sending, windows)
 
@@ -642,8 +643,8 @@ class TimeGPTAccessor:
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
         return operations.detect_anomalies(PandasSource(self._frame), chosen, covariates, choice, sending, level)
 
@@ -728,9 +729,9 @@ class TimeGPTAccessor:
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
-        tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
-        sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, None, level, too_short)
+        tuning = Tuning(model, finetune_steps, finetune_loss, finetune_depth)
+        sending = Sending(client, allow_missing=allow_missing)
+        windows = Windows(h, n_windows, None, level, too_short)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
         source = PandasSource(self._frame)
         return operations.compare(source, chosen, covariates, tuning, sending, windows, by_series=by_series, keep=keep)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.panel.frequency import Frequency
     from nixtla_accessor.panel.panel import Columns
-    from nixtla_accessor.queries import Query
+    from nixtla_accessor.queries.query import Query
     from nixtla_accessor.record import Record
 
 FrameT_co = TypeVar("FrameT_co", covariant=True)

@@ -69,8 +69,20 @@ WALLS = {
     "selection": ({"panel", "record"}, {"pandas"}),
     "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
     "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
+    "arguments": ({"panel", "errors", "api.client", "api.requests"}, set()),
+    "attached_model": ({"panel", "arguments", "record", "errors", "contract", "api.client"}, {"pandas", "numpy"}),
     "queries": (
-        {"panel", "record", "packed_calls", "errors", "contract", "api.client", "api.requests", "api.schema"},
+        {
+            "queries",
+            "panel",
+            "record",
+            "packed_calls",
+            "errors",
+            "contract",
+            "api.client",
+            "api.requests",
+            "api.schema",
+        },
         {"pandas", "numpy"},
     ),
     "comparison": ({"panel", "contract", "api.requests"}, {"pandas", "numpy"}),
@@ -78,6 +90,8 @@ WALLS = {
         {
             "panel",
             "api",
+            "arguments",
+            "attached_model",
             "comparison",
             "queries",
             "record",
@@ -91,6 +105,7 @@ WALLS = {
     ),
     "accessor": (
         {
+            "arguments",
             "operations",
             "other_frames",
             "selection",
@@ -109,6 +124,7 @@ WALLS = {
     "dask": (
         {
             "dask",
+            "arguments",
             "operations",
             "selection",
             "source",

@@ -11,6 +11,7 @@ import pandas as pd
 from nixtla_accessor import operations
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.api.requests import Timeout
+from nixtla_accessor.arguments import ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_attached_record
@@ -275,9 +276,9 @@ class DaskTimeGPTAccessor:
         (True, 'by-industry')
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
-        naming = operations.ModelNaming(output_model_id, finetuned_model_id, overwrite)
-        sending = operations.Sending(client, timeout, max_request, allow_missing)
+        tuning = Tuning(model, finetune_steps, finetune_loss, finetune_depth)
+        naming = ModelNaming(output_model_id, finetuned_model_id, overwrite)
+        sending = Sending(client, timeout, max_request, allow_missing)
         return operations.finetune(DaskSource(self._frame), chosen, tuning, naming, sending)
 
     def use_model(
@@ -389,15 +390,15 @@ class DaskTimeGPTAccessor:
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
         covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
         if feature_contributions and holidays is not None:
             raise InvalidArgumentError(
                 "On a Dask frame, feature_contributions needs covariates whose names are known before the stamps are; "
                 "holidays are not. Leave one of them out."
             )
-        steps = operations.Steps(h, level, quantiles, feature_contributions, add_history)
+        steps = Steps(h, level, quantiles, feature_contributions, add_history)
         return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, sending, steps)
 
     def cross_validation(
@@ -459,9 +460,9 @@ class DaskTimeGPTAccessor:
         (504, 5)
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, step_size, level, too_short)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
+        windows = Windows(h, n_windows, step_size, level, too_short)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
         return operations.cross_validation(DaskSource(self._frame), chosen, covariates, choice, sending, windows)
 
@@ -521,7 +522,7 @@ class DaskTimeGPTAccessor:
         dtype('bool')
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
         return operations.detect_anomalies(DaskSource(self._frame), chosen, covariates, choice, sending, level)

@@ -22,7 +22,7 @@ from nixtla_accessor.panel.findings import refuse
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.queries import Query
+from nixtla_accessor.queries.query import Query
 from nixtla_accessor.record import Record
 
 

@@ -1,0 +1,116 @@
+"""What a caller asks of an operation, beside columns and covariates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.panel.packing import TooShort
+
+if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
+    from nixtla_accessor.api.client import Client
+    from nixtla_accessor.api.requests import Timeout
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How to fine-tune: the base model, and the steps, the loss and the depth of the training."""
+
+    model: str
+    finetune_steps: int
+    finetune_loss: str
+    finetune_depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNaming:
+    """The id that the new model gets, the model that it continues from, and whether it may replace another."""
+
+    output_model_id: str | None
+    finetuned_model_id: str | None
+    overwrite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The model to ask; None for what the caller left open.
+
+    Attributes
+    ----------
+    model : str, optional
+        A base model, which without ``finetuned_model_id`` forecasts as it is (zero-shot).
+    finetuned_model_id : str, optional
+        A fine-tuned model, in place of the one that is attached to the frame.
+    zero_shot : bool
+        Whether the base model is asked, named or default.
+    """
+
+    model: str | None
+    finetuned_model_id: str | None
+    zero_shot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The steps after the end of each series, and what is to be said of them.
+
+    Attributes
+    ----------
+    h : int
+        How many.
+    level, quantiles : sequence of float, optional
+        The intervals, or the quantiles.
+    feature_contributions : bool
+        Whether to say what each covariate contributes.
+    add_history : bool
+        Whether to begin with forecasts of the past.
+    """
+
+    h: int
+    level: Sequence[float] | None = None
+    quantiles: Sequence[float] | None = None
+    feature_contributions: bool = False
+    add_history: bool = False
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the arguments of a forecast's options."""
+        return {
+            "h": self.h,
+            "level": self.level,
+            "quantiles": self.quantiles,
+            "feature_contributions": self.feature_contributions,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The last windows of each series, which are forecast from the values before them.
+
+    Series that are too short for them are refused, or left out (``too_short="drop"``).
+    """
+
+    h: int
+    n_windows: int
+    step_size: int | None = None
+    level: Sequence[float] | None = None
+    too_short: TooShort = "raise"
+
+    def __post_init__(self) -> None:
+        if self.too_short not in {"raise", "drop"}:
+            raise InvalidArgumentError(f"too_short must be 'raise' or 'drop'; got {self.too_short!r}.")
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the arguments of a cross-validation's options."""
+        return {"h": self.h, "n_windows": self.n_windows, "step_size": self.step_size, "level": self.level}
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """How the series are sent: to which client, within which limits, and whether with missing values."""
+
+    client: Client | None
+    timeout: Timeout | None = None
+    max_request: int | str | None = None
+    allow_missing: bool = False
