@@ -114,7 +114,7 @@ def test_a_folder_that_is_no_model_is_refused_by_name_and_nothing_is_kept(
         (".", "../../mine", None, "cannot have that name"),
         (".", "timegpt-2", None, "mean the network"),
         (".", "mine", "main", "--revision is of models on the hub"),
-        ("../../etc", None, None, "cannot have that name"),
+        ("../../nowhere", None, None, "cannot have that name"),
         ("chronos-2", None, None, "expected the whole name of a model on the hub"),
     ],
 )
