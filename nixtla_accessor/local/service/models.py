@@ -110,11 +110,10 @@ class Models:
     def _check_base_model(self, base_model: str, saved: FinetunedModel) -> None:
         """Check that a request names the base model that a fine-tuned one was made from, if it names one.
 
-        The default name is not taken for one: clients send it whenever their caller names none.
+        A name of the network is not taken for one: clients send that of their default whenever their caller names none.
         """
-        if base_model in (DEFAULT_MODEL, saved.model):
-            return
-        if self.forecasters.full_name(base_model) != self.forecasters.full_name(saved.model):
+        asked = self.forecasters.full_name(base_model)
+        if asked not in (DEFAULT_MODEL, self.forecasters.full_name(saved.model)):
             raise UnsupportedError(
                 ("body", "model"),
                 f"The model {saved.id!r} was fine-tuned from the base model {saved.model!r}, not from {base_model!r}: "

@@ -82,7 +82,11 @@ def test_bytes_are_read_for_the_same_base_only(arrays):
         load_for(data, "another")
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"\x08\0\0\0\0\0\0\0{}      ", b"x" * 100, dump({}, "x")[:-1]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"{}", b"\x08\0\0\0\0\0\0\0{}      ", b"x" * 100, dump({}, "x")[:-1]],
+    ids=["nothing", "text", "no name", "no header", "cut"],
+)
 def test_other_bytes_are_refused(data):
     with pytest.raises(ValueError, match="not those of a fine-tuned Chronos-2 model"):
         load_for(data, "x")

@@ -110,6 +110,7 @@ def test_a_fine_tuned_model_keeps_its_base_model(engine):
     engine.finetune(request(FinetuneInput, finetune_steps=7, finetuned_model_id="one", output_model_id="two"))
     assert [engine.store.model(name).model for name in ("one", "two")] == ["naive", "naive"]
     engine.forecast(request(ForecastInput, h=3, finetuned_model_id="two", model="naive"))
+    engine.forecast(request(ForecastInput, h=3, finetuned_model_id="two", model="timegpt-2.1"))  # a client's default
     with pytest.raises(UnsupportedError, match="'two' was fine-tuned from the base model 'naive', not from 'frozen'"):
         engine.forecast(request(ForecastInput, h=3, finetuned_model_id="two", model="frozen"))
 
