@@ -96,11 +96,11 @@ class TestFinetune:
             finetune_depth=2,
             output_model_id="as-asked",
             overwrite=True,
-            model="m",
+            model="timegpt-2",
         )
         model = local.finetuned_model("as-asked")
         assert df.timegpt.model_id == "as-asked"
-        assert (model.steps, model.loss, model.depth, model.model, model.freq) == (3, "mae", 2, "m", "D")
+        assert (model.steps, model.loss, model.depth, model.model, model.freq) == (3, "mae", 2, "timegpt-2", "D")
 
     def test_a_chain_holds(self):
         forecast = (
