@@ -40,12 +40,17 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
         raise InvalidArgumentError(
             "zero_shot=True asks the base model, and finetuned_model_id names a fine-tuned one. Give one of the two."
         )
+    if choice.zero_shot and choice.is_tuned_here:
+        raise InvalidArgumentError(
+            "zero_shot=True asks the base model as it is, and finetune_steps fine-tunes it for this call. Give one of "
+            "the two."
+        )
     if choice.finetuned_model_id is not None:
         attached = None if record is None else (record.finetuned_model_id, record.origin)
         if attached == (choice.finetuned_model_id, client.origin):
             return record
         return look_up_model(choice.finetuned_model_id, client)
-    if choice.model is not None or choice.zero_shot:
+    if choice.model is not None or choice.zero_shot or choice.is_tuned_here:
         return None
     if record is None:
         by_id = f", or {code.call('use_model', repr(_last_tuned))} for the last one that this process tuned"

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nixtla_accessor.api.client import Client
+from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
     CrossValidationOptions,
@@ -42,9 +43,11 @@ def ask(client: Client, options: ForecastOptions, packed: PackedSeries) -> Forec
 @overload
 def ask(client: Client, options: CrossValidationOptions, packed: PackedSeries) -> CrossValidationResult: ...
 @overload
-def ask(client: Client, options: AnomalyOptions, packed: PackedSeries) -> AnomalyResult: ...
+def ask(client: Client, options: AnomalyOptions | OnlineAnomalyOptions, packed: PackedSeries) -> AnomalyResult: ...
 def ask(
-    client: Client, options: ForecastOptions | CrossValidationOptions | AnomalyOptions, packed: PackedSeries
+    client: Client,
+    options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions,
+    packed: PackedSeries,
 ) -> ForecastResult | CrossValidationResult | AnomalyResult:
     """Forecast packed series, now or in the past; errors as of `Client.forecast`, with the rows of the frame."""
     with _refused_rows_named(packed):

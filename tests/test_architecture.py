@@ -26,7 +26,7 @@ WALLS = {
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
-        {"local", "api.schema", *GROUND_FLOOR},
+        {"local", "api.schema", "api.online_schema", *GROUND_FLOOR},
         {
             "numpy",
             "pyarrow",
@@ -69,7 +69,7 @@ WALLS = {
     "selection": ({"panel", "record"}, {"pandas"}),
     "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
     "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
-    "arguments": ({"panel", "errors", "api.client", "api.requests"}, set()),
+    "arguments": ({"panel", "contract", "errors", "api.client", "api.requests"}, set()),
     "attached_model": ({"panel", "arguments", "record", "errors", "contract", "api.client"}, {"pandas", "numpy"}),
     "queries": (
         {
@@ -79,8 +79,10 @@ WALLS = {
             "packed_calls",
             "errors",
             "contract",
+            "seasons",
             "api.client",
             "api.requests",
+            "api.online_anomalies",
             "api.schema",
         },
         {"pandas", "numpy"},

@@ -17,6 +17,12 @@ from nixtla_accessor.api.checks import check_model_id, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
 from nixtla_accessor.api.default_client import DefaultClient
 from nixtla_accessor.api.features import check_features, check_positions
+from nixtla_accessor.api.online_anomalies import (
+    OnlineAnomalyOptions,
+    check_online_anomaly_options,
+    online_anomaly_detection,
+)
+from nixtla_accessor.api.online_schema import OnlineAnomalyInput
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
@@ -418,6 +424,62 @@ class Client:
         options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
         return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
+    def detect_online_anomalies(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        detection_size: int,
+        *,
+        step_size: int | None = None,
+        threshold_method: str = "univariate",
+        X: Sequence[npt.ArrayLike] | None = None,
+        hist_exog: Sequence[int] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        level: float = DEFAULT_LEVEL,
+        model: str = DEFAULT_MODEL,
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> AnomalyResult:
+        """Judge the last values of each series by the errors before them (``POST /v2/online_anomaly_detection``).
+
+        Parameters
+        ----------
+        y, sizes, freq, X, hist_exog, categorical_exog, level, model, finetuned_model_id, timeout
+            As of `detect_anomalies`.
+        h : int
+            The steps of the windows that are forecast.
+        detection_size : int
+            How many values at the end of each series are examined.
+        step_size : int, optional
+            Steps from one window to the next; by default the horizon.
+        threshold_method : {"univariate", "multivariate"}
+            Whether each series is judged by itself, or all together, at each step.
+
+        Returns
+        -------
+        AnomalyResult
+            With the scores; the accumulated ones where all are judged together.
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        options = check_online_anomaly_options(
+            detection_size=detection_size,
+            h=h,
+            step_size=step_size,
+            threshold_method=threshold_method,
+            level=level,
+            model=model,
+            finetuned_model_id=finetuned_model_id,
+        )
+        series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
+        options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
+
     def train(
         self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None
     ) -> FinetuneResult:
@@ -444,11 +506,16 @@ class Client:
     ) -> CrossValidationResult: ...
     @overload
     def ask(
-        self, options: AnomalyOptions, series: SeriesWithFutureExogenous, freq: str, *, timeout: Timeout | None = None
+        self,
+        options: AnomalyOptions | OnlineAnomalyOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
     ) -> AnomalyResult: ...
     def ask(
         self,
-        options: ForecastOptions | CrossValidationOptions | AnomalyOptions,
+        options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions,
         series: SeriesWithFutureExogenous,
         freq: str,
         *,
@@ -461,6 +528,8 @@ class Client:
                 return chunked_forecasting.forecast(context, request)
             if isinstance(request, CrossValidationInput):
                 return send(context, endpoints.cross_validation(request))
+            if isinstance(request, OnlineAnomalyInput):
+                return send(context, online_anomaly_detection(request))
             return send(context, endpoints.anomaly_detection(request))
 
     def finetuned_models(self) -> list[FinetunedModel]:

@@ -33,7 +33,7 @@ from nixtla_accessor.api.schema import (
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 ModelT = TypeVar("ModelT", FinetunedModel, ExistingModel)
 _MODELS = "/v2/finetuned_models"
-_FORECASTING_THE_PAST = "forecasting the past"
+FORECASTING_THE_PAST = "forecasting the past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def cross_validation(request: CrossValidationInput) -> Call[CrossValidationResul
         "/v2/cross_validation",
         partial(read_cross_validation, request=request),
         request=request,
-        activity=_FORECASTING_THE_PAST,
+        activity=FORECASTING_THE_PAST,
         model_id=request.finetuned_model_id,
     )
 
@@ -109,7 +109,7 @@ def anomaly_detection(request: AnomalyDetectionInput) -> Call[AnomalyResult]:
         "/v2/anomaly_detection",
         partial(read_anomalies, request=request),
         request=request,
-        activity=_FORECASTING_THE_PAST,
+        activity=FORECASTING_THE_PAST,
         model_id=request.finetuned_model_id,
     )
 

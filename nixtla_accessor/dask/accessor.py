@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import dask.dataframe as dd
 import pandas as pd
@@ -11,7 +11,7 @@ import pandas as pd
 from nixtla_accessor import operations
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.api.requests import Timeout
-from nixtla_accessor.arguments import ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
+from nixtla_accessor.arguments import Adapting, Detection, ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_attached_record
@@ -332,6 +332,7 @@ class DaskTimeGPTAccessor:
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -341,7 +342,7 @@ class DaskTimeGPTAccessor:
         ----------
         h, hist_exog_list, date_features, feature_contributions, add_history, level, quantiles
             As in `nixtla_accessor.TimeGPTAccessor.forecast`.
-        model, finetuned_model_id, zero_shot, allow_missing, client
+        model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
             As there.
         X_df : dask or pandas DataFrame, optional
             As there. One of Dask is computed at once, since it has few rows beside the frame. Series that the frame
@@ -391,6 +392,7 @@ class DaskTimeGPTAccessor:
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
         choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(model_parameters=model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
         covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
         if feature_contributions and holidays is not None:
@@ -399,7 +401,7 @@ class DaskTimeGPTAccessor:
                 "holidays are not. Leave one of them out."
             )
         steps = Steps(h, level, quantiles, feature_contributions, add_history)
-        return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, sending, steps)
+        return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, adapting, sending, steps)
 
     def cross_validation(
         self,
@@ -412,6 +414,7 @@ class DaskTimeGPTAccessor:
         n_windows: int = 1,
         step_size: int | None = None,
         level: Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
         too_short: TooShort = "raise",
         futr_exog_list: Sequence[Hashable] | None = None,
         hist_exog_list: Sequence[Hashable] | None = None,
@@ -420,6 +423,7 @@ class DaskTimeGPTAccessor:
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -427,9 +431,9 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, n_windows, step_size, level, too_short, futr_exog_list, hist_exog_list, date_features, holidays
+        h, n_windows, step_size, level, quantiles, too_short, futr_exog_list, hist_exog_list, date_features, holidays
             As in `nixtla_accessor.TimeGPTAccessor.cross_validation`.
-        model, finetuned_model_id, zero_shot, allow_missing, client
+        model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
             As there.
         freq, id_col, time_col, target_col
             As in `forecast`.
@@ -461,10 +465,13 @@ class DaskTimeGPTAccessor:
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
         choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(model_parameters=model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
-        windows = Windows(h, n_windows, step_size, level, too_short)
+        windows = Windows(h, n_windows, step_size, level, too_short, quantiles)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
-        return operations.cross_validation(DaskSource(self._frame), chosen, covariates, choice, sending, windows)
+        return operations.cross_validation(
+            DaskSource(self._frame), chosen, covariates, choice, adapting, sending, windows
+        )
 
     def detect_anomalies(
         self,
@@ -474,6 +481,11 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         level: float = 99,
+        method: Literal["batch", "online"] = "batch",
+        detection_size: int | None = None,
+        h: int | None = None,
+        step_size: int | None = None,
+        too_short: TooShort = "raise",
         futr_exog_list: Sequence[Hashable] | None = None,
         hist_exog_list: Sequence[Hashable] | None = None,
         date_features: DateFeatures = False,
@@ -481,16 +493,17 @@ class DaskTimeGPTAccessor:
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
-        """Plan to find the values that lie outside the prediction interval of their forecast.
+        """Plan to find the values that are too far from their forecast.
 
         Parameters
         ----------
-        level, futr_exog_list, hist_exog_list, date_features, holidays
+        level, method, detection_size, h, step_size, too_short, futr_exog_list, hist_exog_list, date_features, holidays
             As in `nixtla_accessor.TimeGPTAccessor.detect_anomalies`.
-        model, finetuned_model_id, zero_shot, allow_missing, client
+        model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
             As there.
         freq, id_col, time_col, target_col
             As in `forecast`.
@@ -523,6 +536,10 @@ class DaskTimeGPTAccessor:
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
         choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(model_parameters=model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
+        detection = Detection(level, method, detection_size, h, step_size, too_short=too_short)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
-        return operations.detect_anomalies(DaskSource(self._frame), chosen, covariates, choice, sending, level)
+        return operations.detect_anomalies(
+            DaskSource(self._frame), chosen, covariates, choice, adapting, sending, detection
+        )

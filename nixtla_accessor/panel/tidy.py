@@ -19,6 +19,8 @@ from nixtla_accessor.panel.times import as_column
 MODEL_COLUMN = "TimeGPT"
 CUTOFF_COLUMN = "cutoff"
 ANOMALY_COLUMN = "anomaly"
+SCORE_COLUMN = "anomaly_score"
+ACCUMULATED_COLUMN = "accumulated_anomaly_score"
 BASE_COLUMN = "base_value"
 """What a forecast would be without the covariates whose contributions stand before it."""
 _QUANTILE = re.compile(rf"{MODEL_COLUMN}-q-(\d+(?:\.\d+)?)")
