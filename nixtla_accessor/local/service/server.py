@@ -30,6 +30,7 @@ from nixtla_accessor.api.schema import (
     ForecastOutput,
     ModelParametersOutput,
 )
+from nixtla_accessor.api.simulation_schema import SimulationInput, SimulationOutput
 from nixtla_accessor.contract import MODEL_ID_PATTERN
 from nixtla_accessor.local.service.arrivals import Arrivals
 from nixtla_accessor.local.service.bodies import BodyReader, InflatedRequest
@@ -48,6 +49,7 @@ from nixtla_accessor.local.service.error_responses import HANDLERS, refused_valu
 from nixtla_accessor.local.service.errors import ClientGoneError, StoppedError, UnknownModelError
 from nixtla_accessor.local.service.interruption import Interruption
 from nixtla_accessor.local.service.online_anomalies import detect_online_anomalies
+from nixtla_accessor.local.service.simulating import simulate
 from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
 _FINETUNE_PATH = "/v2/finetune"
@@ -269,6 +271,17 @@ async def online_anomaly_detection(
     """Mark unusual values among the last of each series, by the errors of the forecasts before them."""
     pool = workers.trainings if body.finetune_steps else workers.forecasts
     return await _answer(request, pool, partial(detect_online_anomalies, engine, body))
+
+
+@router.post(
+    "/v2/simulate",
+    dependencies=[Depends(_refuse_unsupported)],
+    response_model=SimulationOutput,
+    responses=errors(*_FORECAST_ERRORS),
+)
+async def simulation(request: Request, body: SimulationInput, engine: EngineOfApp, workers: WorkersOfApp) -> Response:
+    """Draw paths of each series that agree with its forecast, and depend on each other over time."""
+    return await _answer(request, workers.forecasts, partial(simulate, engine, body))
 
 
 @router.get("/v2/models", responses=errors())
