@@ -26,7 +26,7 @@ WALLS = {
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
-        {"local", "api.schema", "api.online_schema", *GROUND_FLOOR},
+        {"local", "api.schema", "api.online_schema", "api.simulation_schema", *GROUND_FLOOR},
         {
             "numpy",
             "pyarrow",
@@ -60,6 +60,7 @@ WALLS = {
         },
         {"numpy"},
     ),
+    "local.simulation": ({"local.simulation", "local.arrays"}, {"numpy"}),
     "local.pretraining": (
         {"local.network", "local.pretraining", "local.arrays", "seasons"},
         {"numpy", "safetensors"},

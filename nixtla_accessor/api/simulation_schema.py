@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt, StrictStr, field_validator
@@ -51,10 +52,8 @@ class SimulationInput(ModelSettings):
     @field_validator("quantiles")
     @classmethod
     def _quantiles_ascend(cls, quantiles: list[float] | None) -> list[float] | None:
-        within = quantiles is None or (quantiles[0] > 0 and quantiles[-1] < 1)
-        if quantiles is not None and not (
-            within and all(a < b for a, b in zip(quantiles, quantiles[1:], strict=False))
-        ):
+        bounded = [0.0, *(quantiles or ()), 1.0]
+        if any(lower >= upper for lower, upper in pairwise(bounded)):
             raise PydanticCustomError("quantiles", "quantiles should ascend, strictly between 0 and 1")
         return quantiles
 

@@ -61,7 +61,7 @@ def simulate(engine: Engine, request: SimulationInput, interruption: Interruptio
     _check(request)
     levels = sorted({*_LEVELS, *map(level_of_quantile, request.quantiles or ())} - {0.0})
     ahead = engine.forecast(_ahead(request, levels), interruption)
-    stretch = engine.model_parameters(request.model, request.freq).horizon
+    stretch = engine.models.find(request.model, request.finetuned_model_id).forecaster.horizon
     dependence, looked_at = _look_back(engine, request, stretch, interruption)
     n_series = len(request.series.sizes)
     probabilities = np.tile(dependence.of_panel, (n_series, 1))
@@ -124,12 +124,13 @@ def _ascending_probabilities(levels: Sequence[float]) -> list[float]:
 def _look_back(
     engine: Engine, request: SimulationInput, stretch: int, interruption: Interruption | None
 ) -> tuple[Dependence, Integers]:
-    """Estimate the dependence of the errors of forecasts of the past; of at most so many series, whose numbers return."""
+    """Estimate how errors of forecasts of the past depend on each other, of some series; return these as well."""
     sizes = request.series.sizes
     chosen = np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), _MAX_SERIES)).astype(np.int64))
     n_windows, step = _place_windows(sizes[chosen], request.h, stretch)
     series, known = _some(request.series, chosen), len(request.series.X_future or ())
-    scores, of_series = np.empty((0, request.h)), np.empty(0, np.int64)
+    scores: Floats = np.empty((0, request.h))
+    of_series: Integers = np.empty(0, np.int64)
     if n_windows:
         asked = CrossValidationInput.model_construct(
             series=series,

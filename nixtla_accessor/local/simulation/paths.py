@@ -15,7 +15,7 @@ _LEAST_DRAWN = 100  # paths, so that few paths too are spread over the whole dis
 
 
 def draw_paths(
-    quantiles: Floats,
+    quantiles: NDArray[np.float64],
     levels: Sequence[float],
     kinds: tuple[Floats, Floats],
     probabilities: Floats,
@@ -62,7 +62,7 @@ def _draw_kinds(probabilities: Floats, n_drawn: int, generator: np.random.Genera
     return np.stack(kinds, 1)
 
 
-def _evenly_spaced(quantiles: Floats, levels: Sequence[float], count: int) -> Floats:
+def _evenly_spaced(quantiles: NDArray[np.float64], levels: Sequence[float], count: int) -> NDArray[np.float64]:
     """Return the quantiles at evenly spaced probabilities, linear in those of the normal distribution between levels.
 
     Beyond the outermost levels they stay there.
@@ -73,4 +73,5 @@ def _evenly_spaced(quantiles: Floats, levels: Sequence[float], count: int) -> Fl
     left = np.clip(np.searchsorted(normal, at, side="right") - 1, 0, len(normal) - 2)
     weight = ((at - normal[left]) / (normal[left + 1] - normal[left]))[:, None, None]
     lower, upper = quantiles[left], quantiles[left + 1]
-    return np.minimum(lower + weight * (upper - lower), upper)
+    spaced: NDArray[np.float64] = np.minimum(lower + weight * (upper - lower), upper)
+    return spaced
