@@ -9,7 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nixtla_accessor.arguments import Adapting, Detection, ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
+from nixtla_accessor.arguments import (
+    Adapting,
+    Detection,
+    ModelChoice,
+    ModelNaming,
+    Paths,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
 from nixtla_accessor.contract import (
     DEFAULT_FINETUNE_DEPTH,
     DEFAULT_FINETUNE_LOSS,
@@ -519,6 +529,96 @@ class TimeGPTAccessor:
         sending = Sending(client, allow_missing=allow_missing)
         steps = Steps(h, level, quantiles, feature_contributions, add_history)
         return operations.forecast(PandasSource(self._frame), chosen, covariates, choice, adapting, sending, steps)
+
+    def simulate(
+        self,
+        h: int,
+        n_paths: int = 100,
+        *,
+        seed: int | None = None,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        quantiles: Sequence[float] | None = None,
+        X_df: pd.DataFrame | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
+        multivariate: bool = False,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Draw paths into the future, to see what a sum, a maximum or a stock over the horizon may come to.
+
+        At each step the paths have the quantiles of the forecast. Over time they depend on each other as the errors of
+        forecasts do: the interval of a sum is not the sum of the intervals.
+
+        Parameters
+        ----------
+        h : int
+            The horizon: the steps of a path.
+        n_paths : int, default 100
+            The paths of each series, at most 10,000.
+        seed : int, optional
+            The same seed gives the same paths of the same frame; None gives others each time.
+        freq, id_col, time_col, target_col, allow_missing
+            As in `forecast`.
+        quantiles : list of float, optional
+            What the distribution at each step is refined by: 2 to 200 numbers in (0, 1). They add no columns.
+        X_df, hist_exog_list, date_features, holidays, model, finetuned_model_id, zero_shot, client
+            As in `forecast`.
+        multivariate : bool, default False
+            Draw the paths of all series together, so that a ``sample_id`` is one future of all; for models of the
+            hosted service that can. Otherwise series are drawn independently.
+
+        Returns
+        -------
+        DataFrame
+            A row for each step of each path, sorted by id, path and time: the id, the stamp, ``sample_id`` (from 0)
+            and ``TimeGPT``. Its record is that of the model that was used.
+
+        Raises
+        ------
+        CovariateError, NoModelError, InvalidArgumentError, InvalidFrameError
+            As in `forecast`.
+        ConfigurationError, TransportError, ApiError, ResponseError
+            As in `forecast`.
+
+        Warns
+        -----
+        TimeGPTWarning
+            If ``multivariate`` was asked for, and the service has drawn the series independently.
+
+        Notes
+        -----
+        ``POST /v2/simulate/async``, and polling; a service without such jobs, and the local engine, are asked directly.
+        All history is sent. Many series are divided among several requests.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     paths = load_unemployment().timegpt.simulate(h=12, n_paths=200, seed=1, zero_shot=True)
+        >>> list(paths.columns), len(paths)
+        (['unique_id', 'ds', 'sample_id', 'TimeGPT'], 33600)
+        >>> yearly = paths.groupby(["unique_id", "sample_id"])["TimeGPT"].mean()
+        >>> yearly.groupby("unique_id").quantile([0.1, 0.9]).shape
+        (28,)
+        """
+        from nixtla_accessor import operations
+
+        chosen = Selection(freq, id_col, time_col, target_col)
+        covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(multivariate=multivariate)
+        sending = Sending(client, allow_missing=allow_missing)
+        paths = Paths(h, n_paths, seed, quantiles)
+        return operations.simulate(PandasSource(self._frame), chosen, covariates, choice, adapting, sending, paths)
 
     def cross_validation(
         self,

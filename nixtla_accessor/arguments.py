@@ -148,6 +148,20 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Paths:
+    """The paths that are drawn: their steps and number, the seed, and the quantiles that refine their distribution."""
+
+    h: int
+    n_paths: int = 100
+    seed: int | None = None
+    quantiles: Sequence[float] | None = None
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the arguments of a simulation's options."""
+        return {"h": self.h, "n_paths": self.n_paths, "seed": self.seed, "quantiles": self.quantiles}
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
     """The last windows of each series, which are forecast from the values before them.
 

@@ -29,7 +29,18 @@ from nixtla_accessor.api.requests import (
     check_forecast_options,
 )
 from nixtla_accessor.api.results import FinetuneResult
-from nixtla_accessor.arguments import Adapting, Detection, ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
+from nixtla_accessor.api.simulation import SimulationOptions, check_simulation_options
+from nixtla_accessor.arguments import (
+    Adapting,
+    Detection,
+    ModelChoice,
+    ModelNaming,
+    Paths,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
 from nixtla_accessor.attached_model import (
     given_record,
     has_integer_time,
@@ -64,12 +75,15 @@ from nixtla_accessor.queries.forecast import ForecastQuery
 from nixtla_accessor.queries.leakage import last_stamp
 from nixtla_accessor.queries.online_anomalies import OnlineAnomalyQuery
 from nixtla_accessor.queries.query import Query, refuse_other_frequency
+from nixtla_accessor.queries.simulation import SimulationQuery
 from nixtla_accessor.record import Record
 from nixtla_accessor.selection import Selection
 from nixtla_accessor.source import PandasSource, Source, pack_source
 
 FrameT = TypeVar("FrameT")
-OptionsT = TypeVar("OptionsT", ForecastOptions, CrossValidationOptions, AnomalyOptions, OnlineAnomalyOptions)
+OptionsT = TypeVar(
+    "OptionsT", ForecastOptions, CrossValidationOptions, AnomalyOptions, OnlineAnomalyOptions, SimulationOptions
+)
 
 
 def finetune(
@@ -164,6 +178,21 @@ def detect_anomalies(
     online = check_online_anomaly_options(**detection.as_online_options(), **named, adaptation=adaptation)
     make_query = partial(OnlineAnomalyQuery, too_short=detection.too_short)
     return _query(make_query, online, source, selection, covariates, choice, sending)
+
+
+def simulate(
+    source: Source[FrameT],
+    selection: Selection,
+    covariates: CovariateChoice,
+    choice: ModelChoice,
+    adapting: Adapting,
+    sending: Sending,
+    paths: Paths,
+) -> FrameT:
+    """Draw paths into the future; see `TimeGPTAccessor.simulate`."""
+    adaptation = check_adaptation(**adapting.as_options())
+    options = check_simulation_options(**paths.as_options(), **_named(choice), adaptation=adaptation)
+    return _query(SimulationQuery, options, source, selection, covariates, choice, sending)
 
 
 def compare(

@@ -20,6 +20,7 @@ from nixtla_accessor.api.requests import (
 )
 from nixtla_accessor.api.results import AnomalyResult, CrossValidationResult, FinetuneResult, ForecastResult
 from nixtla_accessor.api.schema import Series, SeriesWithFutureExogenous
+from nixtla_accessor.api.simulation import SimulationOptions, SimulationResult
 from nixtla_accessor.contract import RefusedValue, refused_values
 from nixtla_accessor.errors import OversizedSeriesError, UnprocessableError
 from nixtla_accessor.panel.messages import SHOWN, and_more
@@ -44,11 +45,13 @@ def ask(client: Client, options: ForecastOptions, packed: PackedSeries) -> Forec
 def ask(client: Client, options: CrossValidationOptions, packed: PackedSeries) -> CrossValidationResult: ...
 @overload
 def ask(client: Client, options: AnomalyOptions | OnlineAnomalyOptions, packed: PackedSeries) -> AnomalyResult: ...
+@overload
+def ask(client: Client, options: SimulationOptions, packed: PackedSeries) -> SimulationResult: ...
 def ask(
     client: Client,
-    options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions,
+    options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions | SimulationOptions,
     packed: PackedSeries,
-) -> ForecastResult | CrossValidationResult | AnomalyResult:
+) -> ForecastResult | CrossValidationResult | AnomalyResult | SimulationResult:
     """Forecast packed series, now or in the past; errors as of `Client.forecast`, with the rows of the frame."""
     with _refused_rows_named(packed):
         return client.ask(options, _series_of(packed), packed.frequency.api_name)

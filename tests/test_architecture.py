@@ -84,6 +84,7 @@ WALLS = {
             "api.client",
             "api.requests",
             "api.online_anomalies",
+            "api.simulation",
             "api.schema",
         },
         {"pandas", "numpy"},

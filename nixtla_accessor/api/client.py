@@ -12,17 +12,13 @@ from uuid import uuid4
 import numpy.typing as npt
 from pydantic import SecretStr
 
-from nixtla_accessor.api import chunked_forecasting, endpoints
+from nixtla_accessor.api import endpoints
+from nixtla_accessor.api.asking import ask
 from nixtla_accessor.api.checks import check_model_id, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
 from nixtla_accessor.api.default_client import DefaultClient
 from nixtla_accessor.api.features import check_features, check_positions
-from nixtla_accessor.api.online_anomalies import (
-    OnlineAnomalyOptions,
-    check_online_anomaly_options,
-    online_anomaly_detection,
-)
-from nixtla_accessor.api.online_schema import OnlineAnomalyInput
+from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
@@ -39,15 +35,14 @@ from nixtla_accessor.api.requests import (
 from nixtla_accessor.api.results import AnomalyResult, CrossValidationResult, FinetuneResult, ForecastResult
 from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import (
-    CrossValidationInput,
     FinetunedModel,
-    ForecastInput,
     ModelParameters,
     Series,
     SeriesWithFutureExogenous,
 )
-from nixtla_accessor.api.sending import RequestContext, send, send_quickly
+from nixtla_accessor.api.sending import RequestContext, send_quickly
 from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
+from nixtla_accessor.api.simulation import SimulationOptions, SimulationResult, check_simulation_options
 from nixtla_accessor.api.training import Training
 from nixtla_accessor.api.transport import Transport
 from nixtla_accessor.contract import (
@@ -69,6 +64,7 @@ __all__ = [
     "FinetunedModel",
     "ForecastResult",
     "ModelParameters",
+    "SimulationResult",
     "connect",
     "default_client",
 ]
@@ -480,6 +476,57 @@ class Client:
         options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
         return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
+    def simulate(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        *,
+        n_paths: int = 100,
+        seed: int | None = None,
+        quantiles: Sequence[float] | None = None,
+        X: Sequence[npt.ArrayLike] | None = None,
+        X_future: Sequence[npt.ArrayLike] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        model: str = DEFAULT_MODEL,
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> SimulationResult:
+        """Draw paths of every series (``POST /v2/simulate/async``, and polling).
+
+        Parameters
+        ----------
+        y, sizes, freq, X, X_future, categorical_exog, model, finetuned_model_id
+            As of `forecast`.
+        h : int
+            The steps of a path.
+        n_paths : int
+            The paths of each series, at most 10,000.
+        seed : int, optional
+            The same seed gives the same paths; by default they are others each time.
+        quantiles : list of float, optional
+            What the distribution at each step is refined by: 2 to 200 numbers between 0 and 1.
+        timeout : float or tuple of float, optional
+            Seconds to connect, and seconds to wait for the paths once the series are sent; one number is the latter.
+
+        Returns
+        -------
+        SimulationResult
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        options = check_simulation_options(
+            h=h, n_paths=n_paths, seed=seed, quantiles=quantiles, model=model, finetuned_model_id=finetuned_model_id
+        )
+        series = check_features(
+            check_series(y, sizes), X=X, X_future=X_future, categorical_exog=categorical_exog, h=options.h
+        )
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
+
     def train(
         self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None
     ) -> FinetuneResult:
@@ -513,24 +560,27 @@ class Client:
         *,
         timeout: Timeout | None = None,
     ) -> AnomalyResult: ...
+    @overload
     def ask(
         self,
-        options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions,
+        options: SimulationOptions,
         series: SeriesWithFutureExogenous,
         freq: str,
         *,
         timeout: Timeout | None = None,
-    ) -> ForecastResult | CrossValidationResult | AnomalyResult:
-        """Forecast, cross-validate or detect anomalies with checked arguments and series."""
+    ) -> SimulationResult: ...
+    def ask(
+        self,
+        options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions | SimulationOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
+    ) -> ForecastResult | CrossValidationResult | AnomalyResult | SimulationResult:
+        """Ask about checked series with checked arguments, in several requests where they are many."""
         request = options.make_request(series, freq)
         with self._open_context(timeout) as context:
-            if isinstance(request, ForecastInput):
-                return chunked_forecasting.forecast(context, request)
-            if isinstance(request, CrossValidationInput):
-                return send(context, endpoints.cross_validation(request))
-            if isinstance(request, OnlineAnomalyInput):
-                return send(context, online_anomaly_detection(request))
-            return send(context, endpoints.anomaly_detection(request))
+            return ask(context, request)
 
     def finetuned_models(self) -> list[FinetunedModel]:
         """List the fine-tuned models of the account (``GET /v2/finetuned_models``)."""

@@ -11,7 +11,17 @@ import pandas as pd
 from nixtla_accessor import operations
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.api.requests import Timeout
-from nixtla_accessor.arguments import Adapting, Detection, ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
+from nixtla_accessor.arguments import (
+    Adapting,
+    Detection,
+    ModelChoice,
+    ModelNaming,
+    Paths,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_attached_record
@@ -402,6 +412,73 @@ class DaskTimeGPTAccessor:
             )
         steps = Steps(h, level, quantiles, feature_contributions, add_history)
         return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, adapting, sending, steps)
+
+    def simulate(
+        self,
+        h: int,
+        n_paths: int = 100,
+        *,
+        seed: int,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        quantiles: Sequence[float] | None = None,
+        X_df: dd.DataFrame | pd.DataFrame | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> dd.DataFrame:
+        """Plan paths into the future, which depend on each other over time as the errors of forecasts do.
+
+        Parameters
+        ----------
+        h, n_paths, quantiles, X_df, hist_exog_list, date_features, holidays
+            As in `nixtla_accessor.TimeGPTAccessor.simulate`.
+        model, finetuned_model_id, zero_shot, allow_missing, client
+            As there.
+        seed : int
+            The same seed gives the same paths. It must be given, since a plan may be computed more than once.
+        freq, id_col, time_col, target_col
+            As in `forecast`.
+
+        Returns
+        -------
+        dask DataFrame
+            Lazy, as from `forecast`; its columns are those of the pandas accessor.
+
+        Raises
+        ------
+        TimeGPTError
+            As in `forecast`.
+
+        Notes
+        -----
+        As of `forecast`. Each partition learns from its own series how errors depend on each other, so that other
+        partitions mean other paths.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
+        ...     paths = ddf.timegpt.simulate(6, n_paths=10, seed=1, zero_shot=True)
+        ...     paths.compute(scheduler="threads").shape
+        (840, 4)
+        """
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
+        covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        paths = Paths(h, n_paths, seed, quantiles)
+        return operations.simulate(DaskSource(self._frame), chosen, covariates, choice, Adapting(), sending, paths)
 
     def cross_validation(
         self,

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nixtla_accessor.api.schema import CrossValidationInput, ForecastInput, ForecastOutput, SeriesWithFutureExogenous
 from nixtla_accessor.api.simulation_schema import MAX_VALUES, SimulationInput, SimulationOutput
@@ -108,7 +109,7 @@ def _ahead(request: SimulationInput, levels: Sequence[float]) -> ForecastInput:
     )
 
 
-def _quantiles(answer: ForecastOutput, levels: Sequence[float]) -> Floats:
+def _quantiles(answer: ForecastOutput, levels: Sequence[float]) -> NDArray[np.float64]:
     """Return the quantiles of an answer in ascending order; (quantiles, values)."""
     bounds = answer.intervals or {}
     lower = [bounds[interval_key("lo", level)] for level in reversed(levels)]
