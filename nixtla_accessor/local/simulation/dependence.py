@@ -18,9 +18,10 @@ from nixtla_accessor.local.arrays import Floats, Integers
 MEMORIES = np.array([-0.4, 0.0, 0.2, 0.4, 0.55, 0.7, 0.8, 0.88, 0.94, 0.97, 0.99, 1.0])
 SHARES = np.array([0.0, 0.05, 0.12, 0.25, 0.4, 0.6])
 
+_HALF_OF_NORMAL = 0.6745  # standard deviations within which half of all normal variables lie
 _CLIP = 3.0  # standard deviations: an outlier says little of the dependence
-_SCALE_VALUES = 10  # values that the forecast's own spread counts for, where the spread of a series' errors is measured
-_PRIOR_SERIES = 1.0  # series that the even prior over the kinds of dependence counts for
+_SCALE_VALUES = 1  # values that the spread of the panel's errors counts for, where that of a series is measured
+_PRIOR_SERIES = 0.3  # series that the even prior over the kinds of dependence counts for
 _ROUNDS = 40  # of the estimate of how common each kind is
 _EVERY_LEAD_UNTIL, _LEAD_RATIO = 16, 1.25  # later, the lead times that are compared lie apart
 
@@ -71,7 +72,9 @@ def estimate_dependence(scores: Floats, series: Integers, n_series: int, step: i
     memory, shared = (each.ravel() for each in np.meshgrid(MEMORIES, SHARES, indexing="ij"))
     horizon = scores.shape[1]
     leads = _compared_leads(horizon)
-    compared = np.clip(scores[:, leads - 1], -_CLIP, _CLIP)
+    compared = scores[:, leads - 1]
+    usual = float(np.median(np.abs(compared)) / _HALF_OF_NORMAL) if len(compared) else 0.0
+    compared = np.clip(compared / (usual or 1.0), -_CLIP, _CLIP)
     squares, determinants = _quadratic_forms(compared, leads)
     n_windows = np.bincount(series, minlength=n_series)
     total_squares = np.stack([np.bincount(series, each, n_series) for each in squares], 1)
