@@ -25,17 +25,10 @@ _PASSING = frozenset({408, 409, 429, 502, 503, 504})  # says nothing of the job,
 ResultT = TypeVar("ResultT")
 
 
-def run_as_job(
-    context: RequestContext,
-    task: str,
-    request: RequestModel,
-    read: Callable[[bytes], ResultT | Failure],
-    model_id: str | None = None,
-) -> ResultT:
-    """Have a job of the service answer a request, and wait for it as long as an answer may take.
+def submit_job(context: RequestContext, task: str, request: RequestModel, model_id: str | None = None) -> str:
+    """Submit a request as a job, once, and return the job's id.
 
-    The request is submitted once; it is sent again only where the service cannot have a job of it. A job that is given
-    up, after the time or by Ctrl-C, is cancelled.
+    It is sent again only where the service cannot have a job of it.
 
     Parameters
     ----------
@@ -45,8 +38,6 @@ def run_as_job(
         As the path has it: ``"simulate"``.
     request : RequestModel
         The body.
-    read : callable
-        Reads the result, as the body of a synchronous answer.
     model_id : str, optional
         The fine-tuned model that the request needs.
 
@@ -55,7 +46,7 @@ def run_as_job(
     NotFoundError
         The service has no jobs of this task, or not the model.
     ApiError, TransportError, ResponseError
-        There is no result.
+        It is not known that there is a job.
     """
     submit = Call(
         "POST",
@@ -65,7 +56,28 @@ def run_as_job(
         activity="submitting the job",
         model_id=model_id,
     )
-    job_id = Attempts(context, submit, decide=decide_submission).run().job_id
+    return Attempts(context, submit, decide=decide_submission).run().job_id
+
+
+def result_of_job(
+    context: RequestContext, task: str, job_id: str, read: Callable[[bytes], ResultT | Failure]
+) -> ResultT:
+    """Wait for the result of a job as long as an answer may take; one that is given up, or by Ctrl-C, is cancelled.
+
+    Parameters
+    ----------
+    context : RequestContext
+        The connection and the limits.
+    task, job_id : str
+        The job.
+    read : callable
+        Reads the result, as the body of a synchronous answer.
+
+    Raises
+    ------
+    ApiError, TransportError, ResponseError
+        There is no result.
+    """
     try:
         content = _wait(context, task, job_id)
     except BaseException:

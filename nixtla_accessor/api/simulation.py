@@ -14,7 +14,7 @@ from nixtla_accessor.api.checks import check_model_id, check_quantiles, check_te
 from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.endpoints import Call
 from nixtla_accessor.api.exchange import Failure
-from nixtla_accessor.api.job_results import run_as_job
+from nixtla_accessor.api.job_results import result_of_job, submit_job
 from nixtla_accessor.api.results import unreadable
 from nixtla_accessor.api.schema import SeriesWithFutureExogenous
 from nixtla_accessor.api.sending import RequestContext, send
@@ -134,12 +134,13 @@ def simulate(context: RequestContext, request: SimulationInput) -> SimulationRes
     if context.transport.is_local:
         return send(context, directly)
     try:
-        return run_as_job(context, _TASK, request, read, model_id)
+        job_id = submit_job(context, _TASK, request, model_id)
     except NotFoundError as error:
         try:
             return send(context, directly)
         except NotFoundError:
             raise error from None
+    return result_of_job(context, _TASK, job_id, read)
 
 
 def read_simulation(content: bytes, request: SimulationInput) -> SimulationResult | Failure:
