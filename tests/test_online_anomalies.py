@@ -121,6 +121,12 @@ def test_each_value_is_judged_by_the_latest_forecast_of_it(step_size):
     )
 
 
+def test_windows_are_a_season_long_unless_said(recwarn):
+    df = panel(2, 120)
+    pd.testing.assert_frame_equal(online(df), online(df, h=7))
+    pd.testing.assert_frame_equal(online(df, detection_size=3), online(df, detection_size=3, h=3))
+
+
 def test_windows_that_leave_values_out_are_refused():
     with pytest.raises(errors.UnprocessableError, match="step_size of at most h"):
         online(panel(1), h=2, step_size=3)
