@@ -979,7 +979,7 @@ class TimeGPTAccessor:
         start: object = None,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Axes | npt.NDArray[np.object_]:
-        """Draw the history of each series, its forecast with prediction intervals, and anomalies.
+        """Draw the history of each series, its forecast with prediction intervals, or paths, and anomalies.
 
         Parameters
         ----------

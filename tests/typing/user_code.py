@@ -71,7 +71,7 @@ def forecasting(df: pd.DataFrame) -> None:
     )
     timegpt.detect_anomalies(method="live")  # type: ignore[arg-type]
     assert_type(timegpt.simulate(12, 500, seed=1), pd.DataFrame)
-    timegpt.simulate(12, 500, 1)  # type: ignore[call-arg, misc]
+    timegpt.simulate(12, 500, 1)  # type: ignore[call-arg]
     timegpt.cross_validation(12, quantiles=[0.1], finetune_steps=10, finetune_loss="mae", refit=False)
     assert_type(timegpt.compare(h=12, n_windows=2, finetune_steps=50, by_series=True, keep=True), pd.DataFrame)
     timegpt.forecast()  # type: ignore[call-arg]
