@@ -22,7 +22,7 @@ from nixtla_accessor.api.sending import RequestContext, send
 from nixtla_accessor.api.simulation import SimulationResult, simulate
 from nixtla_accessor.api.simulation_schema import MAX_SEED, MIN_SEED, SimulationInput
 
-MAX_PATH_VALUES = 5_000_000  # of the paths in an answer: larger parts say more of how errors depend on each other
+MAX_PATH_VALUES = 2_000_000  # of the paths in an answer: larger parts say more of how errors depend on each other
 
 Floats = npt.NDArray[np.float64]
 Tokens = ForecastResult | CrossValidationResult | AnomalyResult
