@@ -55,6 +55,19 @@ def test_intervals_of_sums_hold_what_they_promise_at_rolling_origins(engine, mem
         assert np.mean(inside_shuffled) < of_sums - 0.2  # what paths without dependence would promise
 
 
+def test_each_series_has_the_dependence_of_its_own_errors(engine):
+    y = np.concatenate([panel(0.0)[:20], panel(1.0)[:20]])
+    inside = []
+    for end in range(LENGTH - HORIZON, LENGTH - 4 * HORIZON, -HORIZON):
+        paths = paths_of(engine, request(y[:, :end]))
+        inside.append(within(paths.sum(2), y[:, end : end + HORIZON].sum(1)))
+    of_noise, of_walks = np.mean(inside, axis=0).reshape(2, 20).mean(1)
+    assert 0.65 < of_noise < 0.97
+    assert 0.65 < of_walks < 0.97
+    step = np.array([np.corrcoef(series[:, -2:].T)[0, 1] for series in paths.transpose(1, 0, 2)])
+    assert np.abs(step[:20]).mean() < 0.4 < 0.8 < step[20:].mean()
+
+
 def within(draws, actual, level=0.8):
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return (low < actual) & (actual < high)
