@@ -83,6 +83,21 @@ class TestTuningForOneCall:
         df.timegpt.cross_validation(9, **TUNING)
         assert not [each for each in recwarn if issubclass(each.category, errors.DataLeakageWarning)]
 
+    def test_the_client_tunes_arrays_alike(self, local):
+        df = panel(2)
+        arrays = (df["y"], [240, 240], "D")
+        ahead = local.forecast(*arrays, 9, **TUNING)
+        np.testing.assert_allclose(ahead.mean, df.timegpt.forecast(9, **TUNING)["TimeGPT"], rtol=1e-5)
+        windows = local.cross_validation(*arrays, 9, refit=False, **TUNING)
+        expected = df.timegpt.cross_validation(9, refit=False, **TUNING)["TimeGPT"]
+        np.testing.assert_allclose(windows.mean, expected, rtol=1e-5)
+        asked = {"method": "online", "detection_size": 9, "h": 9}
+        found = local.detect_online_anomalies(*arrays, 9, 9, **TUNING)
+        expected = df.timegpt.detect_anomalies(**asked, **TUNING)["anomaly_score"]
+        np.testing.assert_allclose(found.anomaly_score, expected, rtol=1e-3, atol=1e-3)
+        with pytest.raises(errors.UnprocessableError, match="model parameters"):
+            local.detect_anomalies(*arrays, model_parameters={"a": 1})
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [

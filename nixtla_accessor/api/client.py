@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import ClassVar, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 from uuid import uuid4
 
 import numpy.typing as npt
 from pydantic import SecretStr
 
 from nixtla_accessor.api import endpoints
+from nixtla_accessor.api.adaptation import check_adaptation
 from nixtla_accessor.api.asking import ask
 from nixtla_accessor.api.checks import check_model_id, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
@@ -272,6 +273,11 @@ class Client:
         level: Sequence[float] | None = None,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> ForecastResult:
         """Forecast every series (``POST /v2/forecast``).
@@ -301,6 +307,14 @@ class Client:
             The base model; with a fine-tuned model, the one that it was trained from.
         finetuned_model_id : str, optional
             The fine-tuned model; the base model by default.
+        finetune_steps : int
+            Steps to fine-tune that model for this call alone; it is not kept.
+        finetune_loss, finetune_depth
+            How, as of `finetune`.
+        multivariate : bool
+            Whether all series are forecast together, by models that can.
+        model_parameters : dict, optional
+            Parameters of the model itself, for models that have some.
         timeout : float or tuple of float, optional
             Seconds to connect, and seconds to wait for the answer once the series are sent; one number is the latter.
 
@@ -317,12 +331,20 @@ class Client:
         TransportError, ResponseError
             The service could not be reached, or its answer cannot be read.
         """
+        adaptation = check_adaptation(
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            multivariate=multivariate,
+            model_parameters=model_parameters,
+        )
         options = check_forecast_options(
             h=h,
             level=level,
             model=model,
             finetuned_model_id=finetuned_model_id,
             feature_contributions=feature_contributions,
+            adaptation=adaptation,
         )
         series = check_features(
             check_series(y, sizes), X=X, X_future=X_future, categorical_exog=categorical_exog, h=options.h
@@ -344,6 +366,12 @@ class Client:
         level: Sequence[float] | None = None,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        refit: bool = True,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> CrossValidationResult:
         """Forecast windows at the end of every series, each from its past (``POST /v2/cross_validation``).
@@ -351,6 +379,8 @@ class Client:
         Parameters
         ----------
         y, sizes, freq, X, categorical_exog, level, model, finetuned_model_id, timeout
+            As of `forecast`.
+        finetune_steps, finetune_loss, finetune_depth, multivariate, model_parameters
             As of `forecast`.
         hist_exog : list of int, optional
             The positions of the features of ``X`` that are known of the past only; the others are known ahead.
@@ -360,6 +390,8 @@ class Client:
             The number of windows of each series.
         step_size : int, optional
             Steps from one window to the next; by default the horizon.
+        refit : bool
+            Whether to fine-tune for each window, rather than for the first only.
 
         Returns
         -------
@@ -370,6 +402,13 @@ class Client:
         InvalidArgumentError, ApiError, TransportError, ResponseError
             As of `forecast`.
         """
+        adaptation = check_adaptation(
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            multivariate=multivariate,
+            model_parameters=model_parameters,
+        )
         options = check_cross_validation_options(
             h=h,
             n_windows=n_windows,
@@ -377,6 +416,8 @@ class Client:
             level=level,
             model=model,
             finetuned_model_id=finetuned_model_id,
+            refit=refit,
+            adaptation=adaptation,
         )
         series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
         options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
@@ -394,6 +435,8 @@ class Client:
         level: float = DEFAULT_LEVEL,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> AnomalyResult:
         """Find past values outside the interval of their forecast (``POST /v2/anomaly_detection``).
@@ -402,6 +445,8 @@ class Client:
         ----------
         y, sizes, freq, X, hist_exog, categorical_exog, model, finetuned_model_id, timeout
             As of `cross_validation`.
+        multivariate, model_parameters
+            As of `forecast`.
         level : float
             The level of the interval that a normal value lies in, in percent, from 0 to below 100; one between 0 and 1
             is refused.
@@ -415,7 +460,10 @@ class Client:
         InvalidArgumentError, ApiError, TransportError, ResponseError
             As of `forecast`.
         """
-        options = check_anomaly_options(level=level, model=model, finetuned_model_id=finetuned_model_id)
+        adaptation = check_adaptation(multivariate=multivariate, model_parameters=model_parameters)
+        options = check_anomaly_options(
+            level=level, model=model, finetuned_model_id=finetuned_model_id, adaptation=adaptation
+        )
         series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
         options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
         return self.ask(options, series, check_text("freq", freq), timeout=timeout)
@@ -436,6 +484,12 @@ class Client:
         level: float = DEFAULT_LEVEL,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        refit: bool = False,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> AnomalyResult:
         """Judge the last values of each series by the errors before them (``POST /v2/online_anomaly_detection``).
@@ -444,12 +498,16 @@ class Client:
         ----------
         y, sizes, freq, X, hist_exog, categorical_exog, level, model, finetuned_model_id, timeout
             As of `detect_anomalies`.
+        finetune_steps, finetune_loss, finetune_depth, multivariate, model_parameters
+            As of `forecast`.
         h : int
             The steps of the windows that are forecast.
         detection_size : int
             How many values at the end of each series are examined.
         step_size : int, optional
             Steps from one window to the next; by default the horizon.
+        refit : bool
+            Whether to fine-tune for each window, rather than for the first only.
         threshold_method : {"univariate", "multivariate"}
             Whether each series is judged by itself, or all together, at each step.
 
@@ -463,6 +521,13 @@ class Client:
         InvalidArgumentError, ApiError, TransportError, ResponseError
             As of `forecast`.
         """
+        adaptation = check_adaptation(
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            multivariate=multivariate,
+            model_parameters=model_parameters,
+        )
         options = check_online_anomaly_options(
             detection_size=detection_size,
             h=h,
@@ -471,6 +536,8 @@ class Client:
             level=level,
             model=model,
             finetuned_model_id=finetuned_model_id,
+            refit=refit,
+            adaptation=adaptation,
         )
         series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
         options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
