@@ -26,7 +26,7 @@ WALLS = {
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
-        {"local", "api.schema", *GROUND_FLOOR},
+        {"local", "api.schema", "api.job_schema", *GROUND_FLOOR},
         {
             "numpy",
             "pyarrow",
