@@ -26,7 +26,7 @@ WALLS = {
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
-        {"local", "api.schema", "api.job_schema", *GROUND_FLOOR},
+        {"local", "api.schema", "api.job_schema", "api.usage_schema", *GROUND_FLOOR},
         {
             "numpy",
             "pyarrow",
@@ -70,7 +70,11 @@ WALLS = {
     "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
     "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
     "arguments": ({"panel", "errors", "api.client", "api.requests"}, set()),
-    "attached_model": ({"panel", "arguments", "record", "errors", "contract", "api.client"}, {"pandas", "numpy"}),
+    "attached_model": (
+        {"panel", "arguments", "pending_model", "record", "errors", "contract", "api.client"},
+        {"pandas", "numpy"},
+    ),
+    "pending_model": ({"panel.frame_code", "record", "errors", "api.client"}, set()),
     "queries": (
         {
             "queries",
@@ -96,6 +100,7 @@ WALLS = {
             "queries",
             "record",
             "packed_calls",
+            "pending_model",
             "selection",
             "source",
             "errors",
@@ -141,6 +146,7 @@ WALLS = {
         {"dask", "distributed", "pandas", "numpy"},
     ),
     "plotting": ({"plotting", "panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
+    "account": ({"api", "tracebacks"}, {"pandas"}),
     "registry": ({"api", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
     "mypy_plugin": (set(), {"mypy"}),

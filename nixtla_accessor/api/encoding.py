@@ -106,14 +106,20 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         answer = orjson.loads(content)
         if isinstance(answer, dict) and "data" in answer:
             answer = answer["data"]
-        return expected.model_validate(answer, strict=True)
     except orjson.JSONDecodeError:
-        reason = _describe(content)
+        return Failure(FailureKind.UNREADABLE, f"answered with {_describe(content)}")
+    return decode_value(answer, expected)
+
+
+def decode_value(value: object, expected: type[AnswerT]) -> AnswerT | Failure:
+    """Read a value of parsed JSON, as `decode` does the whole."""
+    try:
+        return expected.model_validate(value, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "top level"
         reason = f"JSON that is not a {expected.__name__} ({place}: {first['msg']})"
-    return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
+        return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
 
 
 def format_bytes(count: int) -> str:

@@ -13,9 +13,7 @@ from nixtla_accessor.api.schema import (
     FinetuneInput,
     ForecastInput,
 )
-
-JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:~-]{0,199}$"
-"""What the id of a job looks like, so that it can be a part of a path."""
+from nixtla_accessor.contract import JOB_ID_PATTERN
 
 JobStatus: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled"]
 UNFINISHED = frozenset({"pending", "running"})

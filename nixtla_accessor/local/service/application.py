@@ -9,6 +9,7 @@ from nixtla_accessor.local.service.arrivals import Arrivals
 from nixtla_accessor.local.service.bodies import BodyReader
 from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.error_responses import HANDLERS
+from nixtla_accessor.local.service.usage import UsageCounts
 from nixtla_accessor.local.service.workers import WorkerPools
 
 
@@ -37,6 +38,7 @@ def create_app(engine: Engine, api_key: str) -> FastAPI:
     app.state.workers = WorkerPools(engine.limits)
     app.state.bodies = BodyReader(engine.limits, app.state.workers.bodies)
     app.state.arrivals = Arrivals()
+    app.state.usage = UsageCounts()
     app.state.routes = [*app.routes, *server.router.routes, *job_routes.router.routes]
     app.include_router(server.router)
     app.include_router(job_routes.router)

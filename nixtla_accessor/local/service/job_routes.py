@@ -14,7 +14,6 @@ from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
 from nixtla_accessor.api.job_schema import (
-    JOB_ID_PATTERN,
     AnomalyDetectionJobInput,
     CrossValidationJobInput,
     FinetuneJobInput,
@@ -26,6 +25,7 @@ from nixtla_accessor.api.job_schema import (
     JobStatus,
     SubmittedJob,
 )
+from nixtla_accessor.contract import JOB_ID_PATTERN
 from nixtla_accessor.local.service.arrivals import Arrivals
 from nixtla_accessor.local.service.bodies import InflatedRequest
 from nixtla_accessor.local.service.documentation import WRONG_VALUE, CancelledJob, errors

@@ -29,6 +29,7 @@ from nixtla_accessor.api.schema import (
     ForecastOutput,
     ModelParametersOutput,
 )
+from nixtla_accessor.api.usage_schema import Usage
 from nixtla_accessor.contract import MODEL_ID_PATTERN
 from nixtla_accessor.local.service.arrivals import Arrivals
 from nixtla_accessor.local.service.bodies import InflatedRequest
@@ -43,6 +44,7 @@ from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.error_responses import refused_value
 from nixtla_accessor.local.service.errors import ClientGoneError, StoppedError, UnknownModelError
 from nixtla_accessor.local.service.interruption import Interruption
+from nixtla_accessor.local.service.usage import UsageCounts
 from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
 JOBS = "/async"
@@ -77,6 +79,8 @@ class EngineRoute(APIRoute):
         async def handle_inflated(request: Request) -> Response:
             _check_key(request)
             inflated = InflatedRequest(request.scope, request.receive)
+            counts: UsageCounts = request.app.state.usage
+            counts.add("requests")
             try:
                 if not trains:
                     return await handle(inflated)
@@ -299,3 +303,10 @@ async def model_params(model: str, freq: str, engine: EngineOfApp, workers: Work
 async def validate_api_key() -> dict[str, str]:
     """Confirm the key: without a valid one the answer is 401."""
     return {"detail": "API key is valid."}
+
+
+@router.get("/usage", responses=errors())
+async def usage(request: Request) -> Usage:
+    """Count the requests with the key of this minute and of this month, since the engine was started."""
+    counts: UsageCounts = request.app.state.usage
+    return Usage(**counts.counts())
