@@ -44,6 +44,11 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
         raise InvalidArgumentError(
             "zero_shot=True asks the base model, and finetuned_model_id names a fine-tuned one. Give one of the two."
         )
+    if choice.zero_shot and choice.is_tuned_here:
+        raise InvalidArgumentError(
+            "zero_shot=True asks the base model as it is, and finetune_steps fine-tunes it for this call. Give one of "
+            "the two."
+        )
     if choice.finetuned_model_id is not None:
         if record is not None and (record.finetuned_model_id, record.origin) == (
             choice.finetuned_model_id,
@@ -51,7 +56,7 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
         ):
             return finish_record(record, client, code)
         return look_up_model(choice.finetuned_model_id, client)
-    if choice.model is not None or choice.zero_shot:
+    if choice.model is not None or choice.zero_shot or choice.is_tuned_here:
         return None
     if record is None:
         by_id = f", or {code.call('use_model', repr(_last_tuned))} for the last one that this process tuned"

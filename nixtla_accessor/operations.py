@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from nixtla_accessor.api.adaptation import Adaptation, check_adaptation
 from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, default_client
+from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
     CrossValidationOptions,
@@ -27,7 +29,18 @@ from nixtla_accessor.api.requests import (
     check_forecast_options,
 )
 from nixtla_accessor.api.results import FinetuneResult
-from nixtla_accessor.arguments import ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
+from nixtla_accessor.api.simulation import SimulationOptions, check_simulation_options
+from nixtla_accessor.arguments import (
+    Adapting,
+    Detection,
+    ModelChoice,
+    ModelNaming,
+    Paths,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
 from nixtla_accessor.attached_model import (
     given_record,
     has_integer_time,
@@ -64,7 +77,9 @@ from nixtla_accessor.queries.anomalies import AnomalyQuery
 from nixtla_accessor.queries.cross_validation import CrossValidationQuery
 from nixtla_accessor.queries.forecast import ForecastQuery
 from nixtla_accessor.queries.leakage import last_stamp
+from nixtla_accessor.queries.online_anomalies import OnlineAnomalyQuery
 from nixtla_accessor.queries.query import Query, refuse_other_frequency
+from nixtla_accessor.queries.simulation import SimulationQuery
 from nixtla_accessor.record import PENDING, READY, Record, read_record
 from nixtla_accessor.selection import Selection
 from nixtla_accessor.source import PandasSource, Source, pack_source
@@ -72,7 +87,9 @@ from nixtla_accessor.source import PandasSource, Source, pack_source
 _SECONDS_TO_CANCEL = 30.0  # that a job may go on after it is cancelled
 
 FrameT = TypeVar("FrameT")
-OptionsT = TypeVar("OptionsT", ForecastOptions, CrossValidationOptions, AnomalyOptions)
+OptionsT = TypeVar(
+    "OptionsT", ForecastOptions, CrossValidationOptions, AnomalyOptions, OnlineAnomalyOptions, SimulationOptions
+)
 
 
 def finetune(
@@ -156,13 +173,15 @@ def forecast(
     selection: Selection,
     covariates: CovariateChoice,
     choice: ModelChoice,
+    adapting: Adapting,
     sending: Sending,
     steps: Steps,
 ) -> FrameT:
     """Forecast every series; see `TimeGPTAccessor.forecast`."""
-    options = check_forecast_options(**steps.as_options(), **_named(choice))
+    adaptation = check_adaptation(**adapting.as_options())
+    options = check_forecast_options(**steps.as_options(), **_named(choice), adaptation=adaptation)
     make_query = partial(ForecastQuery, add_history=check_flag("add_history", steps.add_history))
-    return _query(make_query, options, source, selection, covariates, choice, sending)
+    return _query(make_query, options, source, selection, covariates, _adapted(choice, adaptation), sending)
 
 
 def cross_validation(
@@ -170,13 +189,15 @@ def cross_validation(
     selection: Selection,
     covariates: CovariateChoice,
     choice: ModelChoice,
+    adapting: Adapting,
     sending: Sending,
     windows: Windows,
 ) -> FrameT:
     """Forecast windows at the end of every series; see `TimeGPTAccessor.cross_validation`."""
-    options = check_cross_validation_options(**windows.as_options(), **_named(choice))
+    adaptation = check_adaptation(**adapting.as_options())
+    options = check_cross_validation_options(**windows.as_options(), **_named(choice), adaptation=adaptation)
     make_query = partial(CrossValidationQuery, too_short=windows.too_short)
-    return _query(make_query, options, source, selection, covariates, choice, sending)
+    return _query(make_query, options, source, selection, covariates, _adapted(choice, adaptation), sending)
 
 
 def detect_anomalies(
@@ -184,12 +205,34 @@ def detect_anomalies(
     selection: Selection,
     covariates: CovariateChoice,
     choice: ModelChoice,
+    adapting: Adapting,
     sending: Sending,
-    level: float,
+    detection: Detection,
 ) -> FrameT:
-    """Find the values outside the interval of their forecast; see `TimeGPTAccessor.detect_anomalies`."""
-    options = check_anomaly_options(level=level, **_named(choice))
-    return _query(AnomalyQuery, options, source, selection, covariates, choice, sending)
+    """Find the values far from their forecast; see `TimeGPTAccessor.detect_anomalies`."""
+    adaptation = check_adaptation(**adapting.as_options())
+    named, choice = _named(choice), _adapted(choice, adaptation)
+    if detection.method == "batch":
+        batch = check_anomaly_options(level=detection.level, **named, adaptation=adaptation)
+        return _query(AnomalyQuery, batch, source, selection, covariates, choice, sending)
+    online = check_online_anomaly_options(**detection.as_online_options(), **named, adaptation=adaptation)
+    make_query = partial(OnlineAnomalyQuery, too_short=detection.too_short)
+    return _query(make_query, online, source, selection, covariates, choice, sending)
+
+
+def simulate(
+    source: Source[FrameT],
+    selection: Selection,
+    covariates: CovariateChoice,
+    choice: ModelChoice,
+    adapting: Adapting,
+    sending: Sending,
+    paths: Paths,
+) -> FrameT:
+    """Draw paths into the future; see `TimeGPTAccessor.simulate`."""
+    adaptation = check_adaptation(**adapting.as_options())
+    options = check_simulation_options(**paths.as_options(), **_named(choice), adaptation=adaptation)
+    return _query(SimulationQuery, options, source, selection, covariates, choice, sending)
 
 
 def compare(
@@ -281,6 +324,11 @@ def _named(choice: ModelChoice) -> dict[str, str | None]:
     """Return the models that a caller names, the default base model where none is named."""
     model = DEFAULT_MODEL if choice.model is None else choice.model
     return {"model": model, "finetuned_model_id": choice.finetuned_model_id}
+
+
+def _adapted(choice: ModelChoice, adaptation: Adaptation) -> ModelChoice:
+    """Return the choice of a model that may be fine-tuned for this call."""
+    return replace(choice, is_tuned_here=adaptation.finetune_steps > 0)
 
 
 def _query(

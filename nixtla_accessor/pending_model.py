@@ -39,8 +39,8 @@ def record_after(record: Record, progress: Progress, code: FrameCode) -> Record:
     model_id = record.finetuned_model_id
     if progress.is_unfinished:
         raise ModelPendingError(
-            f"The frame's model {model_id!r} is still being trained ({_how_far(progress)}). {code.call('wait')} waits "
-            "for it.",
+            f"The frame's model {model_id!r} is still being trained ({_how_far(progress)}). df.timegpt.wait() "
+            "waits for it.",
             finetuned_model_id=model_id,
             state=progress.state,
             steps_done=progress.steps_done,

@@ -26,7 +26,15 @@ WALLS = {
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
-        {"local", "api.schema", "api.job_schema", "api.usage_schema", *GROUND_FLOOR},
+        {
+            "local",
+            "api.schema",
+            "api.job_schema",
+            "api.online_schema",
+            "api.simulation_schema",
+            "api.usage_schema",
+            *GROUND_FLOOR,
+        },
         {
             "numpy",
             "pyarrow",
@@ -60,6 +68,7 @@ WALLS = {
         },
         {"numpy"},
     ),
+    "local.simulation": ({"local.simulation", "local.arrays"}, {"numpy"}),
     "local.pretraining": (
         {"local.network", "local.pretraining", "local.arrays", "seasons"},
         {"numpy", "safetensors"},
@@ -69,7 +78,7 @@ WALLS = {
     "selection": ({"panel", "record"}, {"pandas"}),
     "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
     "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
-    "arguments": ({"panel", "errors", "api.client", "api.requests"}, set()),
+    "arguments": ({"panel", "contract", "errors", "api.client", "api.requests"}, set()),
     "attached_model": (
         {"panel", "arguments", "pending_model", "record", "errors", "contract", "api.client"},
         {"pandas", "numpy"},
@@ -83,8 +92,11 @@ WALLS = {
             "packed_calls",
             "errors",
             "contract",
+            "seasons",
             "api.client",
             "api.requests",
+            "api.online_anomalies",
+            "api.simulation",
             "api.schema",
         },
         {"pandas", "numpy"},

@@ -628,6 +628,9 @@ CASES = {
         layouts=("columns",),
         orders=("sorted",),
     ),
+    "fine-tuning for a call that is to be zero-shot": Case(
+        frame, forecast, {"zero_shot": True, "finetune_steps": 1}, layouts=("columns",), orders=("sorted",)
+    ),
     # lengths
     "a series that is too short": Case(
         lambda: frame().drop(range(3, 40)),

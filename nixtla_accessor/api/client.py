@@ -13,13 +13,15 @@ from uuid import uuid4
 import numpy.typing as npt
 from pydantic import SecretStr
 
-from nixtla_accessor.api import chunked_forecasting, endpoints
+from nixtla_accessor.api import endpoints
+from nixtla_accessor.api.asking import ask
 from nixtla_accessor.api.checks import check_model_id, check_seconds, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
 from nixtla_accessor.api.default_client import DefaultClient
 from nixtla_accessor.api.features import check_features, check_positions
 from nixtla_accessor.api.job_schema import Job
 from nixtla_accessor.api.jobs import Progress, list_jobs, look_at_training, wait_for_training
+from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
@@ -36,15 +38,14 @@ from nixtla_accessor.api.requests import (
 from nixtla_accessor.api.results import AnomalyResult, CrossValidationResult, FinetuneResult, ForecastResult
 from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import (
-    CrossValidationInput,
     FinetunedModel,
-    ForecastInput,
     ModelParameters,
     Series,
     SeriesWithFutureExogenous,
 )
-from nixtla_accessor.api.sending import RequestContext, send, send_quickly
+from nixtla_accessor.api.sending import RequestContext, send_quickly
 from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
+from nixtla_accessor.api.simulation import SimulationOptions, SimulationResult, check_simulation_options
 from nixtla_accessor.api.training import Training
 from nixtla_accessor.api.transport import Transport
 from nixtla_accessor.contract import (
@@ -68,6 +69,7 @@ __all__ = [
     "Job",
     "ModelParameters",
     "Progress",
+    "SimulationResult",
     "connect",
     "default_client",
 ]
@@ -423,6 +425,113 @@ class Client:
         options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
         return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
+    def detect_online_anomalies(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        detection_size: int,
+        *,
+        step_size: int | None = None,
+        threshold_method: str = "univariate",
+        X: Sequence[npt.ArrayLike] | None = None,
+        hist_exog: Sequence[int] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        level: float = DEFAULT_LEVEL,
+        model: str = DEFAULT_MODEL,
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> AnomalyResult:
+        """Judge the last values of each series by the errors before them (``POST /v2/online_anomaly_detection``).
+
+        Parameters
+        ----------
+        y, sizes, freq, X, hist_exog, categorical_exog, level, model, finetuned_model_id, timeout
+            As of `detect_anomalies`.
+        h : int
+            The steps of the windows that are forecast.
+        detection_size : int
+            How many values at the end of each series are examined.
+        step_size : int, optional
+            Steps from one window to the next; by default the horizon.
+        threshold_method : {"univariate", "multivariate"}
+            Whether each series is judged by itself, or all together, at each step.
+
+        Returns
+        -------
+        AnomalyResult
+            With the scores; the accumulated ones where all are judged together.
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        options = check_online_anomaly_options(
+            detection_size=detection_size,
+            h=h,
+            step_size=step_size,
+            threshold_method=threshold_method,
+            level=level,
+            model=model,
+            finetuned_model_id=finetuned_model_id,
+        )
+        series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
+        options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
+
+    def simulate(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        *,
+        n_paths: int = 100,
+        seed: int | None = None,
+        quantiles: Sequence[float] | None = None,
+        X: Sequence[npt.ArrayLike] | None = None,
+        X_future: Sequence[npt.ArrayLike] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        model: str = DEFAULT_MODEL,
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> SimulationResult:
+        """Draw paths of every series (``POST /v2/simulate/async``, and polling).
+
+        Parameters
+        ----------
+        y, sizes, freq, X, X_future, categorical_exog, model, finetuned_model_id
+            As of `forecast`.
+        h : int
+            The steps of a path.
+        n_paths : int
+            The paths of each series, at most 10,000.
+        seed : int, optional
+            The same seed gives the same paths; by default they are others each time.
+        quantiles : list of float, optional
+            What the distribution at each step is refined by: 2 to 200 numbers between 0 and 1.
+        timeout : float or tuple of float, optional
+            Seconds to connect, and seconds to wait for the paths once the series are sent; one number is the latter.
+
+        Returns
+        -------
+        SimulationResult
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        options = check_simulation_options(
+            h=h, n_paths=n_paths, seed=seed, quantiles=quantiles, model=model, finetuned_model_id=finetuned_model_id
+        )
+        series = check_features(
+            check_series(y, sizes), X=X, X_future=X_future, categorical_exog=categorical_exog, h=options.h
+        )
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
+
     def train(
         self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None, wait: bool = True
     ) -> FinetuneResult:
@@ -453,24 +562,34 @@ class Client:
     ) -> CrossValidationResult: ...
     @overload
     def ask(
-        self, options: AnomalyOptions, series: SeriesWithFutureExogenous, freq: str, *, timeout: Timeout | None = None
-    ) -> AnomalyResult: ...
-    def ask(
         self,
-        options: ForecastOptions | CrossValidationOptions | AnomalyOptions,
+        options: AnomalyOptions | OnlineAnomalyOptions,
         series: SeriesWithFutureExogenous,
         freq: str,
         *,
         timeout: Timeout | None = None,
-    ) -> ForecastResult | CrossValidationResult | AnomalyResult:
-        """Forecast, cross-validate or detect anomalies with checked arguments and series."""
+    ) -> AnomalyResult: ...
+    @overload
+    def ask(
+        self,
+        options: SimulationOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
+    ) -> SimulationResult: ...
+    def ask(
+        self,
+        options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions | SimulationOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
+    ) -> ForecastResult | CrossValidationResult | AnomalyResult | SimulationResult:
+        """Ask about checked series with checked arguments, in several requests where they are many."""
         request = options.make_request(series, freq)
         with self._open_context(timeout) as context:
-            if isinstance(request, ForecastInput):
-                return chunked_forecasting.forecast(context, request)
-            if isinstance(request, CrossValidationInput):
-                return send(context, endpoints.cross_validation(request))
-            return send(context, endpoints.anomaly_detection(request))
+            return ask(context, request)
 
     def finetuned_models(self) -> list[FinetunedModel]:
         """List the fine-tuned models of the account (``GET /v2/finetuned_models``)."""

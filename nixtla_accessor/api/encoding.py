@@ -17,6 +17,7 @@ from nixtla_accessor.api.schema import (
     FinetuneInput,
     ForecastInput,
 )
+from nixtla_accessor.api.simulation_schema import SimulationInput
 from nixtla_accessor.errors import InvalidArgumentError
 
 COMPRESS_ABOVE = 2**20
@@ -26,7 +27,7 @@ _MIB = 2**20
 _SPLIT = '; or train on all of them in several requests, one after the other: finetune(…, max_request="200MiB")'
 _ZSTD = pa.Codec("zstd", compression_level=1)
 
-RequestModel = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput
+RequestModel = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput | SimulationInput
 AnswerT = TypeVar("AnswerT", bound=ContractModel)
 
 

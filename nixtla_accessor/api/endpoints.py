@@ -39,7 +39,7 @@ ModelT = TypeVar("ModelT", FinetunedModel, ExistingModel)
 _MODELS = "/v2/finetuned_models"
 _JOBS = "/v2/async/jobs"
 _JOBS_OF_A_PAGE = 100
-_FORECASTING_THE_PAST = "forecasting the past"
+FORECASTING_THE_PAST = "forecasting the past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def cross_validation(request: CrossValidationInput) -> Call[CrossValidationResul
         "/v2/cross_validation",
         partial(read_cross_validation, request=request),
         request=request,
-        activity=_FORECASTING_THE_PAST,
+        activity=FORECASTING_THE_PAST,
         model_id=request.finetuned_model_id,
     )
 
@@ -127,7 +127,7 @@ def anomaly_detection(request: AnomalyDetectionInput) -> Call[AnomalyResult]:
         "/v2/anomaly_detection",
         partial(read_anomalies, request=request),
         request=request,
-        activity=_FORECASTING_THE_PAST,
+        activity=FORECASTING_THE_PAST,
         model_id=request.finetuned_model_id,
     )
 

@@ -23,6 +23,7 @@ from nixtla_accessor.api.job_schema import (
     JobOptions,
     Jobs,
     JobStatus,
+    SimulationJobInput,
     SubmittedJob,
 )
 from nixtla_accessor.contract import JOB_ID_PATTERN
@@ -33,6 +34,7 @@ from nixtla_accessor.local.service.error_responses import explain_error, refused
 from nixtla_accessor.local.service.errors import UnknownJobError
 from nixtla_accessor.local.service.job_store import StoredJob
 from nixtla_accessor.local.service.jobs import JobAtWork, JobInterruption
+from nixtla_accessor.local.service.online_anomalies import detect_online_anomalies
 from nixtla_accessor.local.service.server import (
     JOB_ERRORS,
     JOBS,
@@ -42,10 +44,11 @@ from nixtla_accessor.local.service.server import (
     encode_answer,
     refuse_unsupported,
 )
+from nixtla_accessor.local.service.simulating import simulate
 from nixtla_accessor.local.service.trainings import Training
 from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
-_TASKS = ("finetune", "forecast", "cross_validation", "anomaly_detection")
+_TASKS = ("finetune", "forecast", "cross_validation", "anomaly_detection", "simulate")
 _PAGE = 100  # jobs of a list, unless another number is asked for
 _LARGEST_PAGE = 1_000
 
@@ -106,8 +109,18 @@ async def submit_cross_validation(
 async def submit_anomaly_detection(
     request: InflatedRequest, body: AnomalyDetectionJobInput, engine: EngineOfApp, workers: WorkersOfApp
 ) -> SubmittedJob:
-    """Mark the values of the past that are unusual for the model, as a job."""
-    job = _job("anomaly_detection", partial(engine.detect_anomalies, body), engine, body.job_options)
+    """Mark unusual values among the last of each series as a job, as the online route does."""
+    job = _job("anomaly_detection", partial(detect_online_anomalies, engine, body), engine, body.job_options)
+    pool = workers.trainings if body.finetune_steps else workers.forecasts
+    return await _submit(request, job, engine, workers, pool)
+
+
+@_submission(f"/v2/simulate{JOBS}")
+async def submit_simulate(
+    request: InflatedRequest, body: SimulationJobInput, engine: EngineOfApp, workers: WorkersOfApp
+) -> SubmittedJob:
+    """Draw paths of each series as a job."""
+    job = _job("simulate", partial(simulate, engine, body), engine, body.job_options)
     return await _submit(request, job, engine, workers, workers.forecasts)
 
 

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
+from nixtla_accessor.api.online_schema import OnlineAnomalyInput, OnlineAnomalyOutput
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     AnomalyDetectionOutput,
@@ -29,6 +30,7 @@ from nixtla_accessor.api.schema import (
     ForecastOutput,
     ModelParametersOutput,
 )
+from nixtla_accessor.api.simulation_schema import SimulationInput, SimulationOutput
 from nixtla_accessor.api.usage_schema import Usage
 from nixtla_accessor.contract import MODEL_ID_PATTERN
 from nixtla_accessor.local.service.arrivals import Arrivals
@@ -44,6 +46,8 @@ from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.error_responses import refused_value
 from nixtla_accessor.local.service.errors import ClientGoneError, StoppedError, UnknownModelError
 from nixtla_accessor.local.service.interruption import Interruption
+from nixtla_accessor.local.service.online_anomalies import detect_online_anomalies
+from nixtla_accessor.local.service.simulating import simulate
 from nixtla_accessor.local.service.usage import UsageCounts
 from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
@@ -259,6 +263,31 @@ async def anomaly_detection(
 ) -> Response:
     """Mark the values of the past that are unusual for the model."""
     return await _answer(request, workers.forecasts, partial(engine.detect_anomalies, body))
+
+
+@router.post(
+    "/v2/online_anomaly_detection",
+    dependencies=[Depends(refuse_unsupported)],
+    response_model=OnlineAnomalyOutput,
+    responses=errors(*_FORECAST_ERRORS),
+)
+async def online_anomaly_detection(
+    request: Request, body: OnlineAnomalyInput, engine: EngineOfApp, workers: WorkersOfApp
+) -> Response:
+    """Mark unusual values among the last of each series, by the errors of the forecasts before them."""
+    pool = workers.trainings if body.finetune_steps else workers.forecasts
+    return await _answer(request, pool, partial(detect_online_anomalies, engine, body))
+
+
+@router.post(
+    "/v2/simulate",
+    dependencies=[Depends(refuse_unsupported)],
+    response_model=SimulationOutput,
+    responses=errors(*_FORECAST_ERRORS),
+)
+async def simulation(request: Request, body: SimulationInput, engine: EngineOfApp, workers: WorkersOfApp) -> Response:
+    """Draw paths of each series that agree with its forecast, and depend on each other over time."""
+    return await _answer(request, workers.forecasts, partial(simulate, engine, body))
 
 
 @router.get("/v2/models", responses=errors())

@@ -20,15 +20,21 @@ from nixtla_accessor.local.service.store import ModelStore
 
 KILLS = int(os.environ.get("KILLS", "2"))
 LONG = {"finetune_steps": 100_000, "finetune_depth": 5}
-TASKS = ("finetune", "forecast", "cross_validation", "anomaly_detection")
+SYNCHRONOUS = {
+    "finetune": "finetune",
+    "forecast": "forecast",
+    "cross_validation": "cross_validation",
+    "anomaly_detection": "online_anomaly_detection",
+    "simulate": "simulate",
+}
 ENDED = {"succeeded", "failed", "cancelled"}
 
 
 def body_of(serving, task, **fields):
     if task == "finetune":
         return serving.finetune_body(**fields)
-    body = serving.forecast_body(**fields)
-    return body if task != "anomaly_detection" else {name: body[name] for name in body if name != "h"}
+    more = {"anomaly_detection": {"detection_size": 7}, "simulate": {"seed": 1}}
+    return serving.forecast_body(**more.get(task, {}), **fields)
 
 
 def submit(serving, task, **fields):
@@ -60,7 +66,7 @@ def serving(serve_module):
     return serve_module()
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", SYNCHRONOUS)
 def test_the_result_is_that_of_the_synchronous_call(serving, task):
     names = {"output_model_id": "as-a-job"} if task == "finetune" else {}
     job = wait_for(serving, task, submit(serving, task, **names))
@@ -68,7 +74,7 @@ def test_the_result_is_that_of_the_synchronous_call(serving, task):
     assert job["error"] is None
     if task == "finetune":
         assert serving.delete("as-a-job").status_code == 204
-    assert job["result"] == serving.call("POST", f"/v2/{task}", body_of(serving, task, **names)).json()
+    assert job["result"] == serving.call("POST", f"/v2/{SYNCHRONOUS[task]}", body_of(serving, task, **names)).json()
 
 
 def test_a_job_says_how_far_it_is_and_is_known_of_its_own_task_only(serving):

@@ -46,7 +46,7 @@ def test_every_status_is_described_with_its_body(description):
                     name = "HTTPValidationError" if status == "422" else "ErrorMessage"
                     schema = response["content"]["application/json"]["schema"]
                     assert schema == {"$ref": f"#/components/schemas/{name}"}, (path, status)
-    assert n_operations == 19
+    assert n_operations == 22
 
 
 @pytest.mark.parametrize(
