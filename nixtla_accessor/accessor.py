@@ -34,7 +34,7 @@ from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeature
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.plotting import check_matplotlib_is_installed
-from nixtla_accessor.record import read_record, view_record
+from nixtla_accessor.record import READY, read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import PandasSource, pack_source
 from nixtla_accessor.tracebacks import short_tracebacks
@@ -51,6 +51,7 @@ _FIRST_STEPS = (
     "finetune() makes a model, use_model(id) attaches one, forecast(h, zero_shot=True) needs none; audit() says "
     "whether the frame is ready."
 )
+_PENDING_STEPS = "wait() waits for the model, status tells how its training stands, cancel() ends it."
 _NEXT_STEPS = "forecast(h) and cross_validation(h) use it; compare(h) says whether fine-tuning helps."
 
 
@@ -91,7 +92,7 @@ class TimeGPTAccessor:
         record = read_record(self._frame)
         if record is None:
             return describe("timegpt", {"model": "none attached"}, _FIRST_STEPS)
-        return describe("timegpt", record.facts(), _NEXT_STEPS)
+        return describe("timegpt", record.facts(), _NEXT_STEPS if record.state == READY else _PENDING_STEPS)
 
     @property
     def model_id(self) -> str | None:
@@ -265,6 +266,7 @@ class TimeGPTAccessor:
         overwrite: bool = False,
         allow_missing: bool = False,
         max_request: int | str | None = None,
+        wait: bool = True,
         timeout: Timeout | None = None,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -293,6 +295,9 @@ class TimeGPTAccessor:
             Send a frame that makes a larger request in several requests, one after the other: bytes of JSON (`pack`
             counts them as ``nbytes``), or text such as ``"200MiB"``. None refuses what is larger than the service
             takes.
+        wait : bool, default True
+            Wait until the model is trained. False has a job of the service train it, and returns at once with a record
+            whose ``state`` is ``"pending"``: go on with `status`, `wait` and `cancel`.
         timeout : float or tuple of float, optional
             Seconds to wait for the answer, or for the connection and for the answer; of several requests, for each.
             None uses the client's.
@@ -349,8 +354,95 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         tuning = Tuning(model, finetune_steps, finetune_loss, finetune_depth)
         naming = ModelNaming(output_model_id, finetuned_model_id, overwrite)
-        sending = Sending(client, timeout, max_request, allow_missing)
+        sending = Sending(client, timeout, max_request, allow_missing, wait)
         return operations.finetune(PandasSource(self._frame), chosen, tuning, naming, sending)
+
+    @property
+    def status(self) -> str | None:
+        """How the training of the attached model stands; the service is asked where the record says pending.
+
+        ``"ready"`` once it is trained, else ``"pending"`` (it waits for its turn), ``"running"``, ``"failed"`` or
+        ``"cancelled"``; None without a model. The record itself changes with `wait` only.
+        """
+        from nixtla_accessor import operations
+
+        return operations.model_state(PandasSource(self._frame), Selection().code(self._frame))
+
+    def wait(self, timeout: float | None = None, *, client: Client | None = None) -> pd.DataFrame:
+        """Wait for the model that ``finetune(wait=False)`` has a job train; nothing is asked where it is trained.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; 0 looks once. None waits until the training has ended.
+        client : Client, optional
+            As in `finetune`.
+
+        Returns
+        -------
+        DataFrame
+            The very frame that it was called on; its record says ``"ready"``, and has the tokens.
+
+        Raises
+        ------
+        ModelPendingError
+            If the model is still being trained when the time is over; the message says how far it is.
+        TrainingFailedError
+            If the training has failed, or was cancelled.
+        NoModelError
+            If no model is attached, or another service keeps it.
+        InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError
+            If the time is none, or the service cannot be asked.
+
+        Notes
+        -----
+        All that is needed is in the record: the frame may have been saved, and be read elsewhere. Ctrl-C ends the
+        waiting, not the training. A job of the embedded local engine ends with its process.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     df = load_unemployment().timegpt.finetune(finetune_steps=5, wait=False)
+        ...     df.timegpt.record["state"], df.timegpt.wait().timegpt.status
+        ('pending', 'ready')
+        """
+        from nixtla_accessor import operations
+
+        return operations.wait_for_model(PandasSource(self._frame), Selection().code(self._frame), timeout, client)
+
+    def cancel(self, *, client: Client | None = None) -> str:
+        """Cancel the training of the attached model, and wait until it has ended.
+
+        Parameters
+        ----------
+        client : Client, optional
+            As in `finetune`.
+
+        Returns
+        -------
+        str
+            How the training stands then, as of `status`: ``"cancelled"``, or ``"ready"`` where it was done before. A
+            service may take longer than half a minute to end it; then it is still ``"running"``.
+
+        Raises
+        ------
+        NoModelError, ConfigurationError, TransportError, ApiError, ResponseError
+            As in `wait`.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     df = load_unemployment().timegpt.finetune(finetune_steps=100_000, wait=False)
+        ...     df.timegpt.cancel()
+        'cancelled'
+        """
+        from nixtla_accessor import operations
+
+        return operations.cancel_training(PandasSource(self._frame), Selection().code(self._frame), client)
 
     def use_model(
         self,

@@ -193,12 +193,13 @@ class Windows:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How the series are sent: to which client, within which limits, and whether with missing values."""
+    """How the series are sent: to which client, within which limits, whether with missing values, and as a job."""
 
     client: Client | None
     timeout: Timeout | None = None
     max_request: int | str | None = None
     allow_missing: bool = False
+    wait: bool = True
 
 
 def _check_too_short(value: object) -> None:

@@ -31,12 +31,17 @@ RECENT_ROWS = 1000  # of each series, in the advice to send fewer
 
 
 def train(
-    client: Client, options: FinetuneOptions, packed: PackedSeries, *, timeout: Timeout | None = None
+    client: Client,
+    options: FinetuneOptions,
+    packed: PackedSeries,
+    *,
+    timeout: Timeout | None = None,
+    wait: bool = True,
 ) -> FinetuneResult:
-    """Fine-tune a model to packed series; errors as of `Client.finetune`, with the rows of the frame."""
+    """Fine-tune a model to packed series, or have a job do so; errors as of `Client.train`, with the frame's rows."""
     with _refused_rows_named(packed):
         series = Series.model_construct(y=packed.y, sizes=packed.sizes)  # checked already
-        return client.train(options, series, packed.frequency.api_name, timeout=timeout)
+        return client.train(options, series, packed.frequency.api_name, timeout=timeout, wait=wait)
 
 
 @overload

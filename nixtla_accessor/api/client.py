@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,10 +16,12 @@ from pydantic import SecretStr
 from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.adaptation import check_adaptation
 from nixtla_accessor.api.asking import ask
-from nixtla_accessor.api.checks import check_model_id, check_text, check_timeout
+from nixtla_accessor.api.checks import check_model_id, check_seconds, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
 from nixtla_accessor.api.default_client import DefaultClient
 from nixtla_accessor.api.features import check_features, check_positions
+from nixtla_accessor.api.job_schema import Job
+from nixtla_accessor.api.jobs import Progress, list_jobs, look_at_training, wait_for_training
 from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.requests import (
@@ -53,7 +56,7 @@ from nixtla_accessor.contract import (
     DEFAULT_LEVEL,
     DEFAULT_MODEL,
 )
-from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
+from nixtla_accessor.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError
 from nixtla_accessor.markup import describe
 from nixtla_accessor.tracebacks import short_traceback, short_tracebacks
 
@@ -64,7 +67,9 @@ __all__ = [
     "FinetuneResult",
     "FinetunedModel",
     "ForecastResult",
+    "Job",
     "ModelParameters",
+    "Progress",
     "SimulationResult",
     "connect",
     "default_client",
@@ -595,14 +600,18 @@ class Client:
         return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def train(
-        self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+        self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None, wait: bool = True
     ) -> FinetuneResult:
-        """Fine-tune with checked arguments and series; otherwise as `finetune`."""
+        """Fine-tune with checked arguments and series; otherwise as `finetune`.
+
+        Without ``wait`` a job trains the model (``POST /v2/finetune/async``), and the result has its id. It is
+        submitted at most once, whatever the network does, and ``max_request`` must be None.
+        """
         model_id = options.output_model_id or str(uuid4())
         request = options.make_request(series, freq, model_id)
         with self._open_context(timeout) as context:
             if options.max_request is None:
-                return Training(context, request, model_id).run(options.if_exists)
+                return Training(context, request, model_id, as_job=not wait).run(options.if_exists)
             return ChunkedTraining(context, request, model_id, options.max_request).run(options.if_exists)
 
     @overload
@@ -674,6 +683,61 @@ class Client:
         """
         model_id = check_model_id("finetuned_model_id", finetuned_model_id)
         self._send(endpoints.delete_finetuned_model(model_id))
+
+    def training_progress(self, finetuned_model_id: str, job_id: str | None) -> Progress:
+        """Return how the training of a model stands (``GET /v2/finetune/jobs/{id}``).
+
+        Parameters
+        ----------
+        finetuned_model_id : str
+            The model's id.
+        job_id : str or None
+            The job that trains it; where there is none, or none any more, the model itself is looked up.
+        """
+        with self._open_context() as context:
+            return look_at_training(context, finetuned_model_id, job_id)
+
+    def wait_for_training(self, finetuned_model_id: str, job_id: str | None, timeout: float | None = None) -> Progress:
+        """Wait until the training of a model has ended, or so many seconds are over; return how it stands then.
+
+        Parameters
+        ----------
+        finetuned_model_id, job_id
+            As of `training_progress`.
+        timeout : float, optional
+            Seconds; by default until the end. It is borne for some minutes that the service cannot be asked.
+        """
+        seconds = math.inf if timeout is None else check_seconds("timeout", timeout)
+        with self._open_context() as context:
+            return wait_for_training(context, finetuned_model_id, job_id, seconds)
+
+    def cancel_job(self, job_id: str) -> bool:
+        """Ask the service to cancel a job (``POST /v2/async/jobs/{id}/cancel``).
+
+        Returns
+        -------
+        bool
+            False where there is nothing to cancel: the job has ended, or there is none. That it is accepted is no
+            promise: the job may still succeed.
+        """
+        try:
+            self._send(endpoints.cancel_job(job_id))
+        except (NotFoundError, ConflictError):
+            return False
+        return True
+
+    def jobs(self) -> list[Job]:
+        """List the jobs of the account, those that have ended included (``GET /v2/async/jobs``)."""
+        with self._open_context() as context:
+            return list(list_jobs(context))
+
+    def models(self) -> list[str]:
+        """List the names of the base models that the account may use (``GET /v2/models``)."""
+        return [model.name for model in self._send(endpoints.models()).models]
+
+    def usage(self) -> dict[str, dict[str, Any]]:
+        """Return what the account has used in this minute and month, by the service's names (``GET /usage``)."""
+        return self._send(endpoints.usage()).model_dump()
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
         """Return how many steps a model reads and forecasts at a frequency (``GET /model_params``, once for each)."""

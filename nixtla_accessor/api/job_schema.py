@@ -6,13 +6,9 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, StrictInt, StringConstraints
 
-from nixtla_accessor.api.schema import (
-    AnomalyDetectionInput,
-    ContractModel,
-    CrossValidationInput,
-    FinetuneInput,
-    ForecastInput,
-)
+from nixtla_accessor.api.online_schema import OnlineAnomalyInput
+from nixtla_accessor.api.schema import ContractModel, CrossValidationInput, FinetuneInput, ForecastInput
+from nixtla_accessor.api.simulation_schema import SimulationInput
 from nixtla_accessor.contract import JOB_ID_PATTERN
 
 JobStatus: TypeAlias = Literal["pending", "running", "succeeded", "failed", "cancelled"]
@@ -61,8 +57,12 @@ class CrossValidationJobInput(CrossValidationInput, _Submission):
     """The request of ``POST /v2/cross_validation/async``."""
 
 
-class AnomalyDetectionJobInput(AnomalyDetectionInput, _Submission):
-    """The request of ``POST /v2/anomaly_detection/async``."""
+class AnomalyDetectionJobInput(OnlineAnomalyInput, _Submission):
+    """The request of ``POST /v2/anomaly_detection/async``: that of the online route."""
+
+
+class SimulationJobInput(SimulationInput, _Submission):
+    """The request of ``POST /v2/simulate/async``."""
 
 
 class SubmittedJob(ContractModel):

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.exchange import Failure, FailureKind
+from nixtla_accessor.api.job_schema import SubmittedJob
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     AnomalyDetectionOutput,
@@ -24,20 +25,23 @@ from nixtla_accessor.contract import SIDES, interval_key, parse_intervals
 
 @dataclass(frozen=True, slots=True)
 class FinetuneResult:
-    """The model that a finetune call made.
+    """The model that a finetune call made, or that a job is making.
 
     Attributes
     ----------
     finetuned_model_id : str
         The model's id.
     input_tokens, output_tokens, finetune_tokens : int or None
-        The tokens used; None where the answer was lost and the model was found by its id.
+        The tokens used; None where they are not known yet, or the answer was lost and the model was found by its id.
+    job_id : str or None
+        The job that trains the model; None where it is trained.
     """
 
     finetuned_model_id: str
     input_tokens: int | None = None
     output_tokens: int | None = None
     finetune_tokens: int | None = None
+    job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,6 +136,12 @@ def read_finetune(content: bytes) -> FinetuneResult | Failure:
     """Read the answer of ``POST /v2/finetune``."""
     output = decode(content, FinetuneOutput)
     return output if isinstance(output, Failure) else FinetuneResult(**output.model_dump())
+
+
+def read_submission(content: bytes, model_id: str) -> FinetuneResult | Failure:
+    """Read the answer of ``POST /v2/finetune/async``, which is to train the model of this id."""
+    output = decode(content, SubmittedJob)
+    return output if isinstance(output, Failure) else FinetuneResult(model_id, job_id=output.job_id)
 
 
 def read_forecast(content: bytes, request: ForecastInput) -> ForecastResult | Failure:

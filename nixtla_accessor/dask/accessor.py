@@ -30,6 +30,7 @@ from nixtla_accessor.dask.partitions import future_in_pandas
 from nixtla_accessor.dask.source import DaskSource
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
+from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
@@ -247,6 +248,7 @@ class DaskTimeGPTAccessor:
         overwrite: bool = False,
         allow_missing: bool = False,
         max_request: int | str | None = None,
+        wait: bool = True,
         timeout: Timeout | None = None,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -260,7 +262,7 @@ class DaskTimeGPTAccessor:
             As in `pack`.
         model, finetune_steps, finetune_loss, finetune_depth, output_model_id, finetuned_model_id, overwrite
             As in `nixtla_accessor.TimeGPTAccessor.finetune`.
-        max_request, timeout, client
+        max_request, wait, timeout, client
             As there; a frame that is larger than the service takes in one request needs ``max_request``.
 
         Returns
@@ -288,8 +290,76 @@ class DaskTimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
         tuning = Tuning(model, finetune_steps, finetune_loss, finetune_depth)
         naming = ModelNaming(output_model_id, finetuned_model_id, overwrite)
-        sending = Sending(client, timeout, max_request, allow_missing)
+        sending = Sending(client, timeout, max_request, allow_missing, wait)
         return operations.finetune(DaskSource(self._frame), chosen, tuning, naming, sending)
+
+    @property
+    def status(self) -> str | None:
+        """How the training of the attached model stands, as of `nixtla_accessor.TimeGPTAccessor.status`."""
+        return operations.model_state(DaskSource(self._frame), self._code())
+
+    def wait(self, timeout: float | None = None, *, client: Client | None = None) -> dd.DataFrame:
+        """Wait for the model that ``finetune(wait=False)`` has a job train.
+
+        Parameters
+        ----------
+        timeout, client
+            As in `nixtla_accessor.TimeGPTAccessor.wait`.
+
+        Returns
+        -------
+        dask DataFrame
+            The very frame that it was called on; its record says ``"ready"``, and has the tokens.
+
+        Raises
+        ------
+        TimeGPTError
+            As there.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
+        ...     ddf.timegpt.finetune(finetune_steps=5, wait=False).timegpt.wait().timegpt.status
+        'ready'
+        """
+        return operations.wait_for_model(DaskSource(self._frame), self._code(), timeout, client)
+
+    def cancel(self, *, client: Client | None = None) -> str:
+        """Cancel the training of the attached model, and wait until it has ended.
+
+        Parameters
+        ----------
+        client
+            As in `nixtla_accessor.TimeGPTAccessor.cancel`.
+
+        Returns
+        -------
+        str
+            How the training stands then, as there.
+
+        Raises
+        ------
+        TimeGPTError
+            As there.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
+        ...     ddf.timegpt.finetune(finetune_steps=100_000, wait=False).timegpt.cancel()
+        'cancelled'
+        """
+        return operations.cancel_training(DaskSource(self._frame), self._code(), client)
+
+    def _code(self) -> FrameCode:
+        return Selection(library="dd").code(self._frame._meta)
 
     def use_model(
         self,
