@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nixtla_accessor.arguments import ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
-from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
+from nixtla_accessor.arguments import (
+    Adapting,
+    Detection,
+    ModelChoice,
+    ModelNaming,
+    Paths,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
+from nixtla_accessor.contract import (
+    DEFAULT_FINETUNE_DEPTH,
+    DEFAULT_FINETUNE_LOSS,
+    DEFAULT_FINETUNE_STEPS,
+    DEFAULT_MODEL,
+)
 from nixtla_accessor.markup import describe
 from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
@@ -19,7 +34,7 @@ from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeature
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.plotting import check_matplotlib_is_installed
-from nixtla_accessor.record import read_record, view_record
+from nixtla_accessor.record import READY, read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import PandasSource, pack_source
 from nixtla_accessor.tracebacks import short_tracebacks
@@ -36,6 +51,7 @@ _FIRST_STEPS = (
     "finetune() makes a model, use_model(id) attaches one, forecast(h, zero_shot=True) needs none; audit() says "
     "whether the frame is ready."
 )
+_PENDING_STEPS = "wait() waits for the model, status tells how its training stands, cancel() ends it."
 _NEXT_STEPS = "forecast(h) and cross_validation(h) use it; compare(h) says whether fine-tuning helps."
 
 
@@ -76,7 +92,7 @@ class TimeGPTAccessor:
         record = read_record(self._frame)
         if record is None:
             return describe("timegpt", {"model": "none attached"}, _FIRST_STEPS)
-        return describe("timegpt", record.facts(), _NEXT_STEPS)
+        return describe("timegpt", record.facts(), _NEXT_STEPS if record.state == READY else _PENDING_STEPS)
 
     @property
     def model_id(self) -> str | None:
@@ -250,6 +266,7 @@ class TimeGPTAccessor:
         overwrite: bool = False,
         allow_missing: bool = False,
         max_request: int | str | None = None,
+        wait: bool = True,
         timeout: Timeout | None = None,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -278,6 +295,9 @@ class TimeGPTAccessor:
             Send a frame that makes a larger request in several requests, one after the other: bytes of JSON (`pack`
             counts them as ``nbytes``), or text such as ``"200MiB"``. None refuses what is larger than the service
             takes.
+        wait : bool, default True
+            Wait until the model is trained. False has a job of the service train it, and returns at once with a record
+            whose ``state`` is ``"pending"``: go on with `status`, `wait` and `cancel`.
         timeout : float or tuple of float, optional
             Seconds to wait for the answer, or for the connection and for the answer; of several requests, for each.
             None uses the client's.
@@ -334,8 +354,95 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         tuning = Tuning(model, finetune_steps, finetune_loss, finetune_depth)
         naming = ModelNaming(output_model_id, finetuned_model_id, overwrite)
-        sending = Sending(client, timeout, max_request, allow_missing)
+        sending = Sending(client, timeout, max_request, allow_missing, wait)
         return operations.finetune(PandasSource(self._frame), chosen, tuning, naming, sending)
+
+    @property
+    def status(self) -> str | None:
+        """How the training of the attached model stands; the service is asked where the record says pending.
+
+        ``"ready"`` once it is trained, else ``"pending"`` (it waits for its turn), ``"running"``, ``"failed"`` or
+        ``"cancelled"``; None without a model. The record itself changes with `wait` only.
+        """
+        from nixtla_accessor import operations
+
+        return operations.model_state(PandasSource(self._frame), Selection().code(self._frame))
+
+    def wait(self, timeout: float | None = None, *, client: Client | None = None) -> pd.DataFrame:
+        """Wait for the model that ``finetune(wait=False)`` has a job train; nothing is asked where it is trained.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait; 0 looks once. None waits until the training has ended.
+        client : Client, optional
+            As in `finetune`.
+
+        Returns
+        -------
+        DataFrame
+            The very frame that it was called on; its record says ``"ready"``, and has the tokens.
+
+        Raises
+        ------
+        ModelPendingError
+            If the model is still being trained when the time is over; the message says how far it is.
+        TrainingFailedError
+            If the training has failed, or was cancelled.
+        NoModelError
+            If no model is attached, or another service keeps it.
+        InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError
+            If the time is none, or the service cannot be asked.
+
+        Notes
+        -----
+        All that is needed is in the record: the frame may have been saved, and be read elsewhere. Ctrl-C ends the
+        waiting, not the training. A job of the embedded local engine ends with its process.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     df = load_unemployment().timegpt.finetune(finetune_steps=5, wait=False)
+        ...     df.timegpt.record["state"], df.timegpt.wait().timegpt.status
+        ('pending', 'ready')
+        """
+        from nixtla_accessor import operations
+
+        return operations.wait_for_model(PandasSource(self._frame), Selection().code(self._frame), timeout, client)
+
+    def cancel(self, *, client: Client | None = None) -> str:
+        """Cancel the training of the attached model, and wait until it has ended.
+
+        Parameters
+        ----------
+        client : Client, optional
+            As in `finetune`.
+
+        Returns
+        -------
+        str
+            How the training stands then, as of `status`: ``"cancelled"``, or ``"ready"`` where it was done before. A
+            service may take longer than half a minute to end it; then it is still ``"running"``.
+
+        Raises
+        ------
+        NoModelError, ConfigurationError, TransportError, ApiError, ResponseError
+            As in `wait`.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     df = load_unemployment().timegpt.finetune(finetune_steps=100_000, wait=False)
+        ...     df.timegpt.cancel()
+        'cancelled'
+        """
+        from nixtla_accessor import operations
+
+        return operations.cancel_training(PandasSource(self._frame), Selection().code(self._frame), client)
 
     def use_model(
         self,
@@ -410,6 +517,11 @@ class TimeGPTAccessor:
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -450,6 +562,15 @@ class TimeGPTAccessor:
             A fine-tuned model to use, rather than the attached one.
         zero_shot : bool, default False
             Ask the base model as it is, whether or not a fine-tuned one is attached.
+        finetune_steps : int, default 0
+            Fine-tune for this call alone, so many steps; the model is not kept. It starts from the base model, whether
+            or not one is attached, or from ``finetuned_model_id``.
+        finetune_loss, finetune_depth
+            How, as in `finetune`.
+        multivariate : bool, default False
+            Forecast all series together; for models of the hosted service that can.
+        model_parameters : dict, optional
+            Parameters of the model itself; for models of the hosted service that have some.
         client : Client, optional
             As in `finetune`.
 
@@ -496,9 +617,100 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col)
         covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
         choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(finetune_steps, finetune_loss, finetune_depth, multivariate, model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
         steps = Steps(h, level, quantiles, feature_contributions, add_history)
-        return operations.forecast(PandasSource(self._frame), chosen, covariates, choice, sending, steps)
+        return operations.forecast(PandasSource(self._frame), chosen, covariates, choice, adapting, sending, steps)
+
+    def simulate(
+        self,
+        h: int,
+        n_paths: int = 100,
+        *,
+        seed: int | None = None,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        quantiles: Sequence[float] | None = None,
+        X_df: pd.DataFrame | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
+        multivariate: bool = False,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> pd.DataFrame:
+        """Draw paths into the future, to see what a sum, a maximum or a stock over the horizon may come to.
+
+        At each step the paths have the quantiles of the forecast. Over time they depend on each other as the errors of
+        forecasts do: the interval of a sum is not the sum of the intervals.
+
+        Parameters
+        ----------
+        h : int
+            The horizon: the steps of a path.
+        n_paths : int, default 100
+            The paths of each series, at most 10,000.
+        seed : int, optional
+            The same seed gives the same paths of the same frame; None gives others each time.
+        freq, id_col, time_col, target_col, allow_missing
+            As in `forecast`.
+        quantiles : list of float, optional
+            What the distribution at each step is refined by: 2 to 200 numbers in (0, 1). They add no columns.
+        X_df, hist_exog_list, date_features, holidays, model, finetuned_model_id, zero_shot, client
+            As in `forecast`.
+        multivariate : bool, default False
+            Draw the paths of all series together, so that a ``sample_id`` is one future of all; for models of the
+            hosted service that can. Otherwise series are drawn independently.
+
+        Returns
+        -------
+        DataFrame
+            A row for each step of each path, sorted by id, path and time: the id, the stamp, ``sample_id`` (from 0)
+            and ``TimeGPT``. Its record is that of the model that was used.
+
+        Raises
+        ------
+        CovariateError, NoModelError, InvalidArgumentError, InvalidFrameError
+            As in `forecast`.
+        ConfigurationError, TransportError, ApiError, ResponseError
+            As in `forecast`.
+
+        Warns
+        -----
+        TimeGPTWarning
+            If ``multivariate`` was asked for, and the service has drawn the series independently.
+
+        Notes
+        -----
+        ``POST /v2/simulate/async``, and polling; a service without such jobs, and the local engine, are asked directly.
+        All history is sent. Many series are divided among several requests.
+
+        Examples
+        --------
+        >>> import nixtla_accessor
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     paths = load_unemployment().timegpt.simulate(h=12, n_paths=200, seed=1, zero_shot=True)
+        >>> list(paths.columns), len(paths)
+        (['unique_id', 'ds', 'sample_id', 'TimeGPT'], 33600)
+        >>> yearly = paths.groupby(["unique_id", "sample_id"])["TimeGPT"].mean()
+        >>> yearly.groupby("unique_id").quantile([0.1, 0.9]).shape
+        (28,)
+        """
+        from nixtla_accessor import operations
+
+        chosen = Selection(freq, id_col, time_col, target_col)
+        covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(multivariate=multivariate)
+        sending = Sending(client, allow_missing=allow_missing)
+        paths = Paths(h, n_paths, seed, quantiles)
+        return operations.simulate(PandasSource(self._frame), chosen, covariates, choice, adapting, sending, paths)
 
     def cross_validation(
         self,
@@ -511,6 +723,7 @@ class TimeGPTAccessor:
         n_windows: int = 1,
         step_size: int | None = None,
         level: Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
         too_short: TooShort = "raise",
         futr_exog_list: Sequence[Hashable] | None = None,
         hist_exog_list: Sequence[Hashable] | None = None,
@@ -519,6 +732,12 @@ class TimeGPTAccessor:
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        refit: bool = True,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
@@ -528,7 +747,9 @@ class TimeGPTAccessor:
         ----------
         h : int
             The horizon: the steps of a window.
-        freq, id_col, time_col, target_col, level, model, finetuned_model_id, zero_shot, allow_missing, client
+        freq, id_col, time_col, target_col, level, quantiles, model, finetuned_model_id, zero_shot
+            As in `forecast`.
+        allow_missing, client
             As in `forecast`.
         n_windows : int, default 1
             How many windows of each series; the last one ends with its series.
@@ -538,14 +759,18 @@ class TimeGPTAccessor:
             Whether to refuse the frame for series that are too short for the windows, or to leave these out.
         futr_exog_list : list of hashable, optional
             Columns of the frame that explain the target and are known ahead: those that ``X_df`` has in `forecast`.
-        hist_exog_list, date_features, holidays
+        hist_exog_list, date_features, holidays, multivariate, model_parameters
             As in `forecast`.
+        finetune_steps, finetune_loss, finetune_depth
+            As in `forecast`; on the values before a window, so that no window is tuned on what it forecasts.
+        refit : bool, default True
+            With ``finetune_steps``, fine-tune for each window, rather than once for all, before the first.
 
         Returns
         -------
         DataFrame
             ``h`` rows for each window, sorted by id, cutoff and time: id, stamp, ``cutoff`` (the last stamp before the
-            window), the target, ``TimeGPT``, and its intervals as in `forecast`.
+            window), the target, ``TimeGPT``, and its intervals or quantiles as in `forecast`.
 
         Raises
         ------
@@ -580,10 +805,12 @@ class TimeGPTAccessor:
 
         chosen = Selection(freq, id_col, time_col, target_col)
         choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(finetune_steps, finetune_loss, finetune_depth, multivariate, model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
-        windows = Windows(h, n_windows, step_size, level, too_short)
+        windows = Windows(h, n_windows, step_size, level, too_short, quantiles, refit)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
-        return operations.cross_validation(PandasSource(self._frame), chosen, covariates, choice, sending, windows)
+        source = PandasSource(self._frame)
+        return operations.cross_validation(source, chosen, covariates, choice, adapting, sending, windows)
 
     def detect_anomalies(
         self,
@@ -593,6 +820,12 @@ class TimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         level: float = 99,
+        method: Literal["batch", "online"] = "batch",
+        detection_size: int | None = None,
+        h: int | None = None,
+        step_size: int | None = None,
+        threshold_method: Literal["univariate", "multivariate"] = "univariate",
+        too_short: TooShort = "raise",
         futr_exog_list: Sequence[Hashable] | None = None,
         hist_exog_list: Sequence[Hashable] | None = None,
         date_features: DateFeatures = False,
@@ -600,10 +833,20 @@ class TimeGPTAccessor:
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        refit: bool = False,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
-        """Find the values that lie outside the prediction interval of their forecast.
+        """Find the values that are too far from their forecast.
+
+        The batch method looks at the whole past, and compares each value with the prediction interval of its forecast.
+        The online method looks at the last values only, as they would be judged when they arrive: by how far the values
+        before were from their forecasts.
 
         Parameters
         ----------
@@ -611,14 +854,36 @@ class TimeGPTAccessor:
             As in `forecast`.
         level : float, default 99
             The level of the interval that contains the usual values, in percent, in [0, 100).
-        futr_exog_list, hist_exog_list, date_features, holidays
+        method : {"batch", "online"}, default "batch"
+            Which values are examined; the arguments from ``detection_size`` to ``too_short``, ``refit`` and
+            ``finetune_steps`` are for the online method.
+        detection_size : int
+            How many values at the end of each series are examined. What is usual is learnt from those before, if they
+            are five times as many.
+        h : int, optional
+            The steps of the windows that are forecast. None means a season, and at most ``detection_size``.
+        step_size : int, optional
+            Steps from one window to the next. None means ``h``.
+        threshold_method : {"univariate", "multivariate"}, default "univariate"
+            Judge each series by itself; or related series together, step by step, by their accumulated scores. They
+            must then have the same number of values.
+        too_short : {"raise", "drop"}, default "raise"
+            Whether to refuse the frame for series with nothing before the values to examine, or to leave these out.
+        refit : bool, default False
+            With ``finetune_steps``, fine-tune for each window, rather than once for all, before the first.
+        futr_exog_list, hist_exog_list, date_features, holidays, finetune_steps, finetune_loss, finetune_depth
             As in `cross_validation`.
+        multivariate, model_parameters
+            As in `forecast`.
 
         Returns
         -------
         DataFrame
             The rows that the model could forecast (not the beginning of each series), sorted by id and time: id,
-            stamp, target, ``TimeGPT``, ``TimeGPT-lo-99``, ``TimeGPT-hi-99`` and ``anomaly`` (bool).
+            stamp, target, ``TimeGPT``, ``TimeGPT-lo-99``, ``TimeGPT-hi-99`` and ``anomaly`` (bool). Online, the last
+            ``detection_size`` rows of each series, and ``anomaly_score``: how many standard deviations the value is
+            from its forecast (float64); judged together also ``accumulated_anomaly_score``, the same of all series at
+            that step.
 
         Raises
         ------
@@ -629,7 +894,7 @@ class TimeGPTAccessor:
 
         Notes
         -----
-        ``POST /v2/anomaly_detection``.
+        ``POST /v2/anomaly_detection``; online ``POST /v2/online_anomaly_detection``.
 
         Examples
         --------
@@ -639,14 +904,21 @@ class TimeGPTAccessor:
         ...     checked = load_unemployment().timegpt.detect_anomalies(zero_shot=True)
         >>> list(checked.columns)
         ['unique_id', 'ds', 'y', 'TimeGPT', 'TimeGPT-lo-99', 'TimeGPT-hi-99', 'anomaly']
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     latest = load_unemployment().timegpt.detect_anomalies(method="online", detection_size=6, zero_shot=True)
+        >>> len(latest), list(latest.columns[-2:])
+        (84, ['anomaly', 'anomaly_score'])
         """
         from nixtla_accessor import operations
 
         chosen = Selection(freq, id_col, time_col, target_col)
         choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(finetune_steps, finetune_loss, finetune_depth, multivariate, model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
+        detection = Detection(level, method, detection_size, h, step_size, threshold_method, too_short, refit)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
-        return operations.detect_anomalies(PandasSource(self._frame), chosen, covariates, choice, sending, level)
+        source = PandasSource(self._frame)
+        return operations.detect_anomalies(source, chosen, covariates, choice, adapting, sending, detection)
 
     def compare(
         self,
@@ -799,7 +1071,7 @@ class TimeGPTAccessor:
         start: object = None,
         ax: Axes | Sequence[Axes] | None = None,
     ) -> Axes | npt.NDArray[np.object_]:
-        """Draw the history of each series, its forecast with prediction intervals, and anomalies.
+        """Draw the history of each series, its forecast with prediction intervals, or paths, and anomalies.
 
         Parameters
         ----------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from nixtla_accessor.contract import DEFAULT_FINETUNE_DEPTH, DEFAULT_FINETUNE_LOSS
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.packing import TooShort
 
@@ -45,11 +46,73 @@ class ModelChoice:
         A fine-tuned model, in place of the one that is attached to the frame.
     zero_shot : bool
         Whether the base model is asked, named or default.
+    is_tuned_here : bool
+        Whether the model is fine-tuned for this call: the base model then, unless ``finetuned_model_id`` is given.
     """
 
     model: str | None
     finetuned_model_id: str | None
     zero_shot: bool = False
+    is_tuned_here: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Adapting:
+    """How the model that is asked is adapted for one call: fine-tuned without being kept, and its own settings."""
+
+    finetune_steps: int = 0
+    finetune_loss: str = DEFAULT_FINETUNE_LOSS
+    finetune_depth: int = DEFAULT_FINETUNE_DEPTH
+    multivariate: bool = False
+    model_parameters: Mapping[str, Any] | None = None
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the arguments of an adaptation."""
+        return {
+            "finetune_steps": self.finetune_steps,
+            "finetune_loss": self.finetune_loss,
+            "finetune_depth": self.finetune_depth,
+            "multivariate": self.multivariate,
+            "model_parameters": self.model_parameters,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Which values are examined for anomalies, and how they are judged.
+
+    The batch method takes nothing but the level; the rest is for the online method.
+    """
+
+    level: float
+    method: str = "batch"
+    detection_size: int | None = None
+    h: int | None = None
+    step_size: int | None = None
+    threshold_method: str = "univariate"
+    too_short: TooShort = "raise"
+    refit: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in {"batch", "online"}:
+            raise InvalidArgumentError(f"method must be 'batch' or 'online'; got {self.method!r}.")
+        _check_too_short(self.too_short)
+        given = [one.name for one in fields(self)[2:] if getattr(self, one.name) != one.default]
+        if self.method == "batch" and given:
+            raise InvalidArgumentError(
+                f"{given[0]} is for the online method: ask with method='online' as well, or leave {given[0]} out."
+            )
+
+    def as_online_options(self) -> dict[str, Any]:
+        """Return the arguments of the options of the online method."""
+        return {
+            "detection_size": self.detection_size,
+            "h": self.h,
+            "step_size": self.step_size,
+            "threshold_method": self.threshold_method,
+            "level": self.level,
+            "refit": self.refit,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +148,20 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True)
+class Paths:
+    """The paths that are drawn: their steps and number, the seed, and the quantiles that refine their distribution."""
+
+    h: int
+    n_paths: int = 100
+    seed: int | None = None
+    quantiles: Sequence[float] | None = None
+
+    def as_options(self) -> dict[str, Any]:
+        """Return the arguments of a simulation's options."""
+        return {"h": self.h, "n_paths": self.n_paths, "seed": self.seed, "quantiles": self.quantiles}
+
+
+@dataclass(frozen=True, slots=True)
 class Windows:
     """The last windows of each series, which are forecast from the values before them.
 
@@ -96,21 +173,35 @@ class Windows:
     step_size: int | None = None
     level: Sequence[float] | None = None
     too_short: TooShort = "raise"
+    quantiles: Sequence[float] | None = None
+    refit: bool = True
 
     def __post_init__(self) -> None:
-        if self.too_short not in {"raise", "drop"}:
-            raise InvalidArgumentError(f"too_short must be 'raise' or 'drop'; got {self.too_short!r}.")
+        _check_too_short(self.too_short)
 
     def as_options(self) -> dict[str, Any]:
         """Return the arguments of a cross-validation's options."""
-        return {"h": self.h, "n_windows": self.n_windows, "step_size": self.step_size, "level": self.level}
+        return {
+            "h": self.h,
+            "n_windows": self.n_windows,
+            "step_size": self.step_size,
+            "level": self.level,
+            "quantiles": self.quantiles,
+            "refit": self.refit,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """How the series are sent: to which client, within which limits, and whether with missing values."""
+    """How the series are sent: to which client, within which limits, whether with missing values, and as a job."""
 
     client: Client | None
     timeout: Timeout | None = None
     max_request: int | str | None = None
     allow_missing: bool = False
+    wait: bool = True
+
+
+def _check_too_short(value: object) -> None:
+    if value not in {"raise", "drop"}:
+        raise InvalidArgumentError(f"too_short must be 'raise' or 'drop'; got {value!r}.")

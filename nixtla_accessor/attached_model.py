@@ -17,6 +17,7 @@ from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.pending_model import finish_record
 from nixtla_accessor.record import KEY, Record, explain_unusable, parse_record, read_record
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
     Raises
     ------
     NoModelError
-        If no model is attached or named, or the attached one is kept by another service.
+        If no model is attached or named, or the attached one is kept by another service, or still being trained
+        (`ModelPendingError`).
+    TrainingFailedError
+        If the job that was to train the attached one has ended without it.
     """
     record = read_record(schema)
     if not isinstance(choice.zero_shot, bool | np.bool_):
@@ -40,12 +44,19 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
         raise InvalidArgumentError(
             "zero_shot=True asks the base model, and finetuned_model_id names a fine-tuned one. Give one of the two."
         )
+    if choice.zero_shot and choice.is_tuned_here:
+        raise InvalidArgumentError(
+            "zero_shot=True asks the base model as it is, and finetune_steps fine-tunes it for this call. Give one of "
+            "the two."
+        )
     if choice.finetuned_model_id is not None:
-        attached = None if record is None else (record.finetuned_model_id, record.origin)
-        if attached == (choice.finetuned_model_id, client.origin):
-            return record
+        if record is not None and (record.finetuned_model_id, record.origin) == (
+            choice.finetuned_model_id,
+            client.origin,
+        ):
+            return finish_record(record, client, code)
         return look_up_model(choice.finetuned_model_id, client)
-    if choice.model is not None or choice.zero_shot:
+    if choice.model is not None or choice.zero_shot or choice.is_tuned_here:
         return None
     if record is None:
         by_id = f", or {code.call('use_model', repr(_last_tuned))} for the last one that this process tuned"
@@ -58,12 +69,37 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
             f"fine-tune one with {code.call('finetune')}; or ask the base model with zero_shot=True, which is the same "
             f"as model={DEFAULT_MODEL!r}."
         )
+    refuse_other_origin(record, client, code)
+    return finish_record(record, client, code)
+
+
+def training_record(schema: pd.DataFrame, client: Client, code: FrameCode) -> Record:
+    """Return the record of the frame's model, trained or not, which the client's service keeps.
+
+    Raises
+    ------
+    NoModelError
+        If no model is attached, or another service keeps it.
+    """
+    record = read_record(schema)
+    if record is None:
+        unusable = explain_unusable(schema.attrs.get(KEY))
+        found = "." if unusable is None else f" that can be used. {unusable}"
+        raise NoModelError(
+            f"The frame has no fine-tuned model attached{found} "
+            f"{code.call('finetune', 'wait=False')} has a job train one."
+        )
+    refuse_other_origin(record, client, code)
+    return record
+
+
+def refuse_other_origin(record: Record, client: Client, code: FrameCode) -> None:
+    """Raise `NoModelError` where another service keeps the model than the client's."""
     if record.origin != client.origin:
         raise NoModelError(
             f"The frame's model {record.finetuned_model_id!r} is kept at {record.origin}, and the client is connected "
             f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: {code.call('finetune')}."
         )
-    return record
 
 
 def given_record(given: pd.DataFrame | Mapping[str, Any]) -> Record:

@@ -14,6 +14,8 @@ DEFAULT_MODEL = "timegpt-1"
 DEFAULT_BASE_URL = "https://api.nixtla.io"
 MAX_MODEL_ID_LENGTH = 36
 MODEL_ID_PATTERN = rf"^[a-zA-Z0-9\-_]{{1,{MAX_MODEL_ID_LENGTH}}}$"
+JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:~-]{0,199}$"
+"""What the id of a job looks like, so that it can be a part of a path."""
 
 FinetuneLoss = Literal["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
 FINETUNE_LOSSES: tuple[FinetuneLoss, ...] = get_args(FinetuneLoss)

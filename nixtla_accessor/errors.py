@@ -17,6 +17,8 @@ TimeGPTError
 │       ├── MissingTimestampError       a series has gaps
 │       └── OffGridTimestampError       a stamp lies between two steps of the frequency
 ├── NoModelError                        the frame has no usable fine-tuned model attached
+│   └── ModelPendingError               the model is still being trained
+├── TrainingFailedError                 a job has ended without the model that it was to train
 ├── TransportError                      the service could not be reached
 ├── OutcomeUnknownError                 a request was sent, and its outcome is unknown
 ├── ResponseError                       the service's answer does not follow the contract
@@ -74,6 +76,7 @@ __all__ = [
     "MissingTimestampError",
     "MissingValueError",
     "ModelExistsError",
+    "ModelPendingError",
     "NoModelError",
     "NonFiniteValueError",
     "NotFoundError",
@@ -91,6 +94,7 @@ __all__ = [
     "ShortSeriesWarning",
     "TimeGPTError",
     "TimeGPTWarning",
+    "TrainingFailedError",
     "TransportError",
     "UnprocessableError",
     "UnseenCategoryWarning",
@@ -214,6 +218,52 @@ class OffGridTimestampError(FrequencyError):
 
 class NoModelError(TimeGPTError):
     """The frame has no fine-tuned model attached that can be used here."""
+
+
+class ModelPendingError(NoModelError):
+    """The frame's model is still being trained.
+
+    Attributes
+    ----------
+    finetuned_model_id : str
+        The id that the model will have.
+    state : str
+        ``"pending"``, while the training waits for its turn, or ``"running"``.
+    steps_done, steps : int or None
+        The steps that are done, and all of them, where the service says.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        finetuned_model_id: str = "",
+        state: str = "pending",
+        steps_done: int | None = None,
+        steps: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.finetuned_model_id = finetuned_model_id
+        self.state = state
+        self.steps_done = steps_done
+        self.steps = steps
+
+
+class TrainingFailedError(TimeGPTError):
+    """A job has failed, or was cancelled, so that the model does not exist.
+
+    Attributes
+    ----------
+    finetuned_model_id : str
+        The id that the model was to have.
+    state : str
+        ``"failed"`` or ``"cancelled"``.
+    """
+
+    def __init__(self, message: str = "", *, finetuned_model_id: str = "", state: str = "failed") -> None:
+        super().__init__(message)
+        self.finetuned_model_id = finetuned_model_id
+        self.state = state
 
 
 class TransportError(TimeGPTError):

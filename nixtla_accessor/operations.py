@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from nixtla_accessor.api.adaptation import Adaptation, check_adaptation
 from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, default_client
+from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
     CrossValidationOptions,
@@ -27,14 +29,27 @@ from nixtla_accessor.api.requests import (
     check_forecast_options,
 )
 from nixtla_accessor.api.results import FinetuneResult
-from nixtla_accessor.arguments import ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
+from nixtla_accessor.api.simulation import SimulationOptions, check_simulation_options
+from nixtla_accessor.arguments import (
+    Adapting,
+    Detection,
+    ModelChoice,
+    ModelNaming,
+    Paths,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
 from nixtla_accessor.attached_model import (
     given_record,
     has_integer_time,
     look_up_model,
     model_to_ask,
     recorded_frequency,
+    refuse_other_origin,
     remember_model,
+    training_record,
     warn_about_other_series,
 )
 from nixtla_accessor.comparison import (
@@ -46,27 +61,35 @@ from nixtla_accessor.comparison import (
     compare_forecasts,
 )
 from nixtla_accessor.contract import DEFAULT_MODEL
-from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.errors import InvalidArgumentError, TimeGPTError
 from nixtla_accessor.packed_calls import ask, train
 from nixtla_accessor.panel.covariate_columns import CovariateChoice
 from nixtla_accessor.panel.covariates import historic_rows
+from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.misnamed import taken_name
 from nixtla_accessor.panel.packing import PackedSeries, drop_last
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.scores import MODEL_LEVEL
 from nixtla_accessor.panel.tidy import forecast_columns
+from nixtla_accessor.pending_model import record_after
 from nixtla_accessor.queries.anomalies import AnomalyQuery
 from nixtla_accessor.queries.cross_validation import CrossValidationQuery
 from nixtla_accessor.queries.forecast import ForecastQuery
 from nixtla_accessor.queries.leakage import last_stamp
+from nixtla_accessor.queries.online_anomalies import OnlineAnomalyQuery
 from nixtla_accessor.queries.query import Query, refuse_other_frequency
-from nixtla_accessor.record import Record
+from nixtla_accessor.queries.simulation import SimulationQuery
+from nixtla_accessor.record import PENDING, READY, Record, read_record
 from nixtla_accessor.selection import Selection
 from nixtla_accessor.source import PandasSource, Source, pack_source
 
+_SECONDS_TO_CANCEL = 30.0  # that a job may go on after it is cancelled
+
 FrameT = TypeVar("FrameT")
-OptionsT = TypeVar("OptionsT", ForecastOptions, CrossValidationOptions, AnomalyOptions)
+OptionsT = TypeVar(
+    "OptionsT", ForecastOptions, CrossValidationOptions, AnomalyOptions, OnlineAnomalyOptions, SimulationOptions
+)
 
 
 def finetune(
@@ -83,12 +106,46 @@ def finetune(
         overwrite=naming.overwrite,
         max_request=sending.max_request,
     )
+    wait = _check_wait(sending)
     client = sending.client or default_client()
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
-    result = train(client, options, packed, timeout=sending.timeout)
+    result = train(client, options, packed, timeout=sending.timeout, wait=wait)
     record = _record_of_training(options, packed, result, client.origin)
-    remember_model(record)
+    if record.state == READY:
+        remember_model(record)
     return source.attach(record)
+
+
+def model_state(source: Source[FrameT], code: FrameCode) -> str | None:
+    """Return how the training of the frame's model stands; see `TimeGPTAccessor.status`."""
+    record = read_record(source.schema)
+    if record is None or record.state == READY:
+        return None if record is None else READY
+    client = default_client()
+    refuse_other_origin(record, client, code)
+    return client.training_progress(record.finetuned_model_id, record.job_id).state
+
+
+def wait_for_model(source: Source[FrameT], code: FrameCode, timeout: float | None, client: Client | None) -> FrameT:
+    """Wait for the frame's model, and attach its record as that of a trained one; see `TimeGPTAccessor.wait`."""
+    client = client or default_client()
+    record = training_record(source.schema, client, code)
+    if record.state == PENDING:
+        progress = client.wait_for_training(record.finetuned_model_id, record.job_id, timeout)
+        record = record_after(record, progress, code)
+        remember_model(record)
+    return source.attach(record)
+
+
+def cancel_training(source: Source[FrameT], code: FrameCode, client: Client | None) -> str:
+    """Cancel the training of the frame's model, and return how it has ended; see `TimeGPTAccessor.cancel`."""
+    client = client or default_client()
+    record = training_record(source.schema, client, code)
+    if record.state == READY:
+        return READY
+    if record.job_id is not None:
+        client.cancel_job(record.job_id)
+    return client.wait_for_training(record.finetuned_model_id, record.job_id, _SECONDS_TO_CANCEL).state
 
 
 def use_model(
@@ -116,13 +173,15 @@ def forecast(
     selection: Selection,
     covariates: CovariateChoice,
     choice: ModelChoice,
+    adapting: Adapting,
     sending: Sending,
     steps: Steps,
 ) -> FrameT:
     """Forecast every series; see `TimeGPTAccessor.forecast`."""
-    options = check_forecast_options(**steps.as_options(), **_named(choice))
+    adaptation = check_adaptation(**adapting.as_options())
+    options = check_forecast_options(**steps.as_options(), **_named(choice), adaptation=adaptation)
     make_query = partial(ForecastQuery, add_history=check_flag("add_history", steps.add_history))
-    return _query(make_query, options, source, selection, covariates, choice, sending)
+    return _query(make_query, options, source, selection, covariates, _adapted(choice, adaptation), sending)
 
 
 def cross_validation(
@@ -130,13 +189,15 @@ def cross_validation(
     selection: Selection,
     covariates: CovariateChoice,
     choice: ModelChoice,
+    adapting: Adapting,
     sending: Sending,
     windows: Windows,
 ) -> FrameT:
     """Forecast windows at the end of every series; see `TimeGPTAccessor.cross_validation`."""
-    options = check_cross_validation_options(**windows.as_options(), **_named(choice))
+    adaptation = check_adaptation(**adapting.as_options())
+    options = check_cross_validation_options(**windows.as_options(), **_named(choice), adaptation=adaptation)
     make_query = partial(CrossValidationQuery, too_short=windows.too_short)
-    return _query(make_query, options, source, selection, covariates, choice, sending)
+    return _query(make_query, options, source, selection, covariates, _adapted(choice, adaptation), sending)
 
 
 def detect_anomalies(
@@ -144,12 +205,34 @@ def detect_anomalies(
     selection: Selection,
     covariates: CovariateChoice,
     choice: ModelChoice,
+    adapting: Adapting,
     sending: Sending,
-    level: float,
+    detection: Detection,
 ) -> FrameT:
-    """Find the values outside the interval of their forecast; see `TimeGPTAccessor.detect_anomalies`."""
-    options = check_anomaly_options(level=level, **_named(choice))
-    return _query(AnomalyQuery, options, source, selection, covariates, choice, sending)
+    """Find the values far from their forecast; see `TimeGPTAccessor.detect_anomalies`."""
+    adaptation = check_adaptation(**adapting.as_options())
+    named, choice = _named(choice), _adapted(choice, adaptation)
+    if detection.method == "batch":
+        batch = check_anomaly_options(level=detection.level, **named, adaptation=adaptation)
+        return _query(AnomalyQuery, batch, source, selection, covariates, choice, sending)
+    online = check_online_anomaly_options(**detection.as_online_options(), **named, adaptation=adaptation)
+    make_query = partial(OnlineAnomalyQuery, too_short=detection.too_short)
+    return _query(make_query, online, source, selection, covariates, choice, sending)
+
+
+def simulate(
+    source: Source[FrameT],
+    selection: Selection,
+    covariates: CovariateChoice,
+    choice: ModelChoice,
+    adapting: Adapting,
+    sending: Sending,
+    paths: Paths,
+) -> FrameT:
+    """Draw paths into the future; see `TimeGPTAccessor.simulate`."""
+    adaptation = check_adaptation(**adapting.as_options())
+    options = check_simulation_options(**paths.as_options(), **_named(choice), adaptation=adaptation)
+    return _query(SimulationQuery, options, source, selection, covariates, choice, sending)
 
 
 def compare(
@@ -203,6 +286,17 @@ def _forecast_windows(packed: PackedSeries, windows: CrossValidationOptions, cli
     return forecast_columns(result.mean, result.intervals, windows.level, None)
 
 
+def _check_wait(sending: Sending) -> bool:
+    """Return whether to wait for the model, as it must be where several requests train it."""
+    wait = check_flag("wait", sending.wait)
+    if not wait and sending.max_request is not None:
+        raise InvalidArgumentError(
+            "wait=False has one request train the model, and max_request divides the series among several: give one "
+            "of the two."
+        )
+    return wait
+
+
 def _record_of_training(options: FinetuneOptions, packed: PackedSeries, result: FinetuneResult, origin: str) -> Record:
     """Return the record of a model that was just trained."""
     record = Record(
@@ -220,6 +314,8 @@ def _record_of_training(options: FinetuneOptions, packed: PackedSeries, result: 
         last_stamp=last_stamp(packed),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         origin=origin,
+        state=READY if result.job_id is None else PENDING,
+        job_id=result.job_id,
     )
     return record.for_frame(packed.columns, packed.freq)
 
@@ -228,6 +324,11 @@ def _named(choice: ModelChoice) -> dict[str, str | None]:
     """Return the models that a caller names, the default base model where none is named."""
     model = DEFAULT_MODEL if choice.model is None else choice.model
     return {"model": model, "finetuned_model_id": choice.finetuned_model_id}
+
+
+def _adapted(choice: ModelChoice, adaptation: Adaptation) -> ModelChoice:
+    """Return the choice of a model that may be fine-tuned for this call."""
+    return replace(choice, is_tuned_here=adaptation.finetune_steps > 0)
 
 
 def _query(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nixtla_accessor.api.client import Client
+from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
     CrossValidationOptions,
@@ -19,6 +20,7 @@ from nixtla_accessor.api.requests import (
 )
 from nixtla_accessor.api.results import AnomalyResult, CrossValidationResult, FinetuneResult, ForecastResult
 from nixtla_accessor.api.schema import Series, SeriesWithFutureExogenous
+from nixtla_accessor.api.simulation import SimulationOptions, SimulationResult
 from nixtla_accessor.contract import RefusedValue, refused_values
 from nixtla_accessor.errors import OversizedSeriesError, UnprocessableError
 from nixtla_accessor.panel.messages import SHOWN, and_more
@@ -29,12 +31,17 @@ RECENT_ROWS = 1000  # of each series, in the advice to send fewer
 
 
 def train(
-    client: Client, options: FinetuneOptions, packed: PackedSeries, *, timeout: Timeout | None = None
+    client: Client,
+    options: FinetuneOptions,
+    packed: PackedSeries,
+    *,
+    timeout: Timeout | None = None,
+    wait: bool = True,
 ) -> FinetuneResult:
-    """Fine-tune a model to packed series; errors as of `Client.finetune`, with the rows of the frame."""
+    """Fine-tune a model to packed series, or have a job do so; errors as of `Client.train`, with the frame's rows."""
     with _refused_rows_named(packed):
         series = Series.model_construct(y=packed.y, sizes=packed.sizes)  # checked already
-        return client.train(options, series, packed.frequency.api_name, timeout=timeout)
+        return client.train(options, series, packed.frequency.api_name, timeout=timeout, wait=wait)
 
 
 @overload
@@ -42,10 +49,14 @@ def ask(client: Client, options: ForecastOptions, packed: PackedSeries) -> Forec
 @overload
 def ask(client: Client, options: CrossValidationOptions, packed: PackedSeries) -> CrossValidationResult: ...
 @overload
-def ask(client: Client, options: AnomalyOptions, packed: PackedSeries) -> AnomalyResult: ...
+def ask(client: Client, options: AnomalyOptions | OnlineAnomalyOptions, packed: PackedSeries) -> AnomalyResult: ...
+@overload
+def ask(client: Client, options: SimulationOptions, packed: PackedSeries) -> SimulationResult: ...
 def ask(
-    client: Client, options: ForecastOptions | CrossValidationOptions | AnomalyOptions, packed: PackedSeries
-) -> ForecastResult | CrossValidationResult | AnomalyResult:
+    client: Client,
+    options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions | SimulationOptions,
+    packed: PackedSeries,
+) -> ForecastResult | CrossValidationResult | AnomalyResult | SimulationResult:
     """Forecast packed series, now or in the past; errors as of `Client.forecast`, with the rows of the frame."""
     with _refused_rows_named(packed):
         return client.ask(options, _series_of(packed), packed.frequency.api_name)

@@ -26,7 +26,15 @@ WALLS = {
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
-        {"local", "api.schema", *GROUND_FLOOR},
+        {
+            "local",
+            "api.schema",
+            "api.job_schema",
+            "api.online_schema",
+            "api.simulation_schema",
+            "api.usage_schema",
+            *GROUND_FLOOR,
+        },
         {
             "numpy",
             "pyarrow",
@@ -60,6 +68,7 @@ WALLS = {
         },
         {"numpy"},
     ),
+    "local.simulation": ({"local.simulation", "local.arrays"}, {"numpy"}),
     "local.pretraining": (
         {"local.network", "local.pretraining", "local.arrays", "seasons"},
         {"numpy", "safetensors"},
@@ -69,8 +78,12 @@ WALLS = {
     "selection": ({"panel", "record"}, {"pandas"}),
     "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
     "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
-    "arguments": ({"panel", "errors", "api.client", "api.requests"}, set()),
-    "attached_model": ({"panel", "arguments", "record", "errors", "contract", "api.client"}, {"pandas", "numpy"}),
+    "arguments": ({"panel", "contract", "errors", "api.client", "api.requests"}, set()),
+    "attached_model": (
+        {"panel", "arguments", "pending_model", "record", "errors", "contract", "api.client"},
+        {"pandas", "numpy"},
+    ),
+    "pending_model": ({"panel.frame_code", "record", "errors", "api.client"}, set()),
     "queries": (
         {
             "queries",
@@ -79,8 +92,11 @@ WALLS = {
             "packed_calls",
             "errors",
             "contract",
+            "seasons",
             "api.client",
             "api.requests",
+            "api.online_anomalies",
+            "api.simulation",
             "api.schema",
         },
         {"pandas", "numpy"},
@@ -96,6 +112,7 @@ WALLS = {
             "queries",
             "record",
             "packed_calls",
+            "pending_model",
             "selection",
             "source",
             "errors",
@@ -141,6 +158,7 @@ WALLS = {
         {"dask", "distributed", "pandas", "numpy"},
     ),
     "plotting": ({"plotting", "panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
+    "account": ({"api", "tracebacks"}, {"pandas"}),
     "registry": ({"api", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
     "mypy_plugin": (set(), {"mypy"}),

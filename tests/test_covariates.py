@@ -294,7 +294,7 @@ class TestTheWire:
         assert sent[0][1]["series"]["X_future"] == [[1, 0, 0], [0, 1, 2], ["wet"] * 3]
 
     def test_a_large_frame_is_divided_with_its_covariates(self, sent, monkeypatch):
-        monkeypatch.setattr("nixtla_accessor.api.chunked_forecasting.MAX_VALUES", 500)
+        monkeypatch.setattr("nixtla_accessor.api.parts.MAX_VALUES", 500)
         df = history(6)
         X_df = future(df)
         arguments = {"hist_exog_list": ["temp"], "feature_contributions": True, "zero_shot": True}

@@ -171,6 +171,16 @@ def test_quantiles_are_bands_and_lines():
     np.testing.assert_array_equal(drawn(axes, "25% quantile").get_ydata(), np.arange(5) + 0.5)
 
 
+def test_paths_are_lines_of_their_own():
+    paths = pd.concat([forecasts()[["unique_id", "ds", "TimeGPT"]].assign(sample_id=path) for path in range(80)])
+    paths["ds"] += pd.Timedelta(days=170)  # after the history
+    first, _ = frame(length=200).timegpt.plot(paths)
+    assert labels(first) == ["history", "paths"]
+    drawn_lines = [line for line in first.lines if len(line.get_xdata()) == 5]
+    assert len(drawn_lines) == 50  # more make a cloud
+    assert len(drawn(first, "history").get_xdata()) == 60  # not of as many steps as there are rows
+
+
 def test_times_are_read_as_for_packing():
     df = frame()
     german = df.assign(ds=df["ds"].dt.strftime("%d.%m.%Y"))

@@ -489,6 +489,21 @@ CASES = {
     "a model of another service": Case(
         lambda: elsewhere(tuned(frame())), forecast, layouts=("columns", "custom names"), orders=("sorted",)
     ),
+    "a model that is still being trained": Case(
+        lambda: tuned(frame(), finetune_steps=1_000, wait=False),
+        forecast,
+        layouts=("columns", "custom names", "dask"),
+        orders=("sorted",),
+    ),
+    "a model whose training was cancelled": Case(
+        lambda: cancelled(tuned(frame(), finetune_steps=100_000, wait=False)),
+        forecast,
+        layouts=("columns", "custom names", "dask"),
+        orders=("sorted",),
+    ),
+    "nothing to wait for": Case(
+        frame, lambda df, **_: df.timegpt.wait(), layouts=("columns", "dask"), orders=("sorted",)
+    ),
     "a model of another frequency": Case(
         lambda: at_frequency(tuned(frame()), "W-MON"), forecast, layouts=("columns", "custom names"), orders=("sorted",)
     ),
@@ -613,6 +628,9 @@ CASES = {
         layouts=("columns",),
         orders=("sorted",),
     ),
+    "fine-tuning for a call that is to be zero-shot": Case(
+        frame, forecast, {"zero_shot": True, "finetune_steps": 1}, layouts=("columns",), orders=("sorted",)
+    ),
     # lengths
     "a series that is too short": Case(
         lambda: frame().drop(range(3, 40)),
@@ -630,6 +648,11 @@ CASES = {
 
 def elsewhere(df):
     df.attrs["timegpt"]["origin"] = "https://api.nixtla.io"
+    return df
+
+
+def cancelled(df):
+    df.timegpt.cancel()
     return df
 
 

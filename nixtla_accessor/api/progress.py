@@ -63,12 +63,12 @@ class ProgressDisplay:
             self._ticker = threading.Thread(target=self._tick, args=(self._bar,), daemon=True)
             self._ticker.start()
 
-    def start_counting(self, total: int, activity: str) -> None:
-        """Show how many of several requests are answered."""
-        self._open(total=total, desc=activity, unit="request")
+    def start_counting(self, total: int, activity: str, unit: str = "request") -> None:
+        """Show how many of several requests are answered, or how many steps are done."""
+        self._open(total=total, desc=activity, unit=unit)
 
     def advance(self, count: int = 1) -> None:
-        """Show that so many more bytes are sent, or requests answered."""
+        """Show that so many more bytes are sent, requests answered, or steps done."""
         if self._bar is not None:
             self._bar.update(count)
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from nixtla_accessor.api.adaptation import AS_IT_IS, Adaptation
 from nixtla_accessor.api.checks import (
     Timeout,
     check_bytes,
@@ -115,6 +116,8 @@ class ForecastOptions:
         The base model, and the fine-tuned one or None.
     feature_contributions : bool
         Whether to ask what each covariate contributes.
+    adaptation : Adaptation
+        How the model is adapted for this call.
     """
 
     h: int
@@ -123,6 +126,7 @@ class ForecastOptions:
     model: str
     finetuned_model_id: str | None
     feature_contributions: bool = False
+    adaptation: Adaptation = AS_IT_IS
 
     def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> ForecastInput:
         """Return the request that asks for the forecast of the series."""
@@ -134,6 +138,8 @@ class ForecastOptions:
             level=None if self.level is None else list(self.level),
             finetuned_model_id=self.finetuned_model_id,
             feature_contributions=self.feature_contributions,
+            **self.adaptation.tuning(),
+            **self.adaptation.settings(),
         )
 
     def over_history(self) -> CrossValidationOptions:
@@ -147,6 +153,8 @@ class ForecastOptions:
             finetuned_model_id=self.finetuned_model_id,
             full_history=True,
             feature_contributions=self.feature_contributions,
+            refit=False,
+            adaptation=self.adaptation,
         )
 
 
@@ -168,6 +176,12 @@ class CrossValidationOptions:
         Whether to forecast the whole past, in windows that the service chooses.
     feature_contributions : bool
         Whether to ask what each covariate contributes.
+    quantiles : tuple of float or None
+        The quantiles that the caller wants; the levels are then those that have them as bounds.
+    refit : bool
+        Whether to fine-tune for each window, rather than for the first only.
+    adaptation : Adaptation
+        How the model is adapted for this call.
     """
 
     h: int
@@ -179,6 +193,9 @@ class CrossValidationOptions:
     hist_exog: tuple[int, ...] = ()
     full_history: bool = False
     feature_contributions: bool = False
+    quantiles: tuple[float, ...] | None = None
+    refit: bool = True
+    adaptation: Adaptation = AS_IT_IS
 
     def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> CrossValidationInput:
         """Return the request that asks for forecasts of windows of the series."""
@@ -194,6 +211,9 @@ class CrossValidationOptions:
             hist_exog=list(self.hist_exog) or None,
             full_history=self.full_history,
             feature_contributions=self.feature_contributions,
+            refit=self.refit,
+            **self.adaptation.tuning(),
+            **self.adaptation.settings(),
         )
 
 
@@ -209,12 +229,15 @@ class AnomalyOptions:
         The base model, and the fine-tuned one or None.
     hist_exog : tuple of int
         The rows of ``X`` that are known of the past only.
+    adaptation : Adaptation
+        How the model is adapted for this call; a batch cannot be fine-tuned for.
     """
 
     level: int | float
     model: str
     finetuned_model_id: str | None
     hist_exog: tuple[int, ...] = ()
+    adaptation: Adaptation = AS_IT_IS
 
     def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> AnomalyDetectionInput:
         """Return the request that asks which values of the series are anomalies."""
@@ -225,6 +248,7 @@ class AnomalyOptions:
             level=float(self.level),
             finetuned_model_id=self.finetuned_model_id,
             hist_exog=list(self.hist_exog) or None,
+            **self.adaptation.settings(),
         )
 
 
@@ -287,6 +311,7 @@ def check_forecast_options(
     model: object = DEFAULT_MODEL,
     finetuned_model_id: object = None,
     feature_contributions: object = False,
+    adaptation: Adaptation = AS_IT_IS,
 ) -> ForecastOptions:
     """Check the arguments of a forecast call, except the series.
 
@@ -315,6 +340,7 @@ def check_forecast_options(
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
         feature_contributions=check_flag("feature_contributions", feature_contributions),
+        adaptation=adaptation,
     )
 
 
@@ -324,8 +350,11 @@ def check_cross_validation_options(
     n_windows: object = 1,
     step_size: object = None,
     level: object = None,
+    quantiles: object = None,
+    refit: object = True,
     model: object = DEFAULT_MODEL,
     finetuned_model_id: object = None,
+    adaptation: Adaptation = AS_IT_IS,
 ) -> CrossValidationOptions:
     """Check the arguments of a cross-validation call, except the series.
 
@@ -339,7 +368,9 @@ def check_cross_validation_options(
     InvalidArgumentError
         An argument has a wrong type or value; the message says what it may be.
     """
-    forecast = check_forecast_options(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
+    forecast = check_forecast_options(
+        h=h, level=level, quantiles=quantiles, model=model, finetuned_model_id=finetuned_model_id
+    )
     return CrossValidationOptions(
         h=forecast.h,
         n_windows=check_whole_number("n_windows", n_windows, lowest=1),
@@ -347,11 +378,18 @@ def check_cross_validation_options(
         level=forecast.level,
         model=forecast.model,
         finetuned_model_id=forecast.finetuned_model_id,
+        quantiles=forecast.quantiles,
+        refit=check_flag("refit", refit),
+        adaptation=adaptation,
     )
 
 
 def check_anomaly_options(
-    *, level: object = DEFAULT_LEVEL, model: object = DEFAULT_MODEL, finetuned_model_id: object = None
+    *,
+    level: object = DEFAULT_LEVEL,
+    model: object = DEFAULT_MODEL,
+    finetuned_model_id: object = None,
+    adaptation: Adaptation = AS_IT_IS,
 ) -> AnomalyOptions:
     """Check the arguments of an anomaly detection call, except the series.
 
@@ -365,10 +403,16 @@ def check_anomaly_options(
     InvalidArgumentError
         An argument has a wrong type or value; the message says what it may be.
     """
+    if adaptation.finetune_steps:
+        raise InvalidArgumentError(
+            "finetune_steps is for method='online': the batch method cannot fine-tune. Leave finetune_steps out, or "
+            "fine-tune a model first."
+        )
     return AnomalyOptions(
         level=check_level("level", level),
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+        adaptation=adaptation,
     )
 
 

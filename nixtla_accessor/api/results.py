@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.exchange import Failure, FailureKind
+from nixtla_accessor.api.job_schema import SubmittedJob
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     AnomalyDetectionOutput,
@@ -24,20 +25,23 @@ from nixtla_accessor.contract import SIDES, interval_key, parse_intervals
 
 @dataclass(frozen=True, slots=True)
 class FinetuneResult:
-    """The model that a finetune call made.
+    """The model that a finetune call made, or that a job is making.
 
     Attributes
     ----------
     finetuned_model_id : str
         The model's id.
     input_tokens, output_tokens, finetune_tokens : int or None
-        The tokens used; None where the answer was lost and the model was found by its id.
+        The tokens used; None where they are not known yet, or the answer was lost and the model was found by its id.
+    job_id : str or None
+        The job that trains the model; None where it is trained.
     """
 
     finetuned_model_id: str
     input_tokens: int | None = None
     output_tokens: int | None = None
     finetune_tokens: int | None = None
+    job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,6 +115,10 @@ class AnomalyResult:
         The requested bounds, under the contract's keys.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
+    anomaly_score : ndarray of shape (n,), float64, or None
+        How many standard deviations each value is from its forecast; None unless the detection was online.
+    accumulated_anomaly_score : ndarray of shape (n,), float64, or None
+        The same of all series together at that step, where they were judged together.
     """
 
     mean: npt.NDArray[np.float64]
@@ -120,6 +128,8 @@ class AnomalyResult:
     input_tokens: int
     output_tokens: int
     finetune_tokens: int
+    anomaly_score: npt.NDArray[np.float64] | None = None
+    accumulated_anomaly_score: npt.NDArray[np.float64] | None = None
 
 
 def read_finetune(content: bytes) -> FinetuneResult | Failure:
@@ -128,20 +138,26 @@ def read_finetune(content: bytes) -> FinetuneResult | Failure:
     return output if isinstance(output, Failure) else FinetuneResult(**output.model_dump())
 
 
+def read_submission(content: bytes, model_id: str) -> FinetuneResult | Failure:
+    """Read the answer of ``POST /v2/finetune/async``, which is to train the model of this id."""
+    output = decode(content, SubmittedJob)
+    return output if isinstance(output, Failure) else FinetuneResult(model_id, job_id=output.job_id)
+
+
 def read_forecast(content: bytes, request: ForecastInput) -> ForecastResult | Failure:
     """Read the answer of ``POST /v2/forecast``."""
     output = decode(content, ForecastOutput)
     if isinstance(output, Failure):
         return output
     length = len(request.series.sizes) * request.h
-    intervals = _requested_intervals(output.intervals, request.level)
-    mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, length)
-    mismatch = mismatch or _mismatch_of_contributions(output.feature_contributions, request, length)
-    if mismatch is not None:
-        return _unreadable(f"a forecast {mismatch}")
+    intervals = requested_intervals(output.intervals, request.level)
+    found = mismatch({"mean": output.mean, **intervals}, request.level, length)
+    found = found or _mismatch_of_contributions(output.feature_contributions, request, length)
+    if found is not None:
+        return unreadable(f"a forecast {found}")
     return ForecastResult(
         mean=np.array(output.mean, dtype=np.float64),
-        intervals=_as_arrays(intervals),
+        intervals=as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
@@ -161,16 +177,16 @@ def read_cross_validation(content: bytes, request: CrossValidationInput) -> Cros
         return output
     positions = _steps_of_history(output, request) if request.full_history else _steps_of_windows(output, request)
     if positions is None:
-        return _unreadable("windows that do not fit the series")
-    intervals = _requested_intervals(output.intervals, request.level)
-    mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, len(positions))
-    mismatch = mismatch or _mismatch_of_contributions(output.feature_contributions, request, len(positions))
-    if mismatch is not None:
-        return _unreadable(f"windows {mismatch}")
+        return unreadable("windows that do not fit the series")
+    intervals = requested_intervals(output.intervals, request.level)
+    found = mismatch({"mean": output.mean, **intervals}, request.level, len(positions))
+    found = found or _mismatch_of_contributions(output.feature_contributions, request, len(positions))
+    if found is not None:
+        return unreadable(f"windows {found}")
     return CrossValidationResult(
         mean=np.array(output.mean, dtype=np.float64),
         positions=positions,
-        intervals=_as_arrays(intervals),
+        intervals=as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
@@ -187,28 +203,29 @@ def read_anomalies(content: bytes, request: AnomalyDetectionInput) -> AnomalyRes
         0 <= size <= longest for size, longest in zip(output.sizes, request.series.sizes.tolist(), strict=True)
     )
     if not fit:
-        return _unreadable("values that do not fit the series")
-    intervals = _requested_intervals(output.intervals, [request.level])
+        return unreadable("values that do not fit the series")
+    intervals = requested_intervals(output.intervals, [request.level])
     answered: dict[str, Sized] = {"mean": output.mean, "anomaly": output.anomaly, **intervals}
-    mismatch = _mismatch(answered, [request.level], sum(output.sizes))
-    if mismatch is not None:
-        return _unreadable(f"an examination {mismatch}")
+    found = mismatch(answered, [request.level], sum(output.sizes))
+    if found is not None:
+        return unreadable(f"an examination {found}")
     return AnomalyResult(
         mean=np.array(output.mean, dtype=np.float64),
         sizes=np.array(output.sizes, dtype=np.int64),
         anomaly=np.array(output.anomaly, dtype=np.bool_),
-        intervals=_as_arrays(intervals),
+        intervals=as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
     )
 
 
-def _unreadable(found: str) -> Failure:
+def unreadable(found: str) -> Failure:
+    """Return the failure of an answer that does not fit its request."""
     return Failure(FailureKind.UNREADABLE, f"answered with {found}")
 
 
-def _requested_intervals(
+def requested_intervals(
     answered: Mapping[str, list[float]] | None, levels: Sequence[float] | None
 ) -> dict[str, list[float]]:
     """Return the requested bounds that are there, under the contract's keys; what else is answered is ignored."""
@@ -217,7 +234,7 @@ def _requested_intervals(
     return {key: bounds[key] for key in keys if key in bounds}
 
 
-def _mismatch(answered: Mapping[str, Sized], levels: Sequence[float] | None, length: int) -> str | None:
+def mismatch(answered: Mapping[str, Sized], levels: Sequence[float] | None, length: int) -> str | None:
     """Return how an answer differs from the requested lists of so many values; None where it does not."""
     for name, values in answered.items():
         if len(values) != length:
@@ -248,7 +265,8 @@ def _contributions(
     return np.array(answered, dtype=np.float64) if request.feature_contributions else None
 
 
-def _as_arrays(intervals: Mapping[str, list[float]]) -> dict[str, npt.NDArray[np.float64]]:
+def as_arrays(intervals: Mapping[str, list[float]]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the bounds of intervals as arrays."""
     return {key: np.array(bound, dtype=np.float64) for key, bound in intervals.items()}
 
 

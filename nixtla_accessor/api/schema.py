@@ -235,6 +235,13 @@ class SeriesWithFutureExogenous(Series):
     )
 
 
+class ModelSettings(ContractModel):
+    """What only some models of the hosted service know."""
+
+    multivariate: StrictBool = Field(default=False, description="Forecast all series together.")
+    model_parameters: dict[str, Any] | None = Field(default=None, description="Parameters of the model itself.")
+
+
 class FinetuneInput(ContractModel):
     """The request of ``POST /v2/finetune``."""
 
@@ -261,7 +268,7 @@ class FinetuneOutput(ContractModel):
     finetuned_model_id: ModelId
 
 
-class ForecastInput(ContractModel):
+class ForecastInput(ModelSettings):
     """The request of ``POST /v2/forecast``."""
 
     series: SeriesWithFutureExogenous
@@ -292,7 +299,7 @@ class ForecastOutput(ContractModel):
     feature_contributions: list[Numbers] | None = None
 
 
-class CrossValidationInput(ContractModel):
+class CrossValidationInput(ModelSettings):
     """The request of ``POST /v2/cross_validation``."""
 
     series: SeriesWithFutureExogenous
@@ -343,7 +350,7 @@ class CrossValidationOutput(ContractModel):
     feature_contributions: list[Numbers] | None = None
 
 
-class AnomalyDetectionInput(ContractModel):
+class AnomalyDetectionInput(ModelSettings):
     """The request of ``POST /v2/anomaly_detection``."""
 
     series: SeriesWithFutureExogenous

@@ -120,7 +120,8 @@ def answer_partition(
         return empty.copy()
     number = 0 if partition_info is None else int(partition_info["number"])
     with partition_named(part, query.columns, f"partition {number} of {n_partitions}"), request_slot():
-        answer = query.with_future(rows_of_part(part, X_df, query.columns)).answer(part, client.get())
+        question = query.of_part(number).with_future(rows_of_part(part, X_df, query.columns))
+        answer = question.answer(part, client.get())
     answer = answer[list(empty.columns)]
     id_col = query.columns.id
     if id_col is not None and isinstance(empty[id_col].dtype, pd.CategoricalDtype):

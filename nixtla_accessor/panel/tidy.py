@@ -19,6 +19,10 @@ from nixtla_accessor.panel.times import as_column
 MODEL_COLUMN = "TimeGPT"
 CUTOFF_COLUMN = "cutoff"
 ANOMALY_COLUMN = "anomaly"
+SCORE_COLUMN = "anomaly_score"
+ACCUMULATED_COLUMN = "accumulated_anomaly_score"
+SAMPLE_COLUMN = "sample_id"
+"""The number of a path, from 0."""
 BASE_COLUMN = "base_value"
 """What a forecast would be without the covariates whose contributions stand before it."""
 _QUANTILE = re.compile(rf"{MODEL_COLUMN}-q-(\d+(?:\.\d+)?)")
@@ -135,6 +139,29 @@ def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[Any, npt
         frame[packed.columns.id] = as_column(packed.ids.repeat(horizon))
     frame[packed.columns.time] = as_column(stamps)
     return pd.DataFrame(frame | dict(columns))
+
+
+def paths_frame(packed: PackedSeries, paths: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """Return paths into the future with their ids and stamps.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series that were simulated.
+    paths : ndarray of shape (n_paths, n_series, horizon), float64
+
+    Returns
+    -------
+    DataFrame of n_series * n_paths * horizon rows
+        Ids (where the caller's frame has them), stamps, ``sample_id`` and ``TimeGPT``; series by series, path by path.
+    """
+    n_paths, n_series, horizon = paths.shape
+    ahead = forecast_frame(packed, horizon, {})
+    rows = np.arange(n_series * horizon).reshape(n_series, 1, horizon).repeat(n_paths, 1).ravel()
+    frame = ahead.take(rows).reset_index(drop=True)
+    frame[SAMPLE_COLUMN] = np.tile(np.arange(n_paths).repeat(horizon), n_series)
+    frame[MODEL_COLUMN] = paths.transpose(1, 0, 2).ravel()
+    return frame
 
 
 def past_frame(packed: PackedSeries, positions: Integers, columns: Mapping[Any, npt.NDArray[Any]]) -> pd.DataFrame:

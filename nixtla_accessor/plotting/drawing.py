@@ -9,10 +9,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from nixtla_accessor.panel.tidy import ANOMALY_COLUMN, CUTOFF_COLUMN, MODEL_COLUMN, interval_columns, quantile_columns
+from nixtla_accessor.panel.tidy import (
+    ANOMALY_COLUMN,
+    CUTOFF_COLUMN,
+    MODEL_COLUMN,
+    SAMPLE_COLUMN,
+    interval_columns,
+    quantile_columns,
+)
 from nixtla_accessor.plotting.colors import anomaly_color, forecast_color, history_color, quiet_color
 
 _OPACITIES = (0.15, 0.3, 0.45)  # of intervals, the widest first
+_MAX_PATHS, _PATH_OPACITY = 50, 0.25  # that are drawn of a simulation: more make a cloud
 _RASTER_FROM = 2_000  # points; larger bands are stored as an image, or vector files would be megabytes
 _HISTORY_WIDTH, _FORECAST_WIDTH, _THIN = 1.1, 1.7, 0.8  # points
 _DASHES = (0, (2, 1.5))
@@ -38,7 +46,7 @@ def draw_until_forecast(axes: Axes, actual: pd.Series[Any], start: Any, steps: i
 def draw_connection(axes: Axes, actual: pd.Series[Any], forecast: pd.DataFrame, position: int = 0) -> None:
     """Draw a line from the last actual value before a forecast to its first step, so that the two meet."""
     known = actual[actual.index < forecast.index[0]].dropna()
-    if len(known):
+    if len(known) and SAMPLE_COLUMN not in forecast:
         times, values = [known.index[-1], forecast.index[0]], [known.iloc[-1], forecast[MODEL_COLUMN].iloc[0]]
         axes.plot(times, values, color=forecast_color(position), linewidth=_FORECAST_WIDTH, label="_connection")
 
@@ -48,7 +56,8 @@ def draw_forecast(
 ) -> None:
     """Draw ``TimeGPT``, its intervals and its quantiles, indexed by time.
 
-    Intervals are bands, the widest first, and so are pairs of quantiles such as 10% and 90%; other quantiles are lines.
+    Intervals are bands, the widest first, and so are pairs of quantiles such as 10% and 90%; other quantiles are lines,
+    and so are the first paths of a simulation.
 
     Parameters
     ----------
@@ -64,6 +73,9 @@ def draw_forecast(
         Whether to draw a thin line, that leaves the actual values visible.
     """
     color, prefix = forecast_color(position), "" if name == "forecast" else f"{name}: "
+    if SAMPLE_COLUMN in forecast:
+        _draw_paths(axes, forecast, f"{prefix}paths", color)
+        return
     quantiles = quantile_columns(forecast)
     bands = {f"{level:.12g}% interval": columns for level, columns in reversed(interval_columns(forecast).items())}
     for low, column in quantiles.items():
@@ -87,6 +99,13 @@ def draw_forecast(
     axes.plot(
         forecast.index, forecast[MODEL_COLUMN], color=color, linewidth=_THIN if thin else _FORECAST_WIDTH, label=name
     )
+
+
+def _draw_paths(axes: Axes, paths: pd.DataFrame, label: str, color: str) -> None:
+    """Draw some paths of a simulation of one series, indexed by time."""
+    for number, path in paths[paths[SAMPLE_COLUMN] < _MAX_PATHS].groupby(SAMPLE_COLUMN):
+        shown = "_path" if number else label
+        axes.plot(path.index, path[MODEL_COLUMN], color=color, linewidth=_THIN, alpha=_PATH_OPACITY, label=shown)
 
 
 def draw_windows(

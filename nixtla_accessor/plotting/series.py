@@ -152,7 +152,7 @@ def _draw(
             draw_history(axes, actual, label, thin=ANOMALY_COLUMN in known)
         else:
             start = min(part[columns.time].min() for part in ahead.values())
-            longest = max(map(len, ahead.values()))
+            longest = max(part[columns.time].nunique() for part in ahead.values())
             steps = len(actual) if view.start is not None else max(4 * longest, _MIN_HISTORY)
             draw_until_forecast(axes, actual, start, steps)
             for position, part in enumerate(ahead.values()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -53,7 +54,7 @@ class CrossValidationQuery(Query):
         if self.record is not None:
             warn_about_leakage(self.record, packed, self._covered, options)
         result = ask(client, replace(options, hist_exog=historic_rows(packed)), packed)
-        columns = forecast_columns(result.mean, result.intervals, options.level, None)
+        columns = forecast_columns(result.mean, result.intervals, self._shown_levels, options.quantiles)
         return cross_validation_frame(packed, options.h, result.positions, columns)
 
     def _empty_columns(
@@ -62,13 +63,18 @@ class CrossValidationQuery(Query):
         times: pd.Series[Any],
         target: pd.Series[Any],
     ) -> dict[Any, pd.Series[Any]]:
-        forecasts = empty_forecasts(self.options.level, self.options.level, None)
+        forecasts = empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles)
         return {CUTOFF_COLUMN: times, self.columns.target: target, **forecasts}
 
     @property
     def _added_names(self) -> list[str]:
-        return [CUTOFF_COLUMN, *empty_forecasts(self.options.level, self.options.level, None)]
+        return [CUTOFF_COLUMN, *empty_forecasts(self.options.level, self._shown_levels, self.options.quantiles)]
 
     @property
     def _answer_has_target(self) -> bool:
         return True
+
+    @property
+    def _shown_levels(self) -> Sequence[float] | None:
+        """The levels that the answer shows as intervals; those that quantiles need are not shown."""
+        return self.options.level if self.options.quantiles is None else None

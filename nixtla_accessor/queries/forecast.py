@@ -62,7 +62,8 @@ class ForecastQuery(Query):
     def _request(self, packed: PackedSeries, client: Client) -> pd.DataFrame:
         from nixtla_accessor.packed_calls import ask
 
-        result = ask(client, self.options, packed if packed.covariates else self._recent(packed, client))
+        needs_all = packed.covariates or self.options.adaptation.finetune_steps
+        result = ask(client, self.options, packed if needs_all else self._recent(packed, client))
         columns = self._name(packed, result.mean, result.intervals, result.feature_contributions)
         ahead = forecast_frame(packed, self.options.h, columns)
         if not self.add_history:

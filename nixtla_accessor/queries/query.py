@@ -79,6 +79,10 @@ class Query(ABC):
         """Return the question with other rows of the future."""
         return replace(self, covariates=replace(self.covariates, X_df=X_df))
 
+    def of_part(self, number: int) -> Query:  # noqa: ARG002
+        """Return the question about one of several parts of a frame: the same, unless it is left to chance."""
+        return self
+
     def refuse_taken_names(self, schema: pd.DataFrame) -> None:
         """Refuse a frame of which a column has the name of one that the answer adds.
 

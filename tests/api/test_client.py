@@ -145,6 +145,8 @@ def test_the_request_of_a_forecast(service, client):
         "finetuned_model_id": "a",
         "feature_contributions": False,
         "feature_contributions_type": "shapley",
+        "multivariate": False,
+        "model_parameters": None,
     }
     assert service.posts[0].headers["nixtla-model"] == "timegpt-1"
     assert service.posts[0].headers["user-agent"].startswith("nixtla-accessor/")

@@ -165,6 +165,7 @@ def test_it_says_what_it_is(cut, panel, client):
         "model_id",
         "pack",
         "record",
+        "simulate",
         "use_model",
     }
     assert "timegpt" in dir(frame)

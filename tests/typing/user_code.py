@@ -66,6 +66,13 @@ def forecasting(df: pd.DataFrame) -> None:
     assert_type(timegpt.forecast(h=12, quantiles=[0.1, 0.9], model="timegpt-1"), pd.DataFrame)
     assert_type(timegpt.cross_validation(12, n_windows=3, step_size=6, level=[80]), pd.DataFrame)
     assert_type(timegpt.detect_anomalies(level=99, finetuned_model_id="sales-v1"), pd.DataFrame)
+    assert_type(
+        timegpt.detect_anomalies(method="online", detection_size=30, refit=True, finetune_steps=5), pd.DataFrame
+    )
+    timegpt.detect_anomalies(method="live")  # type: ignore[arg-type]
+    assert_type(timegpt.simulate(12, 500, seed=1), pd.DataFrame)
+    timegpt.simulate(12, 500, 1)  # type: ignore[call-arg]
+    timegpt.cross_validation(12, quantiles=[0.1], finetune_steps=10, finetune_loss="mae", refit=False)
     assert_type(timegpt.compare(h=12, n_windows=2, finetune_steps=50, by_series=True, keep=True), pd.DataFrame)
     timegpt.forecast()  # type: ignore[call-arg]
     timegpt.forecast(h=12, level=80)  # type: ignore[arg-type]
@@ -130,6 +137,8 @@ def arrays(client: Client, y: npt.NDArray[np.float64], sizes: list[int]) -> None
     assert_type(forecast.intervals, Mapping[str, npt.NDArray[np.float64]])
     assert_type(client.cross_validation(y, sizes, "MS", 12, n_windows=3).mean, npt.NDArray[np.float64])
     assert_type(client.detect_anomalies(y, sizes, "MS", level=99).anomaly, npt.NDArray[np.bool_])
+    assert_type(client.simulate(y, sizes, "MS", 12, n_paths=200, seed=1).paths, npt.NDArray[np.float64])
+    assert_type(client.detect_online_anomalies(y, sizes, "MS", 12, 24).sizes, npt.NDArray[np.int64])
     explained = client.forecast(y, sizes, "MS", 12, X=[y, y], X_future=[y[:12]], feature_contributions=True)
     assert_type(explained.feature_contributions, npt.NDArray[np.float64] | None)
     client.cross_validation(y, sizes, "MS", 12, X=[y], hist_exog=[0])

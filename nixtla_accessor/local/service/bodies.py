@@ -83,11 +83,16 @@ class InflatedRequest(Request):
             self._parsed = await self._reader.workers.run(self._inflate_and_parse)
         return self._parsed
 
+    def keep(self) -> None:
+        """Count the body until `release`, also when the request is answered."""
+        self.is_kept = True
+
     def release(self) -> None:
-        """Note that the request is done with, so that others may send as much."""
+        """Note that the body is done with, so that others may send as much."""
         self._reader.held_bytes -= self._held
         self._held = 0
 
+    is_kept = False
     _held = 0
 
     def _hold(self, n_bytes: int) -> None:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 import uvicorn
 
 from nixtla_accessor.errors import ConfigurationError
+from nixtla_accessor.local.service.application import create_app
 from nixtla_accessor.local.service.connections import Connection, log_few_errors
 from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.limits import LIMITS, Limits
-from nixtla_accessor.local.service.server import create_app
 from nixtla_accessor.local.service.store import ModelStore, default_path
 from nixtla_accessor.local.service.workers import WorkerPools
 

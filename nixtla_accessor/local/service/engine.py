@@ -46,6 +46,7 @@ from nixtla_accessor.local.service.explaining import (
 from nixtla_accessor.local.service.forecasters import Forecasters
 from nixtla_accessor.local.service.interruption import Interruption
 from nixtla_accessor.local.service.intervals import interval_lists, probabilities
+from nixtla_accessor.local.service.jobs import Jobs
 from nixtla_accessor.local.service.limits import LIMITS, Limits
 from nixtla_accessor.local.service.models import Model, Models
 from nixtla_accessor.local.service.planning import (
@@ -80,6 +81,17 @@ class TrainingPlan:
     season: Season
     model: Model
 
+    @property
+    def output(self) -> FinetuneOutput:
+        """The answer, once the model is trained."""
+        values = len(self.request.series.y)
+        return FinetuneOutput(
+            input_tokens=values,
+            output_tokens=0,
+            finetune_tokens=values * self.request.finetune_steps,
+            finetuned_model_id=self.training.model_id,
+        )
+
 
 class Engine:
     """Fine-tunes and forecasts; safe to call from many threads.
@@ -103,6 +115,7 @@ class Engine:
         self.store = store
         self.limits = limits
         self.trainings = Trainings()
+        self.jobs = Jobs(store, limits)
         self.models = Models(store, forecasters or Forecasters(BaseModelFolder(store.path.parent / BASE_MODELS)))
         self._stopping = threading.Event()
 
@@ -114,13 +127,15 @@ class Engine:
         """Fine-tune on the series of a request and save the model: `plan_training`, then `train`."""
         return self.train(self.plan_training(request))
 
-    def plan_training(self, request: FinetuneInput) -> TrainingPlan:
+    def plan_training(self, request: FinetuneInput, interruption: Interruption | None = None) -> TrainingPlan:
         """Check that a model can be trained and saved, and hold its id; nothing is trained.
 
         Parameters
         ----------
         request : FinetuneInput
             The series, and how to tune.
+        interruption : Interruption, optional
+            Ends the training.
 
         Returns
         -------
@@ -142,7 +157,7 @@ class Engine:
         model = self.models.find(request.model, request.finetuned_model_id)
         model.check_tuning(request.finetune_steps, request.finetune_loss)
         model_id = request.output_model_id or str(uuid.uuid4())
-        training = self.trainings.begin(model_id, request.finetune_steps)
+        training = self.trainings.begin(model_id, request.finetune_steps, interruption)
         plan = TrainingPlan(training, request, season, model)
         try:
             self._refuse_taken_id(model_id)
@@ -192,13 +207,7 @@ class Engine:
                 raise ModelIdTakenError(training.model_id)
         finally:
             self.trainings.end(training)
-        values = len(request.series.y)
-        return FinetuneOutput(
-            input_tokens=values,
-            output_tokens=0,
-            finetune_tokens=values * request.finetune_steps,
-            finetuned_model_id=training.model_id,
-        )
+        return plan.output
 
     def forecast(self, request: ForecastInput, interruption: Interruption | None = None) -> ForecastOutput:
         """Forecast every series of a request.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import orjson
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -17,6 +18,7 @@ from nixtla_accessor.local.service.errors import (
     BusyError,
     ClientGoneError,
     DamagedModelError,
+    JobTimeoutError,
     LimitError,
     ModelIdTakenError,
     ModelInTrainingError,
@@ -24,6 +26,7 @@ from nixtla_accessor.local.service.errors import (
     StorageError,
     TrainingCancelledError,
     UnknownFrequencyError,
+    UnknownJobError,
     UnknownModelError,
     UnknownTrainingError,
     UnsupportedError,
@@ -82,6 +85,14 @@ async def _respond_out_of_memory(_request: Request, error: Exception) -> JSONRes
 async def _respond_unknown_training(_request: Request, error: Exception) -> JSONResponse:
     detail = f"No training of a model {error} to cancel: it has ended, or was not begun."
     return JSONResponse({"detail": detail}, 404)
+
+
+async def _respond_unknown_job(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"Job not found: {error}. It has expired, or was never submitted."}, 404)
+
+
+async def _respond_timeout(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 504)  # kept with the job, and never sent
 
 
 async def _respond_taken_id(request: Request, error: Exception) -> JSONResponse:
@@ -162,6 +173,8 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     UnsupportedError: _respond_unsupported,
     MemoryError: _respond_out_of_memory,
     UnknownTrainingError: _respond_unknown_training,
+    UnknownJobError: _respond_unknown_job,
+    JobTimeoutError: _respond_timeout,
     ModelIdTakenError: _respond_taken_id,
     ModelInTrainingError: _respond_in_training,
     BusyError: _respond_busy,
@@ -176,3 +189,10 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     ClientGoneError: _respond_gone,
     Exception: _respond_failure,
 }
+
+
+async def explain_error(request: Request, error: Exception) -> str:
+    """Return in words what the response to an error says."""
+    handle = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    detail = orjson.loads((await handle(request, error)).body)["detail"]
+    return detail if isinstance(detail, str) else "; ".join(problem["msg"] for problem in detail)

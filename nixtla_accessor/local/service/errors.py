@@ -38,6 +38,27 @@ class TrainingCancelledError(ModelIdError):
     """The training of this model was cancelled."""
 
 
+class UnknownJobError(ModelIdError):
+    """No job has this id, or none that has not ended."""
+
+
+class JobCancelledError(Exception):
+    """The job of this id was cancelled."""
+
+
+class JobTimeoutError(Exception):
+    """The job was at work for longer than it may be.
+
+    Parameters
+    ----------
+    seconds : int
+        How long it may be at work.
+    """
+
+    def __str__(self) -> str:
+        return f"The job was not done within {self.args[0]:,} seconds, its timeout_seconds: raise them, or send less."
+
+
 class ClientGoneError(Exception):
     """The client has closed the connection: nobody waits for the answer."""
 

@@ -48,6 +48,12 @@ class Limits:
         Windows of a cross-validation that are fine-tuned for.
     trainings, forecasts : int
         Requests of this kind that are at work or wait.
+    jobs : int
+        Finished jobs that are kept.
+    job_seconds : float
+        How long a finished job is kept.
+    job_bytes : int
+        Bytes of the results that are kept.
     connections : int
         Open connections.
     seconds_without_key : float
@@ -73,6 +79,9 @@ class Limits:
     refits: int = 1_000
     trainings: int = 16
     forecasts: int = 64
+    jobs: int = 1_000
+    job_seconds: float = 7 * 86_400.0
+    job_bytes: int = 2**30
     connections: int = 512
     seconds_without_key: float = 10.0
     seconds_without_data: float = 60.0

@@ -12,6 +12,7 @@ import requests
 from nixtla_accessor import connect, errors
 from nixtla_accessor.local.service import embedded
 
+AT_WORK = ("pending", "running")
 Y, SIZES = [float(i % 7) for i in range(100)], [50, 50]
 
 
@@ -31,7 +32,7 @@ def call(method, path):
 
 
 def jobs():
-    return {job["job_id"]: job for job in call("GET", "/v2/async/jobs").json()["jobs"]}
+    return {job["job_id"]: job for job in call("GET", "/v2/async/jobs").json()["jobs"] if job["status"] in AT_WORK}
 
 
 @contextmanager

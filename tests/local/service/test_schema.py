@@ -46,7 +46,7 @@ def test_every_status_is_described_with_its_body(description):
                     name = "HTTPValidationError" if status == "422" else "ErrorMessage"
                     schema = response["content"]["application/json"]["schema"]
                     assert schema == {"$ref": f"#/components/schemas/{name}"}, (path, status)
-    assert n_operations == 12
+    assert n_operations == 22
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,8 @@ def test_every_status_is_described_with_its_body(description):
         ("/v2/finetuned_models", "GET"),
         ("/v2/finetuned_models/x", "DELETE, GET"),
         ("/v2/async/jobs/x/cancel", "POST"),
+        ("/v2/finetune/async", "POST"),
+        ("/v2/finetune/jobs/x", "GET"),
         ("/model_params", "GET"),
     ],
 )

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from nixtla_accessor.api import chunked_forecasting
+from nixtla_accessor.api import parts
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.errors import UnprocessableError
 
@@ -67,7 +67,7 @@ def panel(n_series=50):
 
 @pytest.mark.parametrize("max_values", [1, 17, 100, 10**9])
 def test_the_parts_return_in_order(client, server, monkeypatch, max_values):
-    monkeypatch.setattr(chunked_forecasting, "MAX_VALUES", max_values)
+    monkeypatch.setattr(parts, "MAX_VALUES", max_values)
     y, sizes = panel()
     result = client.forecast(y, sizes, "D", 3, level=[80])
     expected = np.repeat(y[np.cumsum(sizes) - 1], 3)
@@ -79,7 +79,7 @@ def test_the_parts_return_in_order(client, server, monkeypatch, max_values):
 
 
 def test_a_refused_value_has_its_position_in_the_whole(client, monkeypatch):
-    monkeypatch.setattr(chunked_forecasting, "MAX_VALUES", 40)
+    monkeypatch.setattr(parts, "MAX_VALUES", 40)
     y, sizes = panel()
     y[123] = 2e6
     with pytest.raises(UnprocessableError) as caught:
