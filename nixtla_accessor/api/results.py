@@ -32,12 +32,19 @@ class FinetuneResult:
         The model's id.
     input_tokens, output_tokens, finetune_tokens : int or None
         The tokens used; None where the answer was lost and the model was found by its id.
+    alpha : float or None
+        How far tuning went from the model to start from (0) toward the trained one (1), as far as a validation set
+        showed a gain; None where the service does not say, or several requests were sent.
+    steps_taken : int or None
+        Optimiser steps; 0 where no series is long enough to train on. None as above.
     """
 
     finetuned_model_id: str
     input_tokens: int | None = None
     output_tokens: int | None = None
     finetune_tokens: int | None = None
+    alpha: float | None = None
+    steps_taken: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
