@@ -16,6 +16,8 @@ import pandas as pd
 
 from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, default_client
+from nixtla_accessor.api.outcome import outcome_text
+from nixtla_accessor.api.progress import announce
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
     CrossValidationOptions,
@@ -88,7 +90,9 @@ def finetune(
     result = train(client, options, packed, timeout=sending.timeout)
     record = _record_of_training(options, packed, result, client.origin)
     remember_model(record)
-    return source.attach(record)
+    frame = source.attach(record)
+    announce(outcome_text(options, result), shown=client.settings.progress)
+    return frame
 
 
 def use_model(

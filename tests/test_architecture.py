@@ -141,7 +141,7 @@ WALLS = {
         {"dask", "distributed", "pandas", "numpy"},
     ),
     "plotting": ({"plotting", "panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
-    "registry": ({"api", "errors", "contract", "tracebacks"}, {"pandas"}),
+    "registry": ({"api", "panel.shown_frames", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
     "mypy_plugin": (set(), {"mypy"}),
 }

@@ -34,7 +34,7 @@ class FinetuneResult:
         The tokens used; None where the answer was lost and the model was found by its id.
     alpha : float or None
         How far tuning went from the model to start from (0) toward the trained one (1), as far as a validation set
-        showed a gain; None where the service does not say, or several requests were sent.
+        showed a gain; None where the service does not say, or not all of several requests ended at 0.
     steps_taken : int or None
         Optimiser steps; 0 where no series is long enough to train on. None as above.
     """

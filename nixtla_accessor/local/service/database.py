@@ -246,11 +246,14 @@ def _check(database: sqlite3.Connection) -> None:
     if unknown:
         raise NotOursError(f"its models have a {unknown[0]}, which this version does not know")
     database.execute(_CREATE_DETAILS)  # which an older version did not make
+    if list(_columns(database, "details")) != ["id", "created_at", *DETAILS]:
+        raise DamageError("its table of details has other columns")
 
 
-def _columns(database: sqlite3.Connection) -> dict[str, bool]:
-    """Return the columns of the table of models, and whether each may be left out of a new row."""
-    rows = database.execute("SELECT name, \"notnull\", dflt_value FROM pragma_table_info('models')").fetchall()
+def _columns(database: sqlite3.Connection, table: str = "models") -> dict[str, bool]:
+    """Return the columns of a table, and whether each may be left out of a new row."""
+    statement = 'SELECT name, "notnull", dflt_value FROM pragma_table_info(?)'
+    rows = database.execute(statement, (table,)).fetchall()
     return {str(name): not notnull or default is not None for name, notnull, default in rows}
 
 

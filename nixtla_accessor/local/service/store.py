@@ -281,9 +281,9 @@ def _reference(tensors: object) -> Reference | None:
 
 
 def _model_from_row(row: tuple[object, ...]) -> FinetunedModel:
-    *fields, n_bytes, tensors = row
+    *values, n_bytes, tensors = row
     reference = _reference(tensors)
-    described = dict(zip((*_METADATA, *DETAILS), fields, strict=True))
+    described = dict(zip((*_METADATA, *DETAILS), values, strict=True))
     described["n_bytes"] = n_bytes if reference is None else reference.n_bytes
     try:
         return FinetunedModel.model_validate(described)
