@@ -48,10 +48,9 @@ def _serve(arguments: argparse.Namespace) -> None:
 def _models(arguments: argparse.Namespace) -> None:
     base_url = arguments.base_url or os.environ.get("NIXTLA_BASE_URL")
     api_key = os.environ.get("NIXTLA_API_KEY")
-    if _is_engine_installed():
-        _list_base_models()
+    has_base_models = _is_engine_installed() and _list_base_models()
     if base_url == LOCAL or not (base_url or api_key):
-        _list_models_of_this_machine(is_asked_for=base_url == LOCAL)
+        _list_models_of_this_machine(may_be_none=has_base_models or base_url == LOCAL)
         return
     if not api_key:
         raise ConfigurationError(f"There is no API key for {base_url}: set the environment variable NIXTLA_API_KEY.")
@@ -62,8 +61,8 @@ def _models(arguments: argparse.Namespace) -> None:
         print(finetuned_models())
 
 
-def _list_base_models() -> None:
-    """Print the base models that were pulled."""
+def _list_base_models() -> bool:
+    """Print the base models that were pulled; return whether there are any."""
     import pandas as pd
 
     from nixtla_accessor.api.encoding import format_bytes
@@ -82,17 +81,18 @@ def _list_base_models() -> None:
     ]
     if base_models:
         print(pd.DataFrame(base_models).to_string(index=False))
+    return bool(base_models)
 
 
-def _list_models_of_this_machine(*, is_asked_for: bool) -> None:
+def _list_models_of_this_machine(*, may_be_none: bool) -> None:
     """Print the fine-tuned models of the local engine.
 
     Raises
     ------
     ConfigurationError
-        If nothing can be listed: the engine is not installed; or it has none, and it is unclear whether it is meant.
+        If there is nothing to list: the engine is not installed, or it has none, and it is unclear whether it is meant.
     """
-    if is_asked_for:
+    if may_be_none:
         check_engine_is_installed()
     from nixtla_accessor.registry import list_models
 
@@ -101,7 +101,7 @@ def _list_models_of_this_machine(*, is_asked_for: bool) -> None:
         from nixtla_accessor.local.service import commands
 
         models = commands.finetuned_models()
-    if not models and not is_asked_for:
+    if not models and not may_be_none:
         raise ConfigurationError(
             "This machine has no fine-tuned models. To list those of an account, set the environment variable "
             "NIXTLA_API_KEY; for another service, --base-url as well."
