@@ -1,4 +1,4 @@
-"""The command line: ``python -m nixtla_accessor`` with ``demo``, ``serve``, ``models``, ``pull`` or ``remove``."""
+"""The command line: ``nixtla-accessor``, or ``python -m nixtla_accessor``, and one of its commands."""
 
 from __future__ import annotations
 
@@ -6,22 +6,26 @@ import argparse
 import logging
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nixtla_accessor.api.local_engine import check_engine_is_installed
+from nixtla_accessor.api.settings import LOCAL
 from nixtla_accessor.errors import ConfigurationError, TimeGPTError
 
 if TYPE_CHECKING:
     from nixtla_accessor.local.service.embedded import RunningEngine
 
+SCRIPT = "nixtla-accessor"
+PICTURE = "forecast.png"
 INTERRUPTED = 130
 
 
-def _demo(_arguments: argparse.Namespace) -> None:
+def _demo(arguments: argparse.Namespace) -> None:
     from nixtla_accessor.demo import run_demo
 
-    run_demo(Path.cwd())
+    run_demo(arguments.output)
 
 
 def _serve(arguments: argparse.Namespace) -> None:
@@ -41,18 +45,24 @@ def _serve(arguments: argparse.Namespace) -> None:
     serve(arguments.host, arguments.port, arguments.api_key, announce)
 
 
-def _models(_arguments: argparse.Namespace) -> None:
-    elsewhere = _is_connected_elsewhere()
-    if _is_engine_installed() and _list_models_of_this_machine(with_finetuned=not elsewhere) and not elsewhere:
+def _models(arguments: argparse.Namespace) -> None:
+    base_url = arguments.base_url or os.environ.get("NIXTLA_BASE_URL")
+    api_key = os.environ.get("NIXTLA_API_KEY")
+    has_base_models = _is_engine_installed() and _list_base_models()
+    if base_url == LOCAL or not (base_url or api_key):
+        _list_models_of_this_machine(may_be_none=has_base_models or base_url == LOCAL)
         return
+    if not api_key:
+        raise ConfigurationError(f"There is no API key for {base_url}: set the environment variable NIXTLA_API_KEY.")
+    from nixtla_accessor.api.client import connect
     from nixtla_accessor.registry import finetuned_models
 
-    models = finetuned_models()
-    print("There are no fine-tuned models." if models.empty else models.to_string(index=False))
+    with connect(base_url=base_url):
+        print(finetuned_models())
 
 
-def _list_models_of_this_machine(*, with_finetuned: bool) -> bool:
-    """Print the base models that were pulled, and the engine's fine-tuned ones; return whether there are any."""
+def _list_base_models() -> bool:
+    """Print the base models that were pulled; return whether there are any."""
     import pandas as pd
 
     from nixtla_accessor.api.encoding import format_bytes
@@ -69,19 +79,34 @@ def _list_models_of_this_machine(*, with_finetuned: bool) -> bool:
         }
         for model in commands.base_models()
     ]
-    finetuned = [
-        {**model.model_dump(exclude={"created_by"}), "size": format_bytes(size)}
-        for model, size in (commands.finetuned_models() if with_finetuned else ())
-    ]
-    for rows in filter(None, (base_models, finetuned)):
-        print(pd.DataFrame(rows).to_string(index=False))
-    return bool(base_models or finetuned)
+    if base_models:
+        print(pd.DataFrame(base_models).to_string(index=False))
+    return bool(base_models)
 
 
-def _is_connected_elsewhere() -> bool:
-    """Return whether the environment names an account or a server, rather than the engine of this machine."""
-    base_url = os.environ.get("NIXTLA_BASE_URL")
-    return base_url != "local" and bool(base_url or os.environ.get("NIXTLA_API_KEY"))
+def _list_models_of_this_machine(*, may_be_none: bool) -> None:
+    """Print the fine-tuned models of the local engine.
+
+    Raises
+    ------
+    ConfigurationError
+        If there is nothing to list: the engine is not installed, or it has none, and it is unclear whether it is meant.
+    """
+    if may_be_none:
+        check_engine_is_installed()
+    from nixtla_accessor.registry import list_models
+
+    models = []
+    if _is_engine_installed():
+        from nixtla_accessor.local.service import commands
+
+        models = commands.finetuned_models()
+    if not models and not may_be_none:
+        raise ConfigurationError(
+            "This machine has no fine-tuned models. To list those of an account, set the environment variable "
+            "NIXTLA_API_KEY; for another service, --base-url as well."
+        )
+    print(list_models(models))
 
 
 def _is_engine_installed() -> bool:
@@ -113,11 +138,15 @@ def _remove(arguments: argparse.Namespace) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
+    is_script = Path(sys.argv[0]).stem == SCRIPT
     parser = argparse.ArgumentParser(
-        prog="python -m nixtla_accessor", description="Fine-tune and forecast time series in pandas DataFrames."
+        prog=SCRIPT if is_script else "python -m nixtla_accessor",
+        description="Fine-tune and forecast time series in pandas DataFrames.",
     )
+    parser.add_argument("--version", action="version", version=f"nixtla-accessor {version('nixtla-accessor')}")
     commands = parser.add_subparsers(required=True, metavar="demo | serve | models | pull | remove")
     demo = commands.add_parser("demo", help="fine-tune and forecast a real panel with the local engine")
+    demo.add_argument("--output", default=Path(PICTURE), type=Path, help="the picture's file (default: %(default)s)")
     demo.set_defaults(run=_demo)
     serve = commands.add_parser("serve", help="serve the local engine to other processes and machines")
     serve.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
@@ -125,6 +154,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--api-key", default=None, help="the key that clients must send (default: a random one)")
     serve.set_defaults(run=_serve)
     models = commands.add_parser("models", help="list the base models that were pulled, and the fine-tuned models")
+    models.add_argument(
+        "--base-url", default=None, help="the service's address, or local (default: that of NIXTLA_BASE_URL)"
+    )
     models.set_defaults(run=_models)
     pull = commands.add_parser("pull", help="install an open base model for the local engine, from the hub or a folder")
     pull.add_argument("model", help="its name on the hub, such as amazon/chronos-2, or a folder")

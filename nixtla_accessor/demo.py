@@ -13,6 +13,7 @@ from nixtla_accessor.accessor import TimeGPTAccessor
 from nixtla_accessor.api.client import connect
 from nixtla_accessor.contract import DEFAULT_MODEL
 from nixtla_accessor.datasets import load_weather
+from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.panel.scores import mase_scale, score, score_frame
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 from nixtla_accessor.plotting import check_matplotlib_is_installed
@@ -22,7 +23,6 @@ STEPS = 50
 DEPTH = 5
 LEVELS = [80, 95]
 MODEL_ID = "demo"
-PICTURE = "forecast.png"
 SHOWN_DAYS = 42
 
 
@@ -46,19 +46,21 @@ class _Stages:
         self._bar.refresh()
 
 
-def run_demo(folder: Path) -> None:
+def run_demo(picture: Path) -> None:
     """Fine-tune, forecast the last season, which is held out, print the errors, and draw the forecast.
 
     Parameters
     ----------
-    folder : Path
-        Where ``forecast.png`` goes.
+    picture : Path
+        The file that the picture goes into; its ending tells the format, such as ``.png``.
 
     Raises
     ------
     ConfigurationError
-        If the extras ``local`` or ``plot`` are not installed.
+        If the extras ``local`` or ``plot`` are not installed, or the picture cannot be written there.
     """
+    if not picture.parent.is_dir():
+        raise ConfigurationError(f"The picture cannot be written: there is no folder {str(picture.parent)!r}.")
     panel = load_weather()
     cutoff = panel["ds"].max() - pd.Timedelta(days=SEASON_LENGTH)
     history, holdout = panel[panel["ds"] <= cutoff], panel[panel["ds"] > cutoff]
@@ -72,7 +74,6 @@ def run_demo(folder: Path) -> None:
             zero_shot = TimeGPTAccessor(history).forecast(SEASON_LENGTH, model=DEFAULT_MODEL)
             forecast = TimeGPTAccessor(tuned).forecast(SEASON_LENGTH, level=LEVELS)
         stages.enter(3)
-        picture = folder / PICTURE
         _draw(panel, forecast, picture)
         stages.enter(4)
     last_season = history.groupby("unique_id")["y"].tail(SEASON_LENGTH)
@@ -93,7 +94,7 @@ def run_demo(folder: Path) -> None:
     print(f"\nmodel id: {tuned.timegpt.model_id}\ndf.attrs['timegpt']:")
     for name, value in tuned.timegpt.record.items():
         print(f"  {name:<20} {value}")
-    print(f"\nThe picture is in {picture}.")
+    print(f"\nThe picture is in {picture.resolve()}.")
 
 
 def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, pd.Series[Any]]) -> pd.DataFrame:

@@ -18,6 +18,8 @@ from nixtla_accessor.api.adaptation import Adaptation, check_adaptation
 from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, default_client
 from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
+from nixtla_accessor.api.outcome import outcome_text
+from nixtla_accessor.api.progress import announce
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
     CrossValidationOptions,
@@ -113,7 +115,10 @@ def finetune(
     record = _record_of_training(options, packed, result, client.origin)
     if record.state == READY:
         remember_model(record)
-    return source.attach(record)
+    frame = source.attach(record)
+    if record.state == READY:
+        announce(outcome_text(options, result), shown=client.settings.progress)
+    return frame
 
 
 def model_state(source: Source[FrameT], code: FrameCode) -> str | None:

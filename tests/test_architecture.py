@@ -159,7 +159,7 @@ WALLS = {
     ),
     "plotting": ({"plotting", "panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
     "account": ({"api", "tracebacks"}, {"pandas"}),
-    "registry": ({"api", "errors", "contract", "tracebacks"}, {"pandas"}),
+    "registry": ({"api", "panel.shown_frames", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
     "mypy_plugin": (set(), {"mypy"}),
 }

@@ -9,7 +9,10 @@ import pandas as pd
 import pytest
 
 import nixtla_accessor
+from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.comparison import ComparisonTable
+from nixtla_accessor.datasets import load_weather
+from nixtla_accessor.registry import list_models
 
 MODELS = ["seasonal naive", "zero-shot", "fine-tuned"]
 
@@ -165,6 +168,85 @@ class TestComparison:
         table.attrs.clear()
         assert repr(table) == repr(table.copy())
         assert table._repr_html_() == table.copy()._repr_html_()
+
+
+class TestModels:
+    """The registry: what `finetuned_models` shows."""
+
+    def models(self):
+        made = (pd.Timestamp.now("UTC") - pd.Timedelta(hours=30)).isoformat()
+        common = {"created_at": made, "steps": 50, "depth": 3, "loss": "mae", "model": "timegpt-1", "freq": "MS"}
+        details = {"n_series": 14, "n_obs": 1708, "n_bytes": 2**20, "alpha": 0.25}
+        return list_models(
+            [
+                FinetunedModel(id="a" * 36, base_model_id="None", **common, **details),
+                FinetunedModel(id="<b>", base_model_id="a" * 36, **common, **{**details, "alpha": 0.0}),
+                FinetunedModel(id="hosted", base_model_id="gone", **common),
+            ]
+        )
+
+    def test_the_text_fits_in_eighty_columns(self):
+        lines = repr(self.models()).splitlines()
+        assert lines[0] == "3 fine-tuned models, the newest last:"
+        assert max(map(len, lines)) <= 80
+        text = " ".join(repr(self.models()).split())
+        assert (
+            f"- {'a' * 36}, 1 day old from timegpt-1; 50 steps, depth 3, loss mae, frequency MS; 14 series, 1,708 "
+            "rows; 1.0 MiB; 25% of the change kept"
+        ) in text
+        assert f"- <b>, 1 day old from {'a' * 36}; 50 steps" in text
+        assert "no clear gain, nothing changed" in text
+        assert text.endswith("- hosted, 1 day old from gone (deleted); 50 steps, depth 3, loss mae, frequency MS")
+
+    def test_html_is_escaped_and_has_no_nan(self):
+        html = self.models()._repr_html_()
+        assert "<b>" not in html
+        text = read(html)
+        for told in ("gone (deleted)", "1 day old", "14 series, 1,708 rows", "25% of the change kept", "<b>"):
+            assert told in text
+        assert "nan" not in text.lower()
+        assert "<NA>" not in text
+
+    def test_without_models(self):
+        empty = list_models([])
+        assert repr(empty) == "There are no fine-tuned models."
+        assert read(empty._repr_html_()) == "There are no fine-tuned models."
+
+    def test_it_is_a_frame_like_any_other(self):
+        models = self.models()
+        assert models["n_obs"].tolist() == [1708, 1708, pd.NA]
+        assert type(models[models["depth"] == 3]) is pd.DataFrame
+        del models["alpha"]
+        assert repr(models) == repr(models.copy())
+
+
+class TestOutcome:
+    """The line of `finetune`."""
+
+    def said(self, frame, capsys, *, progress, **arguments):
+        with nixtla_accessor.connect(base_url="local", progress=progress):
+            frame.timegpt.finetune(output_model_id="said", overwrite=True, **arguments)
+            nixtla_accessor.delete_finetuned_model("said")
+        return capsys.readouterr()
+
+    def test_it_says_that_nothing_could_be_learnt(self, frame, capsys):
+        said = self.said(frame.groupby("unique_id").head(3), capsys, progress=True, finetune_steps=1, freq="D")
+        assert said.err.endswith(
+            "Model 'said' forecasts as the base model does: no series is long enough to train on.\n"
+        )
+        assert said.out == ""
+
+    def test_it_says_how_far_the_model_was_tuned(self, capsys):
+        said = self.said(load_weather(), capsys, progress=True, finetune_steps=30, finetune_depth=5)
+        kept = (
+            r"Model 'said' is fine-tuned: 30 steps, and \d+% of their change kept, for its gain on the validation set."
+        )
+        assert re.fullmatch(kept, said.err.splitlines()[-1])
+
+    @pytest.mark.parametrize("progress", [False, None])
+    def test_it_is_silent_where_the_bar_is(self, frame, capsys, progress):
+        said = self.said(frame, capsys, progress=progress, finetune_steps=1)
+        assert (said.out, said.err) == ("", "")
 
 
 def test_the_option_for_text_in_notebooks_is_respected(faulty):

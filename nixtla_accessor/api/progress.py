@@ -1,4 +1,4 @@
-"""Shows the progress of a call: bytes sent, then the time spent waiting. It only listens to whoever sends."""
+"""Shows the progress of a call: bytes sent, then the time spent waiting; and at its end a line. It only listens."""
 
 from __future__ import annotations
 
@@ -17,9 +17,25 @@ _SILENT_FOR = 0.5  # seconds; a quick call shows nothing
 
 def is_interactive() -> bool:
     """Return whether this runs in a terminal or a notebook."""
-    if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel"):
-        return True
-    return sys.stderr is not None and sys.stderr.isatty()
+    return _is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def announce(text: str, *, shown: bool | None) -> None:
+    """Write a line where progress is shown: in a notebook as plain output, elsewhere beside the bars.
+
+    Parameters
+    ----------
+    text : str
+    shown : bool or None
+        As of `ProgressDisplay`.
+    """
+    stream = sys.stdout if _is_notebook() else sys.stderr
+    if stream is not None and (is_interactive() if shown is None else shown):
+        stream.write(f"{text}\n")
+
+
+def _is_notebook() -> bool:
+    return "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel")
 
 
 class ProgressDisplay:

@@ -26,6 +26,7 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
 from nixtla_accessor.contract import (
@@ -74,6 +75,14 @@ def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _count_or_none(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < 2**53 else None
+
+
+def _share_or_none(value: object) -> float | None:
+    return value if isinstance(value, float) and 0 <= value <= 1 else None
+
+
 _NUMBER = core_schema.nullable_schema(core_schema.float_schema(strict=True, allow_inf_nan=False))
 _NUMBER_OR_TEXT = core_schema.nullable_schema(
     core_schema.union_schema(
@@ -113,6 +122,10 @@ Sizes = Annotated[
     ),
     WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
 ]
+Count = Annotated[int | None, BeforeValidator(_count_or_none)]
+"""A count that a service may leave out; None for anything else."""
+Share = Annotated[float | None, BeforeValidator(_share_or_none)]
+"""A number from 0 to 1 that a service may leave out; None for anything else."""
 ModelId = Annotated[str, StringConstraints(strict=True, pattern=MODEL_ID_PATTERN)]
 ModelName = Annotated[StrictStr, WithJsonSchema({})]
 FinetuneDepth = Annotated[
@@ -266,6 +279,8 @@ class FinetuneOutput(ContractModel):
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
     finetuned_model_id: ModelId
+    alpha: SkipJsonSchema[Share] = None  # the local engine says it, beyond the contract
+    steps_taken: SkipJsonSchema[Count] = None
 
 
 class ForecastInput(ModelSettings):
@@ -395,6 +410,12 @@ class FinetunedModel(ContractModel):
         How it was tuned.
     model, freq : str
         The base model's name and the frequency of the series.
+    n_series, n_obs : int or None
+        The series and the values that it was tuned on; None where the service does not say, as below.
+    n_bytes : int or None
+        Its size on disk.
+    alpha : float or None
+        How far tuning went from the model that it started from (0) toward the trained one (1).
     """
 
     id: str
@@ -406,6 +427,10 @@ class FinetunedModel(ContractModel):
     loss: str
     model: str
     freq: str
+    n_series: Count = None
+    n_obs: Count = None
+    n_bytes: Count = None
+    alpha: Share = None
 
 
 class ExistingModel(ContractModel):

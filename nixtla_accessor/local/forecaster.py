@@ -20,6 +20,26 @@ Tensors = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class TunedModel:
+    """The outcome of fine-tuning.
+
+    Attributes
+    ----------
+    tensors : mapping of str to ndarray
+        The model; that to start from where alpha is 0.
+    alpha : float
+        How far it is from the model to start from (0) toward the trained one (1), as far as a validation set shows a
+        gain.
+    steps : int
+        Optimiser steps taken; 0 where no series is long enough to train on.
+    """
+
+    tensors: Tensors
+    alpha: float
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Covariate:
     """One feature that may explain the series.
 
@@ -104,7 +124,7 @@ class Forecaster(Protocol):
         seed: int,
         base: Tensors | None,
         progress: Callable[[int], None],
-    ) -> Tensors:
+    ) -> TunedModel:
         """Fine-tune a model.
 
         Parameters
@@ -125,8 +145,7 @@ class Forecaster(Protocol):
 
         Returns
         -------
-        mapping of str to ndarray
-            The tuned model.
+        TunedModel
         """
         ...
 

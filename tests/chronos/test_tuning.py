@@ -34,7 +34,7 @@ def long_panel():
 def tune(forecaster, panel, *, steps=40, depth=5, base=None, progress=lambda _: None):
     return forecaster.tune(
         panel, WEEK, steps=steps, depth=depth, loss="default", seed=2**40 + 1, base=base, progress=progress
-    )
+    ).tensors
 
 
 def loss(forecaster, tensors, panel):
@@ -188,5 +188,6 @@ def test_a_chain_goes_on_where_it_was_and_is_kept_by_the_store(home, long_panel,
     assert len({tuple(values) for values in forecasts.values()}) == 5
     again = Engine(ModelStore(tmp_path / "models.sqlite"), Forecasters(BaseModelFolder(home / "base_models")))
     assert forecast(again, "depth-2") == forecasts["depth-2"]
-    assert store.sizes()["depth-1"] < 20_000 < store.sizes()["depth-5"]
-    assert len(list((tmp_path / "finetuned_models").iterdir())) == sum(size > 20_000 for size in store.sizes().values())
+    sizes = {model.id: model.n_bytes for model in store.models()}
+    assert sizes["depth-1"] < 20_000 < sizes["depth-5"]
+    assert len(list((tmp_path / "finetuned_models").iterdir())) == sum(size > 20_000 for size in sizes.values())

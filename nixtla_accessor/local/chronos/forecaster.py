@@ -15,7 +15,7 @@ from nixtla_accessor.local.chronos.adaptation import apply, dump, load_for
 from nixtla_accessor.local.chronos.config import read_config
 from nixtla_accessor.local.chronos.quantiles import quantiles_at
 from nixtla_accessor.local.chronos.units import choose_unit
-from nixtla_accessor.local.forecaster import Covariate, Covariates, Tensors, UnavailableError
+from nixtla_accessor.local.forecaster import Covariate, Covariates, Tensors, TunedModel, UnavailableError
 from nixtla_accessor.seasons import Season
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ChronosBoltForecaster(_ChronosForecaster):
 
     losses: Collection[str] = ()
 
-    def tune(self, *_arguments: object, **_options: object) -> Tensors:
+    def tune(self, *_arguments: object, **_options: object) -> TunedModel:
         """Raise: the engine refuses what has no loss to be tuned by."""
         raise NotImplementedError
 
@@ -120,7 +120,7 @@ class Chronos2Forecaster(_ChronosForecaster):
         seed: int,
         base: Tensors | None,
         progress: Callable[[int], None],
-    ) -> Tensors:
+    ) -> TunedModel:
         """Fine-tune with the library's `fit`; see `training.tune`."""
         model = self._load()
         from nixtla_accessor.local.chronos.training import tune

@@ -31,6 +31,7 @@ from nixtla_accessor.local.chronos.pipelines import (
 )
 from nixtla_accessor.local.chronos.units import choose_unit
 from nixtla_accessor.local.chronos.validation import choose_alpha, pinball_losses, split_panel
+from nixtla_accessor.local.forecaster import TunedModel
 from nixtla_accessor.seasons import Season
 
 _ATTENTION = ("self_attention.q", "self_attention.v")
@@ -104,7 +105,7 @@ def tune(
     depth: int,
     seed: int,
     progress: Progress,
-) -> dict[str, NDArray[np.float32]]:
+) -> TunedModel:
     """Fine-tune a Chronos-2 model on a panel.
 
     Parameters
@@ -126,7 +127,7 @@ def tune(
 
     Returns
     -------
-    mapping of str to ndarray
+    TunedModel
         All that is added to the base model now; ``earlier`` itself if the validation set supports nothing more.
     """
     panel = [choose_unit(values).convert(values) for values in series]
@@ -134,7 +135,7 @@ def tune(
     split = split_panel(panel, season, horizon, np.random.default_rng(seed))
     trainable = [values for values in split.training if len(values) >= _MIN_PAST + split.horizon]
     if not split.targets or not trainable:
-        return dict(earlier)
+        return TunedModel(earlier, 0.0, 0)
 
     def parameter(name: str) -> NDArray[np.float32]:
         return _array(base.get_parameter(name))
@@ -142,7 +143,7 @@ def tune(
     start = with_tensors(base, apply(earlier, parameter)) if earlier else base
     later = _fit(start, trainable, split.horizon, DEPTHS[depth], steps, seed, progress)
     if not all(np.isfinite(array).all() for array in later.values()):
-        return dict(earlier)
+        return TunedModel(earlier, 0.0, steps)
 
     def parameter_of_start(name: str) -> NDArray[np.float32]:
         return _array(start.get_parameter(name))
@@ -155,9 +156,8 @@ def tune(
         return np.where(np.isfinite(losses), losses, np.finfo(np.float32).max)
 
     alpha = choose_alpha(loss_at, len(panel))
-    if alpha == 0:
-        return dict(earlier)
-    return combine(earlier, scale(later, alpha, parameter_of_start), parameter)
+    added = combine(earlier, scale(later, alpha, parameter_of_start), parameter) if alpha else earlier
+    return TunedModel(added, alpha, steps)
 
 
 class _Steps(TrainerCallback):  # type: ignore[misc]  # transformers has no types here

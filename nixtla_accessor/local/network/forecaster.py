@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from nixtla_accessor.contract import FINETUNE_LOSSES
 from nixtla_accessor.local.arrays import Floats
-from nixtla_accessor.local.forecaster import Tensors
+from nixtla_accessor.local.forecaster import Tensors, TunedModel
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.features import input_size
 from nixtla_accessor.local.network.forecasting import forecast_parts
@@ -43,10 +43,10 @@ class NetworkForecaster:
         seed: int,
         base: Tensors | None,
         progress: Callable[[int], None],
-    ) -> Tensors:
+    ) -> TunedModel:
         """Fine-tune the network; see `tuning.tune`."""
         tuned = tune(_weights(base), series, season, steps=steps, depth=depth, loss=loss, seed=seed, progress=progress)
-        return tuned.weights
+        return TunedModel(tuned.weights, tuned.alpha, tuned.steps)
 
     def forecast(
         self,

@@ -20,13 +20,9 @@ def base_models() -> list[InstalledModel]:
     return _folder().models()
 
 
-def finetuned_models() -> list[tuple[FinetunedModel, int]]:
-    """Return the fine-tuned models of the engine, the newest last, and the bytes that each takes."""
-    if not default_path().exists():
-        return []
-    store = ModelStore(default_path())
-    sizes = store.sizes()
-    return [(model, sizes.get(model.id, 0)) for model in store.models()]
+def finetuned_models() -> list[FinetunedModel]:
+    """Return the fine-tuned models of the engine, the newest last."""
+    return ModelStore(default_path()).models() if default_path().exists() else []
 
 
 def pull(model: str, name: str | None, revision: str | None) -> InstalledModel:

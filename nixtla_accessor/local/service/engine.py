@@ -27,7 +27,7 @@ from nixtla_accessor.api.schema import (
 from nixtla_accessor.contract import format_base_model_id
 from nixtla_accessor.local.arrays import Floats
 from nixtla_accessor.local.base_models.storage import BASE_MODELS, BaseModelFolder
-from nixtla_accessor.local.forecaster import Tensors
+from nixtla_accessor.local.forecaster import TunedModel
 from nixtla_accessor.local.service.backtest import BacktestWindows
 from nixtla_accessor.local.service.covariates import RequestedPanel, read_covariates
 from nixtla_accessor.local.service.errors import (
@@ -190,7 +190,7 @@ class Engine:
         """
         training, request = plan.training, plan.request
         try:
-            tensors = self._tune(plan.model, _split(request.series), plan.season, request, training.report)
+            tuned = self._tune(plan.model, _split(request.series), plan.season, request, training.report)
             saved = FinetunedModel(
                 id=training.model_id,
                 created_at=datetime.now(UTC).isoformat(),
@@ -200,14 +200,17 @@ class Engine:
                 loss=request.finetune_loss,
                 model=plan.model.base_model,
                 freq=request.freq,
+                n_series=len(request.series.sizes),
+                n_obs=len(request.series.y),
+                alpha=tuned.alpha,
             )
-            data = plan.model.forecaster.dump(tensors)
+            data = plan.model.forecaster.dump(tuned.tensors)
             self.trainings.begin_saving(training)
             if not self.store.save(saved, data):
                 raise ModelIdTakenError(training.model_id)
         finally:
             self.trainings.end(training)
-        return plan.output
+        return plan.output.model_copy(update={"alpha": tuned.alpha, "steps_taken": tuned.steps})
 
     def forecast(self, request: ForecastInput, interruption: Interruption | None = None) -> ForecastOutput:
         """Forecast every series of a request.
@@ -248,7 +251,7 @@ class Engine:
         explained = explain(model.forecaster, panel, season, sizes, progress)
         if request.finetune_steps:
             cleaned = panel.series if explained is None else explained.histories(windows.series, sizes)
-            model = replace(model, tensors=self._tune(model, cleaned, season, request, progress))
+            model = replace(model, tensors=self._tune(model, cleaned, season, request, progress).tensors)
         answer = forecast_windows(
             model.forecaster,
             model.tensors,
@@ -315,7 +318,7 @@ class Engine:
             tuned = model
             if request.finetune_steps:
                 known = values_to_tune_on(model.forecaster, panel, windows.rows(chosen), season, progress)
-                tuned = replace(model, tensors=self._tune(model, known, season, request, progress))
+                tuned = replace(model, tensors=self._tune(model, known, season, request, progress).tensors)
             for some in windows.shared_rounds(chosen, MAX_ESTIMATES) if panel.covariates else [chosen]:
                 part = forecast_past_windows(
                     tuned.forecaster,
@@ -420,7 +423,7 @@ class Engine:
         season: Season,
         request: FinetuneInput | ForecastInput | CrossValidationInput,
         progress: Callable[[int], None],
-    ) -> Tensors:
+    ) -> TunedModel:
         """Fine-tune; `progress` is called at every step, and may end it."""
 
         def report(steps_done: int) -> None:

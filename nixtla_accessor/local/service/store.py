@@ -20,7 +20,9 @@ from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.local.service.database import (
     COLUMNS,
+    DETAILS,
     INSERT,
+    INSERT_DETAILS,
     DamageError,
     Database,
     NotOursError,
@@ -35,8 +37,12 @@ from nixtla_accessor.local.service.weight_files import MAX_REFERENCE_BYTES, Refe
 
 _LOG = logging.getLogger(__name__)
 _METADATA = COLUMNS[:-2]
-_SELECT = f"SELECT {', '.join(_METADATA)} FROM models NOT INDEXED"  # noqa: S608 - constants
-_SELECT_SIZES = "SELECT id, length(tensors), CASE WHEN length(tensors) <= ? THEN tensors END FROM models NOT INDEXED"
+_REFERENCE = f"CASE WHEN length(tensors) <= {MAX_REFERENCE_BYTES} THEN tensors END"
+_SELECT = (
+    f"SELECT {', '.join((*_METADATA, *DETAILS))}, length(tensors), {_REFERENCE} "  # noqa: S608 - constants
+    "FROM models NOT INDEXED LEFT JOIN details USING (id, created_at)"
+)
+_SELECT_REFERENCES = f"SELECT {_REFERENCE} FROM models NOT INDEXED"  # noqa: S608 - constants
 _IS_INDEXED = "SELECT 1 FROM models INDEXED BY sqlite_autoindex_models_1 WHERE id = ?"
 _WAIT_TO_READ = 1.5  # seconds to wait for those who write; look-ups are to be answered within two
 _WAIT_TO_WRITE = 30.0
@@ -81,9 +87,7 @@ class ModelStore:
         try:
             self.models()
             self._guard(lambda: prepare(path, _WAIT_TO_WRITE))
-            self._guard(
-                lambda: self._files.clear([reference for *_, reference in self._sizes_and_references() if reference])
-            )
+            self._guard(lambda: self._files.clear(self._references()))
         except DamagedFileError as error:
             raise ConfigurationError(str(error)) from error
         except StorageError as error:
@@ -103,11 +107,16 @@ class ModelStore:
         return saved
 
     def _insert(self, model: FinetunedModel, tensors: bytes) -> bool:
-        values = (*model.model_dump().values(), hashlib.sha256(tensors).hexdigest(), tensors)
+        fields = model.model_dump()
+        values = (*(fields[name] for name in _METADATA), hashlib.sha256(tensors).hexdigest(), tensors)
+        details = (model.id, model.created_at, *(fields[name] for name in DETAILS))
 
         def insert(database: Database) -> bool:
             database.begin_writing()
-            return database.connection.execute(INSERT, values).rowcount == 1
+            inserted = database.connection.execute(INSERT, values).rowcount == 1
+            if inserted:
+                database.connection.execute(INSERT_DETAILS, details)
+            return inserted
 
         return self._do(insert, _WAIT_TO_WRITE)
 
@@ -168,21 +177,11 @@ class ModelStore:
             raise DamagedModelError(f"The saved model {model_id!r} is damaged: its file is not as it was saved.")
         return read
 
-    def sizes(self) -> dict[str, int]:
-        """Return how many bytes the tensors of each model take on disk, by its id."""
-        return {
-            model_id: n_bytes if reference is None else reference.n_bytes
-            for model_id, n_bytes, reference in self._sizes_and_references()
-        }
+    def _references(self) -> list[Reference]:
+        def read(database: Database) -> list[tuple[object]]:
+            return database.connection.execute(_SELECT_REFERENCES).fetchall()
 
-    def _sizes_and_references(self) -> list[tuple[str, int, Reference | None]]:
-        def read(database: Database) -> list[tuple[str, int, object]]:
-            return database.connection.execute(_SELECT_SIZES, (MAX_REFERENCE_BYTES,)).fetchall()
-
-        return [
-            (model_id, n_bytes, Reference.from_bytes(start) if isinstance(start, bytes) else None)
-            for model_id, n_bytes, start in self._do(read)
-        ]
+        return [reference for (saved,) in self._do(read) if (reference := _reference(saved)) is not None]
 
     def delete(self, model_id: str) -> bool:
         """Delete a model; return False if there is none of this id."""
@@ -194,13 +193,14 @@ class ModelStore:
                 raise DamagedModelError
             statement = "DELETE FROM models NOT INDEXED WHERE id = ?"
             deleted = database.connection.execute(statement, (model_id,)).rowcount == 1
+            database.connection.execute("DELETE FROM details WHERE id = ?", (model_id,))
             return deleted, None if row is None else row[1]
 
         try:
             deleted, tensors = self._do(delete, _WAIT_TO_WRITE)
         except DamagedModelError:  # SQLite would free the pages that it names, which may be those of another model
             return self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, lambda _: True, without=model_id))
-        reference = Reference.from_bytes(tensors) if deleted and isinstance(tensors, bytes) else None
+        reference = _reference(tensors) if deleted else None
         if reference is not None:
             self._guard(lambda: self._files.delete(reference))
         return deleted
@@ -276,9 +276,17 @@ def _tensors(database: Database, model_id: str) -> tuple[object, object] | None:
     return row
 
 
+def _reference(tensors: object) -> Reference | None:
+    return Reference.from_bytes(tensors) if isinstance(tensors, bytes) else None
+
+
 def _model_from_row(row: tuple[object, ...]) -> FinetunedModel:
+    *values, n_bytes, tensors = row
+    reference = _reference(tensors)
+    described = dict(zip((*_METADATA, *DETAILS), values, strict=True))
+    described["n_bytes"] = n_bytes if reference is None else reference.n_bytes
     try:
-        return FinetunedModel.model_validate(dict(zip(_METADATA, row, strict=True)))
+        return FinetunedModel.model_validate(described)
     except ValidationError as error:
         fields = ", ".join(str(problem["loc"][0]) for problem in error.errors())
         message = f"The saved model {row[0]!r} is damaged: its description cannot be read ({fields})."

@@ -13,7 +13,7 @@ import nixtla_accessor.local.service
 from nixtla_accessor.api.schema import AnomalyDetectionInput, CrossValidationInput, FinetuneInput, ForecastInput
 from nixtla_accessor.local.base_models.names import UnknownBaseModelError
 from nixtla_accessor.local.base_models.storage import BaseModelFolder
-from nixtla_accessor.local.forecaster import Forecaster
+from nixtla_accessor.local.forecaster import Forecaster, TunedModel
 from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.errors import DamagedModelError, StoppedError, UnknownModelError, UnsupportedError
 from nixtla_accessor.local.service.forecasters import Forecasters
@@ -36,7 +36,8 @@ class SeasonalNaive:
     def tune(self, series, season, *, steps, depth, loss, seed, base, progress):
         for step in range(steps):
             progress(step + 1)
-        return {"bias": np.array(steps + (0 if base is None else base["bias"]))}
+        bias = np.array(steps + (0 if base is None else base["bias"]))
+        return TunedModel({"bias": bias}, 1.0, steps)
 
     def forecast(self, tensors, series, season, horizon, quantiles, *, progress):
         progress(0)
