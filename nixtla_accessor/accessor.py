@@ -9,7 +9,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from nixtla_accessor.arguments import ModelChoice, ModelNaming, Sending, Steps, Tuning, Windows
+from nixtla_accessor.arguments import (
+    Candidates,
+    Comparison,
+    Keep,
+    ModelChoice,
+    ModelNaming,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.markup import describe
 from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
@@ -667,15 +677,16 @@ class TimeGPTAccessor:
         holidays: Holidays | None = None,
         level: Sequence[float] | None = None,
         too_short: TooShort = "raise",
+        candidates: Candidates | None = None,
         by_series: bool = False,
-        keep: bool = False,
+        keep: Keep = False,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
-        """Measure whether fine-tuning helps, and covariates, on held-out windows that the tuning never sees.
+        """Measure which forecasts are better, on held-out windows that the tuning never sees, and how sure that is.
 
-        The last ``n_windows`` times ``h`` steps of each series are held out; a model is tuned on the rest, and the
-        held-out windows are forecast with it, with the base model, and by repeating the last season; then with the
+        The last ``n_windows`` times ``h`` steps of each series are held out; models are tuned on the rest, and the
+        held-out windows are forecast with them, with the base model, and by repeating the last season; then with the
         covariates too, where some are named.
 
         Parameters
@@ -694,37 +705,74 @@ class TimeGPTAccessor:
             Levels of prediction intervals whose coverage is measured, in percent.
         too_short : {"raise", "drop"}, default "raise"
             Whether to refuse the frame for series that are too short for the windows, or to leave these out.
+        candidates : list or dict, optional
+            What to compare, beside the seasonal naive forecast; by default ``["zero-shot", "fine-tuned"]``. Each is one
+            of these two, a dict of `finetune`'s arguments such as ``{"finetune_steps": 50}`` (or ``{"zero_shot": True,
+            "model": …}``), a column of the frame that holds the forecasts of others, or the id of a fine-tuned model. A
+            dict gives them names of your own.
         by_series : bool, default False
-            Show each series, rather than the mean over them.
-        keep : bool, default False
-            Keep the tuned model; otherwise it is deleted at the end.
+            Show each series, rather than all together.
+        keep : bool or "best", default False
+            Keep the tuned models, or the best one alone if it is the best of all; others are deleted at the end.
+            ``use_model(table)`` attaches the best that was kept.
 
         Returns
         -------
         DataFrame
-            A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``, and the last two ``+ covariates``
-            where some are named), a column for each metric: ``MASE`` (1 is the seasonal naive error within the training
-            rows), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and ``coverage-80`` (percent) for each level. Its
-            ``attrs["comparison"]`` has the verdict, which is shown with the table, and on how many series tuning was
-            better and worse; the same on covariates under ``"covariates"``; with ``keep`` the model's id.
+            A row for each model (by default ``seasonal naive``, ``zero-shot``, ``fine-tuned``, and the last two ``+
+            covariates`` where some are named), a column for each metric: ``MASE`` and ``RMSSE`` (1 is the seasonal
+            naive error within the training rows), ``WAPE`` (percent), ``sMAPE`` (percent, 0 to 200), ``RMSE``,
+            ``bias`` (percent, above 0 where forecasts are too high), and with ``level`` ``pinball`` (the scaled pinball
+            loss of the bounds) and ``coverage-80`` (percent). They are means over the series; WAPE and bias are over
+            all values. Its ``attrs["comparison"]`` has the verdict, which is shown with the table, and its figures;
+            that on covariates under ``"covariates"``; with ``keep`` the ids of the models under ``"kept"``.
 
         Raises
         ------
         InvalidFrameError
-            If a series is too short for the held-out windows, or the frame cannot be packed.
+            If a series is too short for the held-out windows, the frame cannot be packed, or a column of forecasts
+            has none for one of the windows' rows.
+        NotFoundError
+            If a candidate is neither a column nor the id of a model.
         InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError, OutcomeUnknownError
             As in `finetune`.
 
+        Warns
+        -----
+        DataLeakageWarning
+            If a candidate is a model that is known to have been tuned on rows of the windows.
+        ShortSeriesWarning
+            As in `cross_validation`.
+
+        Notes
+        -----
+        A difference is called clear if the 95% interval of a paired t-test excludes 0. Its samples are the series, each
+        with the mean of its windows; or the windows, each with the mean of its series, where there are more of them,
+        which for one series is the Diebold-Mariano test with the correction of Harvey, Leybourne and Newbold (1997). Of
+        several candidates each is compared with the best, and the intervals hold together (Bonferroni). They tell how
+        far other series, or other windows, might differ; series that share their ups and downs tell less than they
+        say, and no interval foresees a change.
+
         Examples
         --------
+        Did tuning help?
+
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
-        >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     table = load_unemployment().timegpt.compare(12)
+        >>> panel = load_unemployment()
+        >>> client = nixtla_accessor.connect(base_url="local", progress=False)
+        >>> table = panel.timegpt.compare(12)
         >>> print(table)  # doctest: +ELLIPSIS
         Tuning ...
         >>> list(table.index), list(table.columns)
-        (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'sMAPE', 'RMSE'])
+        (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'RMSSE', 'WAPE', 'sMAPE', 'RMSE', 'bias'])
+
+        Is last year's model still good?
+
+        >>> model = panel.query("ds < '2009-03-01'").timegpt.finetune().timegpt.model_id
+        >>> table = panel.timegpt.compare(12, candidates={"last year's": model, "new": "fine-tuned"}, keep="best")
+        >>> list(table.index)
+        ['seasonal naive', "last year's", 'new']
         """
         from nixtla_accessor import operations
 
@@ -733,8 +781,8 @@ class TimeGPTAccessor:
         sending = Sending(client, allow_missing=allow_missing)
         windows = Windows(h, n_windows, None, level, too_short)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
-        source = PandasSource(self._frame)
-        return operations.compare(source, chosen, covariates, tuning, sending, windows, by_series=by_series, keep=keep)
+        comparison = Comparison(candidates, by_series, keep)
+        return operations.compare(PandasSource(self._frame), chosen, covariates, tuning, sending, windows, comparison)
 
     def calendar_features(
         self,

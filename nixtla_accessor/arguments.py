@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.packing import TooShort
@@ -12,6 +12,10 @@ from nixtla_accessor.panel.packing import TooShort
 if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.api.requests import Timeout
+
+CandidateLike: TypeAlias = str | Mapping[str, Any]
+Candidates: TypeAlias = Sequence[CandidateLike] | Mapping[str, CandidateLike]
+Keep: TypeAlias = bool | Literal["best"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,29 @@ class Windows:
     def as_options(self) -> dict[str, Any]:
         """Return the arguments of a cross-validation's options."""
         return {"h": self.h, "n_windows": self.n_windows, "step_size": self.step_size, "level": self.level}
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared and shown, and which of the tuned models are kept.
+
+    Attributes
+    ----------
+    candidates : list or dict, optional
+        The forecasts; None compares zero-shot and fine-tuned.
+    by_series : bool
+        Whether to show each series.
+    keep : bool or "best"
+        Whether to keep all tuned models, or the best alone.
+    """
+
+    candidates: Candidates | None
+    by_series: bool
+    keep: Keep
+
+    def __post_init__(self) -> None:
+        if self.keep not in (True, False, "best"):
+            raise InvalidArgumentError(f"keep must be True, False or 'best'; got {self.keep!r}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ class TestCompare:
         before = len(local.finetuned_models())
         table = df.timegpt.compare(5, n_windows=2, level=[80], finetune_steps=5)
         assert list(table.index) == ["seasonal naive", "zero-shot", "fine-tuned"]
-        assert list(table.columns) == ["MASE", "sMAPE", "RMSE", "coverage-80"]
+        assert list(table.columns) == ["MASE", "RMSSE", "WAPE", "sMAPE", "RMSE", "bias", "pinball", "coverage-80"]
         assert len(local.finetuned_models()) == before
         assert repr(table).splitlines()[0] == table.attrs["comparison"]["verdict"]
         assert capsys.readouterr().out == ""

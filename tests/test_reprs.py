@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import nixtla_accessor
-from nixtla_accessor.comparison import ComparisonTable
+from nixtla_accessor.comparison.table import ComparisonTable
 
 MODELS = ["seasonal naive", "zero-shot", "fine-tuned"]
 
