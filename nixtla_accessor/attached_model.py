@@ -41,10 +41,7 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
             "zero_shot=True asks the base model, and finetuned_model_id names a fine-tuned one. Give one of the two."
         )
     if choice.finetuned_model_id is not None:
-        attached = None if record is None else (record.finetuned_model_id, record.origin)
-        if attached == (choice.finetuned_model_id, client.origin):
-            return record
-        return look_up_model(choice.finetuned_model_id, client)
+        return named_model(schema, choice.finetuned_model_id, client)
     if choice.model is not None or choice.zero_shot:
         return None
     if record is None:
@@ -64,6 +61,15 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
             f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: {code.call('finetune')}."
         )
     return record
+
+
+def named_model(schema: pd.DataFrame, finetuned_model_id: str, client: Client) -> Record:
+    """Return the record of the fine-tuned model of an id: the frame's, which knows more, if it is of that model."""
+    record = read_record(schema)
+    attached = None if record is None else (record.finetuned_model_id, record.origin)
+    if record is not None and attached == (finetuned_model_id, client.origin):
+        return record
+    return look_up_model(finetuned_model_id, client)
 
 
 def given_record(given: pd.DataFrame | Mapping[str, Any]) -> Record:

@@ -166,7 +166,7 @@ def compare(
     covariates = source.check_covariates(covariates)
     selection = selection.with_recorded_columns(source.schema)
     columns, frequency = selection.resolve_columns(source.schema), selection.parse_freq()
-    candidates = read_candidates(comparison.candidates, tuning, source.schema.columns, columns)
+    candidates = read_candidates(comparison.candidates, tuning, list(source.schema.columns), columns)
     packed = source.pack(columns, frequency, allow_missing=sending.allow_missing, covariates=covariates)
     if comparison.by_series and packed.columns.id == MODEL_LEVEL:
         raise taken_name(source.schema, MODEL_LEVEL, "id", packed.columns.frame)

@@ -11,8 +11,8 @@ import pandas as pd
 
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.api.requests import CrossValidationOptions
-from nixtla_accessor.arguments import Keep, ModelChoice
-from nixtla_accessor.attached_model import model_to_ask
+from nixtla_accessor.arguments import Keep
+from nixtla_accessor.attached_model import named_model
 from nixtla_accessor.comparison.candidates import (
     WITH_COVARIATES,
     BaseModel,
@@ -92,9 +92,8 @@ def look_up_candidates(
     for name, candidate in candidates.items():
         if not isinstance(candidate, Existing):
             continue
-        choice = ModelChoice(None, candidate.finetuned_model_id)
         try:
-            record = model_to_ask(frame, choice, client, packed.columns.frame)
+            record = named_model(frame, candidate.finetuned_model_id, client)
         except NotFoundError as error:
             error.add_context(f"The candidate {name!r} is no column of the frame either.")
             raise

@@ -5,8 +5,6 @@ from __future__ import annotations
 from math import cos, pi, sin, sqrt
 from statistics import NormalDist
 
-import numpy as np
-
 from nixtla_accessor.panel.arrays import Values
 
 _MANY = 1000  # degrees of freedom, from which the normal distribution is as good: 0.1% narrower
@@ -35,6 +33,7 @@ def mean_interval(differences: Values, confidence: float) -> tuple[float, float]
 
     Examples
     --------
+    >>> import numpy as np
     >>> low, high = mean_interval(np.array([1.0, 2.0, 3.0]), 0.95)
     >>> round(low, 3), round(high, 3)
     (-0.484, 4.484)
