@@ -37,8 +37,8 @@ from nixtla_accessor.attached_model import (
     warn_about_other_series,
 )
 from nixtla_accessor.comparison.backtest import (
+    add_forecasts_of_models,
     comparable,
-    forecast_by_models,
     forecast_without_service,
     keep_models,
     look_up_candidates,
@@ -171,7 +171,7 @@ def compare(
     if comparison.by_series and packed.columns.id == MODEL_LEVEL:
         raise taken_name(source.schema, MODEL_LEVEL, "id", packed.columns.frame)
     packed = comparable(packed, options, windows.too_short)
-    forecasts = forecast_without_service(candidates, source.schema, packed, options)
+    without_service = forecast_without_service(candidates, source.schema, packed, options)
     existing = look_up_candidates(candidates, source.schema, packed, options, client)
     training = drop_last(packed, options.h * options.n_windows)
     with temporary_models(client) as tuned:
@@ -179,7 +179,7 @@ def compare(
             if isinstance(candidate, ToTune):
                 result = train(client, candidate.options, training)
                 tuned[name] = _record_of_training(candidate.options, training, result, client.origin)
-        forecasts |= forecast_by_models(candidates, existing | tuned, packed, options, client)
+        forecasts = add_forecasts_of_models(without_service, candidates, existing | tuned, packed, options, client)
         table, errors = compare_forecasts(packed, forecasts, options, by_series=comparison.by_series)
         asked_of_tuning = comparison.candidates is None
         table.attrs["comparison"] = did_it_help(forecasts, errors) if asked_of_tuning else which_is_best(errors)

@@ -99,7 +99,7 @@ def look_up_candidates(
             raise
         refuse_other_frequency(record, packed.frequency, packed.columns)
         warn_about_leakage(record, packed, windows.h * windows.n_windows, windows)
-        records[name] = record
+        records[name] = record.for_frame(packed.columns, packed.freq)
     return records
 
 
@@ -146,17 +146,20 @@ def keep_models(
         attach_record(table, next(iter(records.values())))
 
 
-def forecast_by_models(
+def add_forecasts_of_models(
+    without_service: Mapping[str, WindowForecasts],
     candidates: Mapping[str, Candidate],
     records: Mapping[str, Record],
     packed: PackedSeries,
     windows: CrossValidationOptions,
     client: Client,
 ) -> dict[str, WindowForecasts]:
-    """Return the forecasts of base models and fine-tuned ones, then those with covariates, where there are some.
+    """Return the forecasts of all candidates in their order, then those with covariates, where there are some.
 
     Parameters
     ----------
+    without_service : mapping of str to WindowForecasts
+        Those that are there already.
     candidates : mapping of str to Candidate
         All candidates, by name.
     records : mapping of str to Record
@@ -172,7 +175,10 @@ def forecast_by_models(
             record = records[name]
             asked[name] = replace(windows, model=record.model, finetuned_model_id=record.finetuned_model_id)
     alone = replace(packed, covariates=())
-    forecasts = {name: _ask(alone, options, client) for name, options in asked.items()}
+    forecasts = {
+        name: without_service[name] if name in without_service else _ask(alone, asked[name], client)
+        for name in candidates
+    }
     if packed.covariates:
         forecasts |= {f"{name}{WITH_COVARIATES}": _ask(packed, options, client) for name, options in asked.items()}
     return forecasts

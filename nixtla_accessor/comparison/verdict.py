@@ -138,17 +138,24 @@ def which_is_best(errors: Errors) -> dict[str, Any]:
     differences = {name: find_difference(errors[name], errors[best], len(others)) for name in others}
     lines = [f"{best} is best: MASE {_mase(errors[best]):.3f}."]
     for name, difference in differences.items():
-        word = "Clearly better than" if difference.is_clear else "No clear difference from"
-        lines.append(
-            f"{word} {name}, {difference.before:.3f}: {difference.describe_change()}, {difference.count_series()}."
-            f"{_ask_for_windows(difference)}"
-        )
+        lines.append(_compare_best(name, difference))
     return {
         "verdict": "\n".join(lines),
         "best": best,
         "n_series": len(errors[best]),
         "differences": {name: difference.figures() for name, difference in differences.items()},
     }
+
+
+def _compare_best(name: str, difference: Difference) -> str:
+    """Return the sentences on the best forecast and another one."""
+    if difference.n_better == difference.n_worse == 0:
+        return f"The same errors as {name}."
+    word = "Clearly better than" if difference.is_clear else "No clear difference from"
+    return (
+        f"{word} {name}, {difference.before:.3f}: {difference.describe_change()}, {difference.count_series()}."
+        f"{_ask_for_windows(difference)}"
+    )
 
 
 def rank(errors: Errors) -> list[str]:
