@@ -25,6 +25,7 @@ from nixtla_accessor.markup import describe
 from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.calendar_features import calendar_frames
+from nixtla_accessor.panel.cleaning import DuplicateRule, clean_frame, report
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
@@ -243,6 +244,80 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
         names = {"id_col": chosen.id_col, "time_col": chosen.time_col, "target_col": chosen.target_col}
         return fill_gaps(self._frame, freq=freq, method=method, trim=trim, **names)
+
+    def clean(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        duplicates: DuplicateRule | None = None,
+        method: str | float = "interpolate",
+    ) -> pd.DataFrame:
+        """Return a new frame in which all that has one sensible remedy is mended; nothing is sent.
+
+        Mended are text that reads as numbers in the target, the order of rows, copies of rows, infinite values (taken
+        as missing), missing values and gaps, and missing values at the start and the end of a series (left out, as are
+        series without any value, and rows that have neither a value nor an id or time). All else is named in a warning,
+        and its rows stay as they were, at the end of the frame: stamps off the grid, series of another frequency,
+        values without an id or a time.
+
+        Parameters
+        ----------
+        freq, id_col, time_col, target_col
+            As in `pack`; with freq None, the frequency that leaves the fewest gaps.
+        duplicates : {"first", "last", "sum", "mean"}, optional
+            The rule for rows with one id and stamp that are no copies: which to keep, or what to make of their values.
+            None leaves their series as they are.
+        method : {"interpolate", "ffill"} or number, default "interpolate"
+            How missing values are filled, as in `fill_gaps`.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by id and time, with the frame's record; the next step of a pipeline. What was done is in its
+            `cleaning`. The frame itself does not change.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no such rule, method or frequency.
+        InvalidFrameError
+            If a column is missing or cannot be read, or the stamps have no frequency.
+
+        Warns
+        -----
+        ProblemsLeftWarning
+            If something has no one remedy.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> panel = load_unemployment()
+        >>> broken = pd.concat([panel.drop(index=[5, 6]), panel.tail(2)]).astype({"y": "str"})
+        >>> clean = broken.timegpt.clean()
+        >>> clean.timegpt.pack()
+        PackedSeries(14 series, 1,708 rows, 10,424 bytes, freq='MS')
+        >>> print(clean.timegpt.cleaning[["kind", "count", "action"]].to_string())
+                        kind  count                                    action
+        0  unsupported dtype   1708                  text was read as numbers
+        1           unsorted      1           rows were sorted by id and time
+        2    duplicate stamp      2              copies of a row were dropped
+        3                gap      2  rows were added, and filled along a line
+        """
+        chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
+        return clean_frame(self._frame, chosen.resolve_columns(self._frame), chosen.parse_freq(), duplicates, method)
+
+    @property
+    def cleaning(self) -> pd.DataFrame:
+        """What `clean` did to the frame: a row for each kind of problem, mended or not; empty where there was none.
+
+        The columns are ``kind`` (as `audit` calls it), ``column``, ``n_series`` and ``series`` (how many had it, and
+        the first ones), ``count`` (rows, or missing stamps), ``mended`` (bool) and ``action`` (what was done, or what
+        to do). It is kept in ``df.attrs``, as the record is, and lost where that is.
+        """
+        return report(self._frame.attrs)
 
     def finetune(
         self,
