@@ -138,8 +138,8 @@ def _read_arguments(name: str, given: Mapping[str, Any], tuning: Tuning) -> Base
     unknown = [key for key in arguments if key not in allowed]
     if unknown:
         raise InvalidArgumentError(
-            f"The candidate {name!r} must name how to fine-tune: {', '.join(_TUNING)}; or, with zero_shot, the model alone. "
-            f"Found {', '.join(map(repr, unknown[:SHOWN]))}{and_more(len(unknown))}."
+            f"The candidate {name!r} must name how to fine-tune: {', '.join(_TUNING)}; or, with zero_shot, the model "
+            f"alone. Found {', '.join(map(repr, unknown[:SHOWN]))}{and_more(len(unknown))}."
         )
     if zero_shot:
         return BaseModel(check_text("model", arguments.get("model", tuning.model)))
