@@ -11,7 +11,10 @@ import pandas as pd
 
 from nixtla_accessor.arguments import (
     Adapting,
+    Candidates,
+    Comparison,
     Detection,
+    Keep,
     ModelChoice,
     ModelNaming,
     Paths,
@@ -30,6 +33,7 @@ from nixtla_accessor.markup import describe
 from nixtla_accessor.other_frames import check_future_is_pandas, check_is_pandas
 from nixtla_accessor.panel.audit import audit_frame
 from nixtla_accessor.panel.calendar_features import calendar_frames
+from nixtla_accessor.panel.cleaning import DuplicateRule, clean_frame, report
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.gaps import fill_gaps
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
@@ -249,6 +253,80 @@ class TimeGPTAccessor:
         chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
         names = {"id_col": chosen.id_col, "time_col": chosen.time_col, "target_col": chosen.target_col}
         return fill_gaps(self._frame, freq=freq, method=method, trim=trim, **names)
+
+    def clean(
+        self,
+        *,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        duplicates: DuplicateRule | None = None,
+        method: str | float = "interpolate",
+    ) -> pd.DataFrame:
+        """Return a new frame in which all that has one sensible remedy is mended; nothing is sent.
+
+        Mended are text that reads as numbers in the target, the order of rows, copies of rows, infinite values (taken
+        as missing), missing values and gaps, and missing values at the start and the end of a series (left out, as are
+        series without any value, and rows that have neither a value nor an id or time). All else is named in a warning,
+        and its rows stay as they were, at the end of the frame: stamps off the grid, series of another frequency,
+        values without an id or a time.
+
+        Parameters
+        ----------
+        freq, id_col, time_col, target_col
+            As in `pack`; with freq None, the frequency that leaves the fewest gaps.
+        duplicates : {"first", "last", "sum", "mean"}, optional
+            The rule for rows with one id and stamp that are no copies: which to keep, or what to make of their values.
+            None leaves their series as they are.
+        method : {"interpolate", "ffill"} or number, default "interpolate"
+            How missing values are filled, as in `fill_gaps`.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by id and time, with the frame's record; the next step of a pipeline. What was done is in its
+            `cleaning`. The frame itself does not change.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If there is no such rule, method or frequency.
+        InvalidFrameError
+            If a column is missing or cannot be read, or the stamps have no frequency.
+
+        Warns
+        -----
+        ProblemsLeftWarning
+            If something has no one remedy.
+
+        Examples
+        --------
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> panel = load_unemployment()
+        >>> broken = pd.concat([panel.drop(index=[5, 6]), panel.tail(2)]).astype({"y": "str"})
+        >>> clean = broken.timegpt.clean()
+        >>> clean.timegpt.pack()
+        PackedSeries(14 series, 1,708 rows, 10,424 bytes, freq='MS')
+        >>> print(clean.timegpt.cleaning[["kind", "count", "action"]].to_string())
+                        kind  count                                    action
+        0  unsupported dtype   1708                  text was read as numbers
+        1           unsorted      1           rows were sorted by id and time
+        2    duplicate stamp      2              copies of a row were dropped
+        3                gap      2  rows were added, and filled along a line
+        """
+        chosen = Selection(freq, id_col, time_col, target_col).with_recorded_columns(self._frame)
+        return clean_frame(self._frame, chosen.resolve_columns(self._frame), chosen.parse_freq(), duplicates, method)
+
+    @property
+    def cleaning(self) -> pd.DataFrame:
+        """What `clean` did to the frame: a row for each kind of problem, mended or not; empty where there was none.
+
+        The columns are ``kind`` (as `audit` calls it), ``column``, ``n_series`` and ``series`` (how many had it, and
+        the first ones), ``count`` (rows, or missing stamps), ``mended`` (bool) and ``action`` (what was done, or what
+        to do). It is kept in ``df.attrs``, as the record is, and lost where that is.
+        """
+        return report(self._frame.attrs)
 
     def finetune(
         self,
@@ -939,15 +1017,16 @@ class TimeGPTAccessor:
         holidays: Holidays | None = None,
         level: Sequence[float] | None = None,
         too_short: TooShort = "raise",
+        candidates: Candidates | None = None,
         by_series: bool = False,
-        keep: bool = False,
+        keep: Keep = False,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> pd.DataFrame:
-        """Measure whether fine-tuning helps, and covariates, on held-out windows that the tuning never sees.
+        """Measure which forecasts are better, on held-out windows that the tuning never sees, and how sure that is.
 
-        The last ``n_windows`` times ``h`` steps of each series are held out; a model is tuned on the rest, and the
-        held-out windows are forecast with it, with the base model, and by repeating the last season; then with the
+        The last ``n_windows`` times ``h`` steps of each series are held out; models are tuned on the rest, and the
+        held-out windows are forecast with them, with the base model, and by repeating the last season; then with the
         covariates too, where some are named.
 
         Parameters
@@ -966,37 +1045,74 @@ class TimeGPTAccessor:
             Levels of prediction intervals whose coverage is measured, in percent.
         too_short : {"raise", "drop"}, default "raise"
             Whether to refuse the frame for series that are too short for the windows, or to leave these out.
+        candidates : list or dict, optional
+            What to compare, beside the seasonal naive forecast; by default ``["zero-shot", "fine-tuned"]``. Each is one
+            of these two, a dict of `finetune`'s arguments such as ``{"finetune_steps": 50}`` (or ``{"zero_shot": True,
+            "model": …}``), a column of the frame that holds the forecasts of others, or the id of a fine-tuned model. A
+            dict gives them names of your own.
         by_series : bool, default False
-            Show each series, rather than the mean over them.
-        keep : bool, default False
-            Keep the tuned model; otherwise it is deleted at the end.
+            Show each series, rather than all together.
+        keep : bool or "best", default False
+            Keep the tuned models, or the best one alone if it is the best of all; others are deleted at the end.
+            ``use_model(table)`` attaches the best that was kept.
 
         Returns
         -------
         DataFrame
-            A row for each model (``seasonal naive``, ``zero-shot``, ``fine-tuned``, and the last two ``+ covariates``
-            where some are named), a column for each metric: ``MASE`` (1 is the seasonal naive error within the training
-            rows), ``sMAPE`` (percent, 0 to 200), ``RMSE``, and ``coverage-80`` (percent) for each level. Its
-            ``attrs["comparison"]`` has the verdict, which is shown with the table, and on how many series tuning was
-            better and worse; the same on covariates under ``"covariates"``; with ``keep`` the model's id.
+            A row for each model (by default ``seasonal naive``, ``zero-shot``, ``fine-tuned``, and the last two ``+
+            covariates`` where some are named), a column for each metric: ``MASE`` and ``RMSSE`` (1 is the seasonal
+            naive error within the training rows), ``WAPE`` (percent), ``sMAPE`` (percent, 0 to 200), ``RMSE``,
+            ``bias`` (percent, above 0 where forecasts are too high), and with ``level`` ``pinball`` (the scaled pinball
+            loss of the bounds) and ``coverage-80`` (percent). They are means over the series; WAPE and bias are over
+            all values. Its ``attrs["comparison"]`` has the verdict, which is shown with the table, and its figures;
+            that on covariates under ``"covariates"``; with ``keep`` the ids of the models under ``"kept"``.
 
         Raises
         ------
         InvalidFrameError
-            If a series is too short for the held-out windows, or the frame cannot be packed.
+            If a series is too short for the held-out windows, the frame cannot be packed, or a column of forecasts
+            has none for one of the windows' rows.
+        NotFoundError
+            If a candidate is neither a column nor the id of a model.
         InvalidArgumentError, ConfigurationError, TransportError, ApiError, ResponseError, OutcomeUnknownError
             As in `finetune`.
 
+        Warns
+        -----
+        DataLeakageWarning
+            If a candidate is a model that is known to have been tuned on rows of the windows.
+        ShortSeriesWarning
+            As in `cross_validation`.
+
+        Notes
+        -----
+        A difference is called clear if the 95% interval of a paired t-test excludes 0. Its samples are the series, each
+        with the mean of its windows; or the windows, each with the mean of its series, where there are more of them,
+        which for one series is the Diebold-Mariano test with the correction of Harvey, Leybourne and Newbold (1997). Of
+        several candidates each is compared with the best, and the intervals hold together (Bonferroni). They tell how
+        far other series, or other windows, might differ; series that share their ups and downs tell less than they
+        say, and no interval foresees a change.
+
         Examples
         --------
+        Did tuning help?
+
         >>> import nixtla_accessor
         >>> from nixtla_accessor.datasets import load_unemployment
-        >>> with nixtla_accessor.connect(base_url="local", progress=False):
-        ...     table = load_unemployment().timegpt.compare(12)
+        >>> panel = load_unemployment()
+        >>> client = nixtla_accessor.connect(base_url="local", progress=False)
+        >>> table = panel.timegpt.compare(12)
         >>> print(table)  # doctest: +ELLIPSIS
         Tuning ...
         >>> list(table.index), list(table.columns)
-        (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'sMAPE', 'RMSE'])
+        (['seasonal naive', 'zero-shot', 'fine-tuned'], ['MASE', 'RMSSE', 'WAPE', 'sMAPE', 'RMSE', 'bias'])
+
+        Is last year's model still good?
+
+        >>> model = panel.query("ds < '2009-03-01'").timegpt.finetune().timegpt.model_id
+        >>> table = panel.timegpt.compare(12, candidates={"last year's": model, "new": "fine-tuned"}, keep="best")
+        >>> list(table.index)
+        ['seasonal naive', "last year's", 'new']
         """
         from nixtla_accessor import operations
 
@@ -1005,8 +1121,8 @@ class TimeGPTAccessor:
         sending = Sending(client, allow_missing=allow_missing)
         windows = Windows(h, n_windows, None, level, too_short)
         covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
-        source = PandasSource(self._frame)
-        return operations.compare(source, chosen, covariates, tuning, sending, windows, by_series=by_series, keep=keep)
+        comparison = Comparison(candidates, by_series, keep)
+        return operations.compare(PandasSource(self._frame), chosen, covariates, tuning, sending, windows, comparison)
 
     def calendar_features(
         self,

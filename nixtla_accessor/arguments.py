@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from nixtla_accessor.contract import DEFAULT_FINETUNE_DEPTH, DEFAULT_FINETUNE_LOSS
 from nixtla_accessor.errors import InvalidArgumentError
@@ -13,6 +13,10 @@ from nixtla_accessor.panel.packing import TooShort
 if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.api.requests import Timeout
+
+CandidateLike: TypeAlias = str | Mapping[str, Any]
+Candidates: TypeAlias = Sequence[CandidateLike] | Mapping[str, CandidateLike]
+Keep: TypeAlias = bool | Literal["best"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +193,29 @@ class Windows:
             "quantiles": self.quantiles,
             "refit": self.refit,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is compared and shown, and which of the tuned models are kept.
+
+    Attributes
+    ----------
+    candidates : list or dict, optional
+        The forecasts; None compares zero-shot and fine-tuned.
+    by_series : bool
+        Whether to show each series.
+    keep : bool or "best"
+        Whether to keep all tuned models, or the best alone.
+    """
+
+    candidates: Candidates | None
+    by_series: bool
+    keep: Keep
+
+    def __post_init__(self) -> None:
+        if self.keep not in (True, False, "best"):
+            raise InvalidArgumentError(f"keep must be True, False or 'best'; got {self.keep!r}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,12 +50,7 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
             "the two."
         )
     if choice.finetuned_model_id is not None:
-        if record is not None and (record.finetuned_model_id, record.origin) == (
-            choice.finetuned_model_id,
-            client.origin,
-        ):
-            return finish_record(record, client, code)
-        return look_up_model(choice.finetuned_model_id, client)
+        return named_model(schema, choice.finetuned_model_id, client, code)
     if choice.model is not None or choice.zero_shot or choice.is_tuned_here:
         return None
     if record is None:
@@ -100,6 +95,15 @@ def refuse_other_origin(record: Record, client: Client, code: FrameCode) -> None
             f"The frame's model {record.finetuned_model_id!r} is kept at {record.origin}, and the client is connected "
             f"to {client.origin}. Connect to {record.origin} again, or fine-tune here: {code.call('finetune')}."
         )
+
+
+def named_model(schema: pd.DataFrame, finetuned_model_id: str, client: Client, code: FrameCode) -> Record:
+    """Return the record of the fine-tuned model of an id: the frame's, which knows more, if it is of that model."""
+    record = read_record(schema)
+    attached = None if record is None else (record.finetuned_model_id, record.origin)
+    if record is not None and attached == (finetuned_model_id, client.origin):
+        return finish_record(record, client, code)
+    return look_up_model(finetuned_model_id, client)
 
 
 def given_record(given: pd.DataFrame | Mapping[str, Any]) -> Record:

@@ -14,7 +14,7 @@ from nixtla_accessor.api.client import connect
 from nixtla_accessor.contract import DEFAULT_MODEL
 from nixtla_accessor.datasets import load_weather
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.panel.scores import mase_scale, score, score_frame
+from nixtla_accessor.panel.scores import Scales, WindowForecasts, mase_scale, rmsse_scale, score_frame
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
 from nixtla_accessor.plotting import check_matplotlib_is_installed
 
@@ -100,13 +100,13 @@ def run_demo(picture: Path) -> None:
 def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, pd.Series[Any]]) -> pd.DataFrame:
     """Return the mean errors over the series, one row for each method."""
     packed = TimeGPTAccessor(history).pack()
-    units = mase_scale(packed, SEASON_LENGTH)
+    scales = Scales(mase_scale(packed, SEASON_LENGTH), rmsse_scale(packed, SEASON_LENGTH))
     actual = np.asarray(holdout["y"], np.float64).reshape(-1, SEASON_LENGTH)
-    scores = {
-        name: score(actual, np.asarray(values, np.float64).reshape(actual.shape), units, {})
+    made = {
+        name: WindowForecasts(np.asarray(values, np.float64).reshape(actual.shape))
         for name, values in forecasts.items()
     }
-    return score_frame(packed, scores, by_series=False)[["MASE", "sMAPE"]].rename_axis(None)
+    return score_frame(packed, actual, made, scales)[["MASE", "sMAPE"]].rename_axis(None)
 
 
 def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:

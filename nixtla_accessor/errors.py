@@ -41,6 +41,7 @@ UserWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
     ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    ├── ProblemsLeftWarning             cleaning a frame left what has no one remedy
     ├── ShortSeriesWarning              series that are too short are left out
     ├── UnseenCategoryWarning           a covariate has categories in the future that it never had in the past
     └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
@@ -87,6 +88,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
+    "ProblemsLeftWarning",
     "RateLimitError",
     "RequestTimeoutError",
     "ResponseError",
@@ -424,6 +426,10 @@ class ShortSeriesWarning(TimeGPTWarning):
 
 class UnseenCategoryWarning(TimeGPTWarning):
     """A covariate has categories in the future that it never had in the past, of which nothing can be known."""
+
+
+class ProblemsLeftWarning(TimeGPTWarning):
+    """Cleaning a frame left problems that have no one remedy; the message names them."""
 
 
 class ValuesLeftMissingWarning(TimeGPTWarning):

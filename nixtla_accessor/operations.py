@@ -6,8 +6,7 @@ An operation fills in the selection from the record, packs the source, asks the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -34,6 +33,7 @@ from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.api.simulation import SimulationOptions, check_simulation_options
 from nixtla_accessor.arguments import (
     Adapting,
+    Comparison,
     Detection,
     ModelChoice,
     ModelNaming,
@@ -54,26 +54,27 @@ from nixtla_accessor.attached_model import (
     training_record,
     warn_about_other_series,
 )
-from nixtla_accessor.comparison import (
-    FINE_TUNED,
-    WITH_COVARIATES,
-    ZERO_SHOT,
-    Forecasts,
+from nixtla_accessor.comparison.backtest import (
+    add_forecasts_of_models,
     comparable,
-    compare_forecasts,
+    forecast_without_service,
+    keep_models,
+    look_up_candidates,
+    temporary_models,
 )
+from nixtla_accessor.comparison.candidates import ToTune, read_candidates
+from nixtla_accessor.comparison.measuring import compare_forecasts
+from nixtla_accessor.comparison.verdict import did_it_help, rank, which_is_best
 from nixtla_accessor.contract import DEFAULT_MODEL
-from nixtla_accessor.errors import InvalidArgumentError, TimeGPTError
-from nixtla_accessor.packed_calls import ask, train
+from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.packed_calls import train
 from nixtla_accessor.panel.covariate_columns import CovariateChoice
-from nixtla_accessor.panel.covariates import historic_rows
 from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.misnamed import taken_name
 from nixtla_accessor.panel.packing import PackedSeries, drop_last
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.scores import MODEL_LEVEL
-from nixtla_accessor.panel.tidy import forecast_columns
 from nixtla_accessor.pending_model import record_after
 from nixtla_accessor.queries.anomalies import AnomalyQuery
 from nixtla_accessor.queries.cross_validation import CrossValidationQuery
@@ -247,48 +248,33 @@ def compare(
     tuning: Tuning,
     sending: Sending,
     windows: Windows,
-    *,
-    by_series: bool,
-    keep: bool,
+    comparison: Comparison,
 ) -> pd.DataFrame:
-    """Fine-tune on all but the last windows, and compare forecasts of them; see `TimeGPTAccessor.compare`."""
-    options = check_finetune_options(**asdict(tuning))
-    test_windows = check_cross_validation_options(**windows.as_options(), model=tuning.model)
+    """Forecast the last windows with each candidate, and compare the forecasts; see `TimeGPTAccessor.compare`."""
+    options = check_cross_validation_options(**windows.as_options())
     client = sending.client or default_client()
     covariates = source.check_covariates(covariates)
     selection = selection.with_recorded_columns(source.schema)
     columns, frequency = selection.resolve_columns(source.schema), selection.parse_freq()
+    candidates = read_candidates(comparison.candidates, tuning, list(source.schema.columns), columns)
     packed = source.pack(columns, frequency, allow_missing=sending.allow_missing, covariates=covariates)
-    if by_series and packed.columns.id == MODEL_LEVEL:
+    if comparison.by_series and packed.columns.id == MODEL_LEVEL:
         raise taken_name(source.schema, MODEL_LEVEL, "id", packed.columns.frame)
-    packed = comparable(packed, test_windows.h, test_windows.n_windows, windows.too_short)
-    training = drop_last(packed, test_windows.h * test_windows.n_windows)
-    model_id = train(client, options, training).finetuned_model_id
-    alone = replace(packed, covariates=())
-    try:
-        forecasts = {
-            ZERO_SHOT: _forecast_windows(alone, test_windows, client),
-            FINE_TUNED: _forecast_windows(alone, replace(test_windows, finetuned_model_id=model_id), client),
-        }
-        if packed.covariates:
-            for name, asked in ((ZERO_SHOT, None), (FINE_TUNED, model_id)):
-                forecasts[f"{name}{WITH_COVARIATES}"] = _forecast_windows(
-                    packed, replace(test_windows, finetuned_model_id=asked), client
-                )
-    finally:
-        if not keep:
-            with suppress(TimeGPTError):  # the comparison matters more than a model left behind
-                client.delete_finetuned_model(model_id)
-    table = compare_forecasts(packed, forecasts, test_windows, by_series=by_series)
-    if keep:
-        table.attrs["comparison"]["finetuned_model_id"] = model_id
+    packed = comparable(packed, options, windows.too_short)
+    without_service = forecast_without_service(candidates, source.schema, packed, options)
+    existing = look_up_candidates(candidates, source.schema, packed, options, client)
+    training = drop_last(packed, options.h * options.n_windows)
+    with temporary_models(client) as tuned:
+        for name, candidate in candidates.items():
+            if isinstance(candidate, ToTune):
+                result = train(client, candidate.options, training)
+                tuned[name] = _record_of_training(candidate.options, training, result, client.origin)
+        forecasts = add_forecasts_of_models(without_service, candidates, existing | tuned, packed, options, client)
+        table, errors = compare_forecasts(packed, forecasts, options, by_series=comparison.by_series)
+        asked_of_tuning = comparison.candidates is None
+        table.attrs["comparison"] = did_it_help(forecasts, errors) if asked_of_tuning else which_is_best(errors)
+        keep_models(table, comparison.keep, rank(errors), existing, tuned)
     return table
-
-
-def _forecast_windows(packed: PackedSeries, windows: CrossValidationOptions, client: Client) -> Forecasts:
-    """Return the forecasts of the last windows of each series, by column."""
-    result = ask(client, replace(windows, hist_exog=historic_rows(packed)), packed)
-    return forecast_columns(result.mean, result.intervals, windows.level, None)
 
 
 def _check_wait(sending: Sending) -> bool:

@@ -101,7 +101,23 @@ WALLS = {
         },
         {"pandas", "numpy"},
     ),
-    "comparison": ({"panel", "contract", "api.requests"}, {"pandas", "numpy"}),
+    "comparison": (
+        {
+            "comparison",
+            "panel",
+            "queries",
+            "arguments",
+            "attached_model",
+            "packed_calls",
+            "record",
+            "errors",
+            "contract",
+            "api.checks",
+            "api.client",
+            "api.requests",
+        },
+        {"pandas", "numpy"},
+    ),
     "operations": (
         {
             "panel",

@@ -10,7 +10,7 @@ import pytest
 
 import nixtla_accessor
 from nixtla_accessor.api.schema import FinetunedModel
-from nixtla_accessor.comparison import ComparisonTable
+from nixtla_accessor.comparison.table import ComparisonTable
 from nixtla_accessor.datasets import load_weather
 from nixtla_accessor.registry import list_models
 

@@ -110,7 +110,7 @@ def test_an_interrupt_of_a_training_is_short_and_other_interrupts_are_left_alone
     [
         (lambda frame: frame.timegpt.forecat(12), "has no attribute 'forecat'. Did you mean 'forecast'?"),
         (lambda _: nixtla_accessor.Client(api_key="k").fintune(), "no attribute 'fintune'. Did you mean 'finetune'?"),
-        (lambda frame: frame.timegpt.zzz, "'zzz'. It has audit, calendar_features, cancel, compare, "),
+        (lambda frame: frame.timegpt.zzz, "'zzz'. It has audit, calendar_features, cancel, clean, cleaning, "),
     ],
 )
 def test_a_mistyped_name_names_the_nearest(call, message, frame):
