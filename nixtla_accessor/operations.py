@@ -17,8 +17,7 @@ from nixtla_accessor.api.adaptation import Adaptation, check_adaptation
 from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, default_client
 from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
-from nixtla_accessor.api.outcome import outcome_text
-from nixtla_accessor.api.progress import announce
+from nixtla_accessor.api.outcome import announce_outcome
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
     CrossValidationOptions,
@@ -118,7 +117,7 @@ def finetune(
         remember_model(record)
     frame = source.attach(record)
     if record.state == READY:
-        announce(outcome_text(options, result), shown=client.settings.progress)
+        announce_outcome(client, options, result)
     return frame
 
 

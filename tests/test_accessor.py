@@ -20,6 +20,8 @@ from nixtla_accessor.api.client import default_client
 from nixtla_accessor.datasets import load_unemployment
 
 RECORD_FIELDS = {
+    "state",
+    "job_id",
     "finetuned_model_id",
     "base_model_id",
     "model",

@@ -102,8 +102,6 @@ class ChunkedTraining:
             input_tokens=_total([result.input_tokens for result in self._results]),
             output_tokens=_total([result.output_tokens for result in self._results]),
             finetune_tokens=_total([result.finetune_tokens for result in self._results]),
-            alpha=0.0 if all(result.alpha == 0 for result in self._results) else None,
-            steps_taken=_total([result.steps_taken for result in self._results]),
         )
 
     def _divide_steps(self) -> list[int]:

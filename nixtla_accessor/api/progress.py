@@ -20,17 +20,15 @@ def is_interactive() -> bool:
     return _is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
-def announce(text: str, *, shown: bool | None) -> None:
-    """Write a line where progress is shown: in a notebook as plain output, elsewhere beside the bars.
+def is_shown(wanted: bool | None) -> bool:
+    """Return whether progress is shown; None: only in terminals and notebooks."""
+    return is_interactive() if wanted is None else wanted
 
-    Parameters
-    ----------
-    text : str
-    shown : bool or None
-        As of `ProgressDisplay`.
-    """
+
+def announce(text: str) -> None:
+    """Write a line: in a notebook as plain output, elsewhere beside the bars."""
     stream = sys.stdout if _is_notebook() else sys.stderr
-    if stream is not None and (is_interactive() if shown is None else shown):
+    if stream is not None:
         stream.write(f"{text}\n")
 
 

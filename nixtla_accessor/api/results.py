@@ -35,11 +35,6 @@ class FinetuneResult:
         The tokens used; None where they are not known yet, or the answer was lost and the model was found by its id.
     job_id : str or None
         The job that trains the model; None where it is trained.
-    alpha : float or None
-        How far tuning went from the model to start from (0) toward the trained one (1), as far as a validation set
-        showed a gain; None where the service does not say, or not all of several requests ended at 0.
-    steps_taken : int or None
-        Optimiser steps; 0 where no series is long enough to train on. None as above.
     """
 
     finetuned_model_id: str
@@ -47,8 +42,6 @@ class FinetuneResult:
     output_tokens: int | None = None
     finetune_tokens: int | None = None
     job_id: str | None = None
-    alpha: float | None = None
-    steps_taken: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

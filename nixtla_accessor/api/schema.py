@@ -26,7 +26,6 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError, core_schema
 
 from nixtla_accessor.contract import (
@@ -279,8 +278,6 @@ class FinetuneOutput(ContractModel):
     output_tokens: int = Field(ge=0)
     finetune_tokens: int = Field(ge=0)
     finetuned_model_id: ModelId
-    alpha: SkipJsonSchema[Share] = None  # the local engine says it, beyond the contract
-    steps_taken: SkipJsonSchema[Count] = None
 
 
 class ForecastInput(ModelSettings):

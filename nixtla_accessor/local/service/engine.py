@@ -210,7 +210,7 @@ class Engine:
                 raise ModelIdTakenError(training.model_id)
         finally:
             self.trainings.end(training)
-        return plan.output.model_copy(update={"alpha": tuned.alpha, "steps_taken": tuned.steps})
+        return plan.output
 
     def forecast(self, request: ForecastInput, interruption: Interruption | None = None) -> ForecastOutput:
         """Forecast every series of a request.
