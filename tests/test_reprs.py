@@ -232,8 +232,8 @@ class TestOutcome:
     def test_it_says_that_nothing_could_be_learnt(self, frame, capsys):
         said = self.said(frame.groupby("unique_id").head(3), capsys, progress=True, finetune_steps=1, freq="D")
         assert said.err.endswith(
-            "Model 'said' forecasts as the base model does: 1 step brought no clear gain on the validation set, or no series "
-            "is long enough for one.\n"
+            "Model 'said' forecasts as the base model does: 1 step brought no clear gain on the validation set, or no "
+            "series is long enough for one.\n"
         )
         assert said.out == ""
 

@@ -51,7 +51,8 @@ def with_record(frame, record):
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_one_frame_of_ours_stands_between_the_callers_line_and_the_message(name, frame):
+def test_one_frame_of_ours_stands_between_the_callers_line_and_the_message(name, frame, monkeypatch):
+    monkeypatch.setattr("nixtla_accessor.api.client._DEFAULT", DefaultClient())  # other tests may have connected
     with pytest.raises(errors.TimeGPTError) as raised:
         CALLS[name](frame)
     assert len(frames_of_ours(raised.value)) == 1

@@ -19,7 +19,7 @@ def announce_outcome(client: Client, options: FinetuneOptions, result: FinetuneR
 
     How far the model was tuned is looked up: the answer of the contract does not say it.
     """
-    if not is_shown(client.settings.progress):
+    if not is_shown(wanted=client.settings.progress):
         return
     alpha = None
     if options.max_request is None:  # of several requests, the model knows the last one alone
@@ -36,8 +36,8 @@ def outcome_text(options: FinetuneOptions, result: FinetuneResult, alpha: float 
     options : FinetuneOptions
     result : FinetuneResult
     alpha : float, optional
-        How far tuning went from the model to start from (0) toward the trained one (1), as far as a validation set showed
-        a gain; None where the service does not say.
+        How far tuning went from the model to start from (0) toward the trained one (1), as far as a validation set
+        showed a gain; None where the service does not say.
 
     Examples
     --------

@@ -20,7 +20,7 @@ def is_interactive() -> bool:
     return _is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
 
 
-def is_shown(wanted: bool | None) -> bool:
+def is_shown(*, wanted: bool | None) -> bool:
     """Return whether progress is shown; None: only in terminals and notebooks."""
     return is_interactive() if wanted is None else wanted
 
