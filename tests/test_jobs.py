@@ -5,10 +5,12 @@ import subprocess
 import sys
 import time
 
+import dask.dataframe as dd
 import pandas as pd
 import pytest
 
 import nixtla_accessor
+import nixtla_accessor.dask  # registers ddf.timegpt
 from nixtla_accessor import connect, errors
 from nixtla_accessor.datasets import load_unemployment
 from nixtla_accessor.local.service import embedded
@@ -221,8 +223,6 @@ def test_what_the_account_has():
 
 
 def test_on_dask(frame):
-    dd = pytest.importorskip("dask.dataframe")
-
     whole = dd.from_pandas(frame, npartitions=2)
     assert whole.timegpt.status is None
     assert whole.timegpt.finetune(finetune_steps=3, wait=False) is whole
