@@ -13,6 +13,7 @@ import pytest
 
 import nixtla_accessor
 from nixtla_accessor import TimeGPTAccessor, errors
+from nixtla_accessor.api.default_client import DefaultClient
 from nixtla_accessor.tracebacks import short_traceback
 
 PACKAGE = str(Path(nixtla_accessor.__file__).parent)
