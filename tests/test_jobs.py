@@ -190,7 +190,7 @@ def test_what_contradicts_a_job_is_refused(frame):
     with pytest.raises(errors.InvalidFrameError):
         frame.drop(5).timegpt.finetune(wait=False)
     assert frame.attrs == {}
-    frame.timegpt.finetune(finetune_steps=1, output_model_id="taken")
+    frame.timegpt.finetune(finetune_steps=1, output_model_id="taken", overwrite=True)
     with pytest.raises(errors.ModelExistsError):
         frame.timegpt.finetune(finetune_steps=1, output_model_id="taken", wait=False)
     frame.timegpt.finetune(finetune_steps=2, output_model_id="taken", wait=False, overwrite=True).timegpt.wait()

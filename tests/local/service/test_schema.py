@@ -100,7 +100,7 @@ def test_a_public_schema_tester_finds_nothing(serving, tmp_path):
     # A schema cannot say that sizes add up to the values in y, nor which frequencies there are: some requests that it
     # allows are refused, as described.
     checks = "--exclude-checks=positive_data_acceptance"
-    n_examples = CASES // 12  # for each operation; some have fewer
+    n_examples = CASES // 18  # for each operation; some have fewer
     n_cases = find_violations(serving, tmp_path, n_examples, checks, f"--exclude-path={FINETUNE}")
     checks += ",status_code_conformance"
     n_cases += find_violations(serving, tmp_path, n_examples, checks, f"--include-path={FINETUNE}")
