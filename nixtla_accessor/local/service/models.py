@@ -12,7 +12,7 @@ from nixtla_accessor.local.service.forecasters import Forecasters, NamedForecast
 from nixtla_accessor.local.service.recent_tensors import RecentTensors
 from nixtla_accessor.local.service.store import ModelStore
 
-_RECENT_BYTES = 2**28  # of fine-tuned models' tensors in memory
+_RECENT_BYTES = 2**24  # of fine-tuned models in memory: seven of the network, or several adapters of Chronos-2
 
 
 @dataclass(frozen=True, slots=True)
