@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -16,11 +14,10 @@ from nixtla_accessor.api.endpoints import Call
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind
 from nixtla_accessor.api.explain import error_of
 from nixtla_accessor.api.job_schema import UNFINISHED, JobAnswer, SubmittedJob
+from nixtla_accessor.api.polling import poll
 from nixtla_accessor.api.retry import decide_submission
 from nixtla_accessor.api.sending import Attempts, RequestContext, send_quickly
-from nixtla_accessor.errors import ApiError, TimeGPTError, TransportError
-
-_PASSING = frozenset({408, 409, 429, 502, 503, 504})  # says nothing of the job, which is asked for again
+from nixtla_accessor.errors import TimeGPTError
 
 ResultT = TypeVar("ResultT")
 
@@ -93,26 +90,19 @@ def result_of_job(
 def _wait(context: RequestContext, task: str, job_id: str) -> bytes:
     """Return the result of a job as JSON, once there is one."""
     look = Call("GET", f"/v2/{task}/jobs/{job_id}", partial(decode, expected=JobAnswer))
-    pacing, pause = context.pacing, context.pacing.first_poll_pause
-    end, silent_since = time.monotonic() + context.timeout[1], math.inf
     context.display.start_waiting(f"waiting for the {task} job")
-    while True:
-        try:
-            job = send_quickly(context, look)
-        except (ApiError, TransportError) as error:
-            silent_since = min(silent_since, time.monotonic())
-            is_passing = isinstance(error, TransportError) or error.status_code in _PASSING
-            if not is_passing or time.monotonic() - silent_since > pacing.max_silence:
-                raise
-        else:
-            silent_since = math.inf
-            if job.status == "succeeded":
-                return orjson.dumps(job.result)
-            if job.status not in UNFINISHED:
-                explanation = orjson.dumps({"detail": job.error or f"The job {job_id} is {job.status}."})
-                raise error_of(Answer(500, explanation), context.transport.service_name)
-        if time.monotonic() + pause > end:
-            late = f"did not finish the job {job_id} within {context.timeout[1]:g} seconds, and was asked to cancel it"
-            raise error_of(Failure(FailureKind.TIMED_OUT, late), context.transport.service_name)
-        time.sleep(pause)
-        pause = min(2 * pause, pacing.max_poll_pause)
+    seconds = context.timeout[1]
+    job = poll(
+        context,
+        partial(send_quickly, context, look),
+        lambda job: job.status in UNFINISHED,
+        seconds=seconds,
+        longest_pause=context.pacing.max_poll_pause,
+    )
+    if job.status in UNFINISHED:
+        late = f"did not finish the job {job_id} within {seconds:g} seconds, and was asked to cancel it"
+        raise error_of(Failure(FailureKind.TIMED_OUT, late), context.transport.service_name)
+    if job.status != "succeeded":
+        explanation = orjson.dumps({"detail": job.error or f"The job {job_id} is {job.status}."})
+        raise error_of(Answer(500, explanation), context.transport.service_name)
+    return orjson.dumps(job.result)

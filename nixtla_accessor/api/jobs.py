@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 from nixtla_accessor.api import endpoints
@@ -13,18 +12,17 @@ from nixtla_accessor.api.encoding import decode_value
 from nixtla_accessor.api.exchange import Answer
 from nixtla_accessor.api.explain import describe_detail
 from nixtla_accessor.api.job_schema import Job, JobAnswer, Jobs
+from nixtla_accessor.api.polling import poll
 from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.api.retry import Presence
 from nixtla_accessor.api.saved_models import ModelLookup, find_model
 from nixtla_accessor.api.schema import FinetuneOutput
 from nixtla_accessor.api.sending import RequestContext, send_quickly
-from nixtla_accessor.errors import ApiError, NotFoundError, TransportError
+from nixtla_accessor.errors import NotFoundError
 
 ModelState: TypeAlias = Literal["pending", "running", "ready", "failed", "cancelled"]
 UNFINISHED: frozenset[ModelState] = frozenset({"pending", "running"})
 
-_PASSING = frozenset({408, 409, 429, 502, 503, 504})
-"""Refusals and failures that say nothing of the job, so that it is asked for again."""
 _MAX_PAGES = 50
 _LONGEST_PAUSE_LOCALLY = 1.0  # seconds; asking the engine of this process costs nothing
 
@@ -139,35 +137,26 @@ def look_at_training(context: RequestContext, model_id: str, job_id: str | None)
 
 
 def wait_for_training(context: RequestContext, model_id: str, job_id: str | None, seconds: float) -> Progress:
-    """Look at a training, at once and then with growing pauses, until it has ended or so many seconds are over.
-
-    Failures that say nothing of the job are borne, for a while in a row.
+    """Look at a training until it has ended or so many seconds are over.
 
     Raises
     ------
     ApiError, TransportError, ResponseError
         The service does not say how it stands.
     """
-    pacing, display = context.pacing, _Steps(context, model_id)
-    end, silent_since = time.monotonic() + seconds, math.inf
-    pause = pacing.first_poll_pause
-    longest = _LONGEST_PAUSE_LOCALLY if context.transport.is_local else pacing.max_poll_pause
-    while True:
-        try:
-            progress = look_at_training(context, model_id, job_id)
-        except (ApiError, TransportError) as error:
-            now = time.monotonic()
-            silent_since = min(silent_since, now)
-            is_passing = isinstance(error, TransportError) or error.status_code in _PASSING
-            if not is_passing or now - silent_since > pacing.max_silence or now >= end:
-                raise
-        else:
-            silent_since = math.inf
-            if not progress.is_unfinished or time.monotonic() >= end:
-                return progress
-            display.show(progress)
-        time.sleep(max(0.0, min(pause, end - time.monotonic())))
-        pause = min(2 * pause, longest)
+    display = _Steps(context, model_id)
+
+    def goes_on(progress: Progress) -> bool:
+        display.show(progress)
+        return progress.is_unfinished
+
+    return poll(
+        context,
+        partial(look_at_training, context, model_id, job_id),
+        goes_on,
+        seconds=seconds,
+        longest_pause=_LONGEST_PAUSE_LOCALLY if context.transport.is_local else context.pacing.max_poll_pause,
+    )
 
 
 class _Steps:
@@ -181,7 +170,7 @@ class _Steps:
 
     def show(self, progress: Progress) -> None:
         """Show how many steps are done."""
-        if not progress.steps or not progress.steps_done:
+        if not progress.is_unfinished or not progress.steps or not progress.steps_done:
             return
         if self._shown is None:
             self._display.start_counting(progress.steps, f"training {self._model_id}", unit="step")

@@ -172,7 +172,7 @@ def _last_positions(request: OnlineAnomalyInput, sizes: list[int]) -> list[int]:
 def _check_threshold_method(value: object) -> ThresholdMethod:
     for method in get_args(ThresholdMethod):
         if isinstance(value, str) and value == method:
-            return method  # type: ignore[no-any-return]
+            return method  # type: ignore[no-any-return]  # get_args knows no types
     raise InvalidArgumentError(
         "threshold_method must be 'univariate', to judge each series by itself, or 'multivariate', to judge all "
         f"together; got {reprlib.repr(value)}."

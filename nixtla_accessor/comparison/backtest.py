@@ -14,7 +14,10 @@ from nixtla_accessor.api.requests import CrossValidationOptions
 from nixtla_accessor.arguments import Keep
 from nixtla_accessor.attached_model import named_model
 from nixtla_accessor.comparison.candidates import (
+    FINE_TUNED,
+    SEASONAL_NAIVE,
     WITH_COVARIATES,
+    ZERO_SHOT,
     BaseModel,
     Candidate,
     Column,
@@ -95,7 +98,10 @@ def look_up_candidates(
         try:
             record = named_model(frame, candidate.finetuned_model_id, client, packed.columns.frame)
         except NotFoundError as error:
-            error.add_context(f"The candidate {name!r} is no column of the frame either.")
+            error.add_context(
+                f"The candidate {name!r} is no column of the frame either. Name a model or a column that exists, or "
+                f"{ZERO_SHOT!r}, {FINE_TUNED!r} or {SEASONAL_NAIVE!r}."
+            )
             raise
         refuse_other_frequency(record, packed.frequency, packed.columns)
         warn_about_leakage(record, packed, windows.h * windows.n_windows, windows)
