@@ -6,6 +6,7 @@ from nixtla_accessor import errors
 from nixtla_accessor.accessor import TimeGPTAccessor
 
 if _typing.TYPE_CHECKING:
+    from nixtla_accessor.account import jobs, models, usage, validate_api_key
     from nixtla_accessor.api.client import Client, connect
     from nixtla_accessor.api.schema import FinetunedModel
     from nixtla_accessor.registry import delete_finetuned_model, finetuned_model, finetuned_models
@@ -19,6 +20,10 @@ __all__ = [
     "errors",
     "finetuned_model",
     "finetuned_models",
+    "jobs",
+    "models",
+    "usage",
+    "validate_api_key",
 ]
 
 # What speaks HTTP is imported when it is first asked for, so that importing the package costs little beyond pandas.
@@ -30,6 +35,10 @@ _IMPORTED_LATER = {
     "delete_finetuned_model": "nixtla_accessor.registry",
     "finetuned_model": "nixtla_accessor.registry",
     "finetuned_models": "nixtla_accessor.registry",
+    "jobs": "nixtla_accessor.account",
+    "models": "nixtla_accessor.account",
+    "usage": "nixtla_accessor.account",
+    "validate_api_key": "nixtla_accessor.account",
 }
 
 

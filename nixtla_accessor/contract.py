@@ -14,6 +14,8 @@ DEFAULT_MODEL = "timegpt-1"
 DEFAULT_BASE_URL = "https://api.nixtla.io"
 MAX_MODEL_ID_LENGTH = 36
 MODEL_ID_PATTERN = rf"^[a-zA-Z0-9\-_]{{1,{MAX_MODEL_ID_LENGTH}}}$"
+JOB_ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.:~-]{0,199}$"
+"""What the id of a job looks like, so that it can be a part of a path."""
 
 FinetuneLoss = Literal["default", "mae", "mse", "rmse", "mape", "smape", "poisson"]
 FINETUNE_LOSSES: tuple[FinetuneLoss, ...] = get_args(FinetuneLoss)
@@ -111,12 +113,40 @@ def format_base_model_id(finetuned_model_id: str | None) -> str:
     return finetuned_model_id or _NO_BASE_MODEL
 
 
-def refused_positions(detail: object) -> Iterator[int]:
-    """Yield the positions in ``series.y`` that the detail of a 422 names; ``detail`` may have any shape."""
+class RefusedValue(NamedTuple):
+    """A value that a service refused.
+
+    Attributes
+    ----------
+    array : {"y", "X", "X_future"}
+        The array that has it.
+    row : int or None
+        The row, of an array of several.
+    position : int
+        Its position in the array, or in the row.
+    """
+
+    array: str
+    row: int | None
+    position: int
+
+
+def refused_values(detail: object) -> Iterator[RefusedValue]:
+    """Yield the values of series that the detail of a 422 names; ``detail`` may have any shape.
+
+    Examples
+    --------
+    >>> list(refused_values([{"loc": ["body", "series", "X", 1, 30], "msg": "is text"}]))
+    [RefusedValue(array='X', row=1, position=30)]
+    """
     for problem in detail if isinstance(detail, list) else ():
         match problem:
-            case {"loc": ["body", "series", "y", int(position), *_]} if type(position) is int and position >= 0:
-                yield position
+            case {"loc": ["body", "series", "y", int(position), *_]} if _is_position(position):
+                yield RefusedValue("y", None, position)
+            case {"loc": ["body", "series", "X" | "X_future" as array, int(row), int(position), *_]} if _is_position(
+                row
+            ) and _is_position(position):
+                yield RefusedValue(array, row, position)
 
 
 def shift_refused_positions(detail: object, offsets: Mapping[str, int]) -> object:
@@ -127,7 +157,8 @@ def shift_refused_positions(detail: object, offsets: Mapping[str, int]) -> objec
     detail : object
         The detail of the answer, of any shape.
     offsets : mapping of str to int
-        The number of items of each array (``"y"``, ``"sizes"``) before the part.
+        The number of items of each array (``"y"``, ``"sizes"``, and of each row of ``"X"`` and ``"X_future"``) before
+        the part.
 
     Examples
     --------
@@ -139,12 +170,20 @@ def shift_refused_positions(detail: object, offsets: Mapping[str, int]) -> objec
 
 def _shifted(problem: object, offsets: Mapping[str, int]) -> Any:  # noqa: ANN401 - any JSON
     match problem:
-        case {"loc": ["body", "series", str(array), int(position), *rest], **others} if (
+        case {"loc": ["body", "series", "X" | "X_future" as array, row, int(position), *rest], **others} if (
+            array in offsets and type(position) is int
+        ):
+            return {**others, "loc": ["body", "series", array, row, position + offsets[array], *rest]}
+        case {"loc": ["body", "series", "y" | "sizes" as array, int(position), *rest], **others} if (
             array in offsets and type(position) is int
         ):
             return {**others, "loc": ["body", "series", array, position + offsets[array], *rest]}
         case _:
             return problem
+
+
+def _is_position(number: int) -> bool:
+    return type(number) is int and number >= 0
 
 
 def _is_decimal(text: str) -> bool:

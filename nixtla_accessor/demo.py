@@ -14,15 +14,15 @@ from nixtla_accessor.api.client import connect
 from nixtla_accessor.contract import DEFAULT_MODEL
 from nixtla_accessor.datasets import load_weather
 from nixtla_accessor.errors import ConfigurationError
-from nixtla_accessor.panel.scores import mase_scale, score, score_frame
+from nixtla_accessor.panel.scores import Scales, WindowForecasts, mase_scale, rmsse_scale, score_frame
 from nixtla_accessor.panel.tidy import MODEL_COLUMN
+from nixtla_accessor.plotting import check_matplotlib_is_installed
 
 SEASON_LENGTH = 7  # days
 STEPS = 50
 DEPTH = 5
 LEVELS = [80, 95]
 MODEL_ID = "demo"
-PICTURE = "forecast.png"
 SHOWN_DAYS = 42
 
 
@@ -46,19 +46,21 @@ class _Stages:
         self._bar.refresh()
 
 
-def run_demo(folder: Path) -> None:
+def run_demo(picture: Path) -> None:
     """Fine-tune, forecast the last season, which is held out, print the errors, and draw the forecast.
 
     Parameters
     ----------
-    folder : Path
-        Where ``forecast.png`` goes.
+    picture : Path
+        The file that the picture goes into; its ending tells the format, such as ``.png``.
 
     Raises
     ------
     ConfigurationError
-        If the extras ``local`` or ``plot`` are not installed.
+        If the extras ``local`` or ``plot`` are not installed, or the picture cannot be written there.
     """
+    if not picture.parent.is_dir():
+        raise ConfigurationError(f"The picture cannot be written: there is no folder {str(picture.parent)!r}.")
     panel = load_weather()
     cutoff = panel["ds"].max() - pd.Timedelta(days=SEASON_LENGTH)
     history, holdout = panel[panel["ds"] <= cutoff], panel[panel["ds"] > cutoff]
@@ -72,7 +74,6 @@ def run_demo(folder: Path) -> None:
             zero_shot = TimeGPTAccessor(history).forecast(SEASON_LENGTH, model=DEFAULT_MODEL)
             forecast = TimeGPTAccessor(tuned).forecast(SEASON_LENGTH, level=LEVELS)
         stages.enter(3)
-        picture = folder / PICTURE
         _draw(panel, forecast, picture)
         stages.enter(4)
     last_season = history.groupby("unique_id")["y"].tail(SEASON_LENGTH)
@@ -93,29 +94,29 @@ def run_demo(folder: Path) -> None:
     print(f"\nmodel id: {tuned.timegpt.model_id}\ndf.attrs['timegpt']:")
     for name, value in tuned.timegpt.record.items():
         print(f"  {name:<20} {value}")
-    print(f"\nThe picture is in {picture}.")
+    print(f"\nThe picture is in {picture.resolve()}.")
 
 
 def _errors(history: pd.DataFrame, holdout: pd.DataFrame, forecasts: dict[str, pd.Series[Any]]) -> pd.DataFrame:
     """Return the mean errors over the series, one row for each method."""
     packed = TimeGPTAccessor(history).pack()
-    units = mase_scale(packed, SEASON_LENGTH)
+    scales = Scales(mase_scale(packed, SEASON_LENGTH), rmsse_scale(packed, SEASON_LENGTH))
     actual = np.asarray(holdout["y"], np.float64).reshape(-1, SEASON_LENGTH)
-    scores = {
-        name: score(actual, np.asarray(values, np.float64).reshape(actual.shape), units, {})
+    made = {
+        name: WindowForecasts(np.asarray(values, np.float64).reshape(actual.shape))
         for name, values in forecasts.items()
     }
-    return score_frame(packed, scores, by_series=False)[["MASE", "sMAPE"]].rename_axis(None)
+    return score_frame(packed, actual, made, scales)[["MASE", "sMAPE"]].rename_axis(None)
 
 
 def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
     """Draw the last weeks of every series."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        message = 'The picture needs matplotlib, which is not installed: pip install "nixtla-accessor[plot]"'
-        raise ConfigurationError(message) from error
-    from nixtla_accessor.plotting import concise_dates, draw_forecast, draw_until_forecast, style
+    check_matplotlib_is_installed()
+    from matplotlib.figure import Figure
+
+    from nixtla_accessor.plotting.drawing import draw_forecast, draw_until_forecast
+    from nixtla_accessor.plotting.layout import set_title, tidy_frame
+    from nixtla_accessor.plotting.ticks import format_times
 
     figure = Figure(figsize=(14, 6), layout="constrained")
     names = panel["unique_id"].unique()
@@ -123,8 +124,9 @@ def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
         actual, ahead = (frame[frame["unique_id"] == name].set_index("ds") for frame in (panel, forecast))
         draw_until_forecast(axes, actual["y"], ahead.index[0], SHOWN_DAYS)
         draw_forecast(axes, ahead)
-        style(axes, name)
-        concise_dates(axes)
+        tidy_frame(axes)
+        set_title(axes, name)
+        format_times(axes, actual.index.to_numpy())
     handles, labels = figure.axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle("The weather of New York and Seattle, daily: the last week held out", x=0.01, ha="left")

@@ -11,11 +11,14 @@ TimeGPTError
 │   ├── MissingValueError               NaN in the target, NaT in the time, null ids
 │   ├── NonFiniteValueError             inf in the target
 │   ├── UnsupportedDtypeError           values that are not ids, times or numbers
+│   ├── CovariateError                  columns that are to explain the target, or X_df, cannot be used
 │   ├── DuplicateTimestampError         a series has a stamp twice
 │   └── FrequencyError                  the stamps have no frequency, or contradict the one given
 │       ├── MissingTimestampError       a series has gaps
 │       └── OffGridTimestampError       a stamp lies between two steps of the frequency
 ├── NoModelError                        the frame has no usable fine-tuned model attached
+│   └── ModelPendingError               the model is still being trained
+├── TrainingFailedError                 a job has ended without the model that it was to train
 ├── TransportError                      the service could not be reached
 ├── OutcomeUnknownError                 a request was sent, and its outcome is unknown
 ├── ResponseError                       the service's answer does not follow the contract
@@ -38,7 +41,9 @@ UserWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
     ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
+    ├── ProblemsLeftWarning             cleaning a frame left what has no one remedy
     ├── ShortSeriesWarning              series that are too short are left out
+    ├── UnseenCategoryWarning           a covariate has categories in the future that it never had in the past
     └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
 
 KeyboardInterrupt
@@ -60,6 +65,7 @@ __all__ = [
     "BadRequestError",
     "ConfigurationError",
     "ConflictError",
+    "CovariateError",
     "DataLeakageWarning",
     "DuplicateColumnError",
     "DuplicateTimestampError",
@@ -71,6 +77,7 @@ __all__ = [
     "MissingTimestampError",
     "MissingValueError",
     "ModelExistsError",
+    "ModelPendingError",
     "NoModelError",
     "NonFiniteValueError",
     "NotFoundError",
@@ -81,6 +88,7 @@ __all__ = [
     "PayloadTooLargeError",
     "PaymentRequiredError",
     "PermissionDeniedError",
+    "ProblemsLeftWarning",
     "RateLimitError",
     "RequestTimeoutError",
     "ResponseError",
@@ -88,8 +96,10 @@ __all__ = [
     "ShortSeriesWarning",
     "TimeGPTError",
     "TimeGPTWarning",
+    "TrainingFailedError",
     "TransportError",
     "UnprocessableError",
+    "UnseenCategoryWarning",
     "UnsupportedDtypeError",
     "UnsupportedEncodingError",
     "ValuesLeftMissingWarning",
@@ -188,6 +198,10 @@ class UnsupportedDtypeError(InvalidFrameError):
     """A column holds values that are not ids, times or numbers."""
 
 
+class CovariateError(InvalidFrameError):
+    """Columns that are to explain the target, or ``X_df``, cannot be used; the message lists all that is wrong."""
+
+
 class DuplicateTimestampError(InvalidFrameError):
     """A series has a stamp more than once."""
 
@@ -206,6 +220,52 @@ class OffGridTimestampError(FrequencyError):
 
 class NoModelError(TimeGPTError):
     """The frame has no fine-tuned model attached that can be used here."""
+
+
+class ModelPendingError(NoModelError):
+    """The frame's model is still being trained.
+
+    Attributes
+    ----------
+    finetuned_model_id : str
+        The id that the model will have.
+    state : str
+        ``"pending"``, while the training waits for its turn, or ``"running"``.
+    steps_done, steps : int or None
+        The steps that are done, and all of them, where the service says.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        finetuned_model_id: str = "",
+        state: str = "pending",
+        steps_done: int | None = None,
+        steps: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.finetuned_model_id = finetuned_model_id
+        self.state = state
+        self.steps_done = steps_done
+        self.steps = steps
+
+
+class TrainingFailedError(TimeGPTError):
+    """A job has failed, or was cancelled, so that the model does not exist.
+
+    Attributes
+    ----------
+    finetuned_model_id : str
+        The id that the model was to have.
+    state : str
+        ``"failed"`` or ``"cancelled"``.
+    """
+
+    def __init__(self, message: str = "", *, finetuned_model_id: str = "", state: str = "failed") -> None:
+        super().__init__(message)
+        self.finetuned_model_id = finetuned_model_id
+        self.state = state
 
 
 class TransportError(TimeGPTError):
@@ -362,6 +422,14 @@ class OtherSeriesWarning(TimeGPTWarning):
 
 class ShortSeriesWarning(TimeGPTWarning):
     """Series are left out, because they are too short for what is asked."""
+
+
+class UnseenCategoryWarning(TimeGPTWarning):
+    """A covariate has categories in the future that it never had in the past, of which nothing can be known."""
+
+
+class ProblemsLeftWarning(TimeGPTWarning):
+    """Cleaning a frame left problems that have no one remedy; the message names them."""
 
 
 class ValuesLeftMissingWarning(TimeGPTWarning):

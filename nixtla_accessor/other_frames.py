@@ -59,5 +59,31 @@ def check_is_pandas(frame: object) -> None:
     raise InvalidArgumentError(f"TimeGPTAccessor takes a pandas DataFrame; got {found}.")
 
 
+def check_future_is_pandas(X_df: object) -> None:
+    """Raise for an ``X_df`` that is neither None nor a pandas DataFrame.
+
+    Raises
+    ------
+    InvalidArgumentError
+
+    Examples
+    --------
+    >>> check_future_is_pandas(pd.Series([1, 2]))
+    Traceback (most recent call last):
+    nixtla_accessor.errors.InvalidArgumentError: X_df must be a pandas DataFrame; got a pandas Series.
+    """
+    if X_df is None or isinstance(X_df, pd.DataFrame):
+        return
+    kind = type(X_df)
+    if _lies_in(kind, _DASK):
+        raise InvalidArgumentError("X_df must be a pandas DataFrame, as the frame is; got one of Dask: X_df.compute().")
+    for (package, class_name), call in _TO_PANDAS.items():
+        if _lies_in(kind, package) and class_name in ("", kind.__name__):
+            convert = call.replace("frame", "X_df")
+            raise InvalidArgumentError(f"X_df must be a pandas DataFrame; got a {package} {kind.__name__}: {convert}.")
+    found = f"{kind.__module__.partition('.')[0]} {kind.__name__}" if kind.__module__ != "builtins" else kind.__name__
+    raise InvalidArgumentError(f"X_df must be a pandas DataFrame; got a {found}.")
+
+
 def _lies_in(kind: type, package: str) -> bool:
     return any(f"{base.__module__}.".startswith(f"{package}.") for base in kind.__mro__)

@@ -11,16 +11,20 @@ import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from nixtla_accessor.contract import MAX_MODEL_ID_LENGTH, MODEL_ID_PATTERN
+from nixtla_accessor.contract import JOB_ID_PATTERN, MAX_MODEL_ID_LENGTH, MODEL_ID_PATTERN
 from nixtla_accessor.panel.panel import Columns
 
 KEY = "timegpt"
-VERSION = 2  # of the list of fields
+VERSION = 3  # of the list of fields
+
+RecordState: TypeAlias = Literal["ready", "pending"]
+READY: RecordState = "ready"
+PENDING: RecordState = "pending"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,10 @@ class Record:
         When the model was made, ISO 8601 in UTC.
     origin : str
         Scheme and host of the service that keeps the model; ``local`` for the local engine.
+    state : {"ready", "pending"}
+        Whether the model is trained, as far as the record knows; a job may have finished a pending one since.
+    job_id : str or None
+        The job that trains the model, or has trained it; None without one.
     version : int
         The version of this list of fields.
     """
@@ -74,12 +82,30 @@ class Record:
     n_series: int | None = None
     n_obs: int | None = None
     last_stamp: str | int | None = None
+    state: RecordState = "ready"
+    job_id: str | None = None
     version: int = VERSION
 
     def __str__(self) -> str:
         columns = f"{self.id_col!r}, {self.time_col!r}, {self.target_col!r}"
         model = f"model {self.finetuned_model_id!r} at {self.origin}"
-        return f"{model}, freq {self.freq!r}, columns {columns}"
+        pending = ", still pending" if self.state == PENDING else ""
+        return f"{model}{pending}, freq {self.freq!r}, columns {columns}"
+
+    def facts(self) -> dict[str, object]:
+        """Return what a reader wants to know of the model, by name."""
+        columns = ", ".join(str(name) for name in (self.id_col, self.time_col, self.target_col) if name is not None)
+        tuning = f"{self.finetune_steps} steps, depth {self.finetune_depth}, loss {self.finetune_loss}"
+        return {
+            "model": self.finetuned_model_id,
+            **({"state": f"pending, trained by the job {self.job_id}"} if self.state == PENDING else {}),
+            "at": self.origin,
+            "frequency": self.freq,
+            "columns": columns,
+            "tuned": tuning if self.finetune_steps is not None else "not known",
+            "tuned on": "not known" if self.n_series is None else f"{self.n_series:,} series, {self.n_obs:,} rows",
+            "last stamp": "not known" if self.last_stamp is None else self.last_stamp,
+        }
 
     def for_frame(self, columns: Columns, freq: str | int | None) -> Record:
         """Return the record with the columns and the frequency of the frame that it is attached to."""
@@ -93,6 +119,10 @@ _ISO_STAMP = re.compile(r"[+-]?\d{4,12}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,9})
 
 def _is_model_id(value: object) -> bool:
     return isinstance(value, str) and re.fullmatch(MODEL_ID_PATTERN, value) is not None
+
+
+def _is_job_id(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(JOB_ID_PATTERN, value) is not None
 
 
 def _is_text(value: object) -> bool:
@@ -129,6 +159,8 @@ _LINE = (_is_line, "text on one line, and not empty")
 _INTEGER = (_is_integer, "an integer of at most 64 bits")
 _NAME = (_is_name, f"the name of a column, of at most {_MAX_TEXT:,} characters")
 _FREQ = (lambda value: _is_line(value) or _is_integer(value), "the name of a frequency, or an integer")
+_STATE = (lambda value: isinstance(value, str) and value in (READY, PENDING), f"{READY!r} or {PENDING!r}")
+_JOB_ID = (_is_job_id, "up to 200 letters (a to z), digits and -_.:~, the first a letter or a digit")
 _STAMP = (_is_stamp, "a stamp in ISO 8601 without a zone, or an integer")
 _FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "finetuned_model_id": _MODEL_ID,
@@ -149,6 +181,8 @@ _FIELDS: Mapping[str, tuple[Callable[[object], bool], str]] = {
     "n_series": _INTEGER,
     "n_obs": _INTEGER,
     "last_stamp": _STAMP,
+    "state": _STATE,
+    "job_id": _JOB_ID,
     "version": _INTEGER,
 }
 _OPTIONAL = frozenset(field.name for field in fields(Record) if field.default is None)

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pandas as pd
 from pandas.api.types import is_hashable
 
-from nixtla_accessor.panel.frame_code import Library
+from nixtla_accessor.panel.frame_code import FrameCode, Library
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.names import default_columns, resolve_columns
 from nixtla_accessor.panel.panel import TARGET_COLUMN, TIME_COLUMN, Columns
@@ -86,6 +86,10 @@ class Selection:
             If several columns are named for one role.
         """
         return default_columns(frame, self.id_col, self.time_col, self.target_col, self.library)
+
+    def code(self, frame: pd.DataFrame) -> FrameCode:
+        """Return how code in messages reaches a frame, whose columns are those of its record."""
+        return self.with_recorded_columns(frame).default_columns(frame).frame
 
     def parse_freq(self) -> Frequency | None:
         """Return the frequency; None where it is left open.

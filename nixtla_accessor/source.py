@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pandas as pd
 
-from nixtla_accessor.panel.packing import PackedSeries, pack_frame
+from nixtla_accessor.other_frames import check_future_is_pandas
+from nixtla_accessor.panel.calendar_features import check_calendar
+from nixtla_accessor.panel.covariate_columns import NO_COVARIATES, CovariateChoice
+from nixtla_accessor.panel.covariates import pack_with_covariates
+from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.record import attach_record
 from nixtla_accessor.selection import Selection
 
@@ -14,7 +18,7 @@ if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
     from nixtla_accessor.api.client import Client
     from nixtla_accessor.panel.frequency import Frequency
     from nixtla_accessor.panel.panel import Columns
-    from nixtla_accessor.queries import Query
+    from nixtla_accessor.queries.query import Query
     from nixtla_accessor.record import Record
 
 FrameT_co = TypeVar("FrameT_co", covariant=True)
@@ -29,6 +33,9 @@ class Source(Protocol[FrameT_co]):
 
     def pack(self, columns: Columns, frequency: Frequency | None, *, allow_missing: bool) -> PackedSeries:
         """Return all series, checked and packed; a frequency of None is inferred."""
+
+    def check_covariates(self, choice: CovariateChoice) -> CovariateChoice:
+        """Return a caller's choice of covariates with an ``X_df`` of pandas; refuse what cannot be used of it."""
 
     def settle_frequency(
         self, columns: Columns, frequency: Frequency | None, *, allow_missing: bool
@@ -77,9 +84,22 @@ class PandasSource:
         """The frame itself."""
         return self._frame
 
-    def pack(self, columns: Columns, frequency: Frequency | None, *, allow_missing: bool) -> PackedSeries:
-        """Return all series, checked and packed."""
-        return pack_frame(self._frame, columns, frequency, allow_missing=allow_missing)
+    def pack(
+        self,
+        columns: Columns,
+        frequency: Frequency | None,
+        *,
+        allow_missing: bool,
+        covariates: CovariateChoice = NO_COVARIATES,
+    ) -> PackedSeries:
+        """Return all series, checked and packed with what explains them."""
+        return pack_with_covariates(self._frame, columns, frequency, covariates, allow_missing=allow_missing)
+
+    def check_covariates(self, choice: CovariateChoice) -> CovariateChoice:
+        """Return the choice, of which ``X_df`` must be of pandas, as the frame is."""
+        check_future_is_pandas(choice.X_df)
+        check_calendar(choice)
+        return choice
 
     def settle_frequency(
         self,

@@ -1,12 +1,15 @@
 """What every test shares: markers by path, a clean environment, and the engine with a home of its own."""
 
+import importlib.util
 import os
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
-FOLDERS = {"dask", "local"}  # their tests carry the folder's name as a marker
+FOLDERS = {"chronos", "dask", "local", "official_client"}  # their tests carry the folder's name as a marker
+LIBRARIES = {"chronos": "chronos", "official_client": "nixtla"}  # of folders that need one which "dev" does not bring
+collect_ignore = [folder for folder, library in LIBRARIES.items() if importlib.util.find_spec(library) is None]
 SLOW = [line for line in (TESTS / "slow.txt").read_text("utf-8").splitlines() if line and not line.startswith("#")]
 
 _OURS_AND_PROXIES = (
@@ -55,3 +58,4 @@ def clean_environment(monkeypatch):
     for name in _OURS_AND_PROXIES:
         if name in os.environ:
             monkeypatch.delenv(name)
+    monkeypatch.setenv("NIXTLA_ACCESSOR_TRACEBACK", "full")

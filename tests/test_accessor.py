@@ -20,6 +20,8 @@ from nixtla_accessor.api.client import default_client
 from nixtla_accessor.datasets import load_unemployment
 
 RECORD_FIELDS = {
+    "state",
+    "job_id",
     "finetuned_model_id",
     "base_model_id",
     "model",
@@ -96,11 +98,11 @@ class TestFinetune:
             finetune_depth=2,
             output_model_id="as-asked",
             overwrite=True,
-            model="m",
+            model="timegpt-2",
         )
         model = local.finetuned_model("as-asked")
         assert df.timegpt.model_id == "as-asked"
-        assert (model.steps, model.loss, model.depth, model.model, model.freq) == (3, "mae", 2, "m", "D")
+        assert (model.steps, model.loss, model.depth, model.model, model.freq) == (3, "mae", 2, "timegpt-2", "D")
 
     def test_a_chain_holds(self):
         forecast = (

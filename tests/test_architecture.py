@@ -12,19 +12,29 @@ import nixtla_accessor
 ROOT = Path(nixtla_accessor.__file__).parent
 PACKAGE = "nixtla_accessor"
 
-GROUND_FLOOR = {"errors", "contract", "seasons"}
+GROUND_FLOOR = {"errors", "contract", "seasons", "markup"}
 # For each room, the rooms of the package and the libraries beyond the standard one that it may import.
 WALLS = {
     "errors": (set(), set()),
     "contract": (set(), set()),
     "seasons": (set(), set()),
-    "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson"}),
+    "tracebacks": ({"errors"}, set()),
+    "markup": (set(), set()),
+    "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson", "holidays"}),
     "api": (
-        {"api", "errors", "contract"},
+        {"api", "errors", "contract", "tracebacks", "markup"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
-        {"local", "api.schema", *GROUND_FLOOR},
+        {
+            "local",
+            "api.schema",
+            "api.job_schema",
+            "api.online_schema",
+            "api.simulation_schema",
+            "api.usage_schema",
+            *GROUND_FLOOR,
+        },
         {
             "numpy",
             "pyarrow",
@@ -38,10 +48,27 @@ WALLS = {
             "threadpoolctl",
         },
     ),
+    "local.base_models": ({"local.base_models", "local.files", "errors"}, {"huggingface_hub"}),
+    "local.chronos": (
+        {"local.chronos", "local.base_models.storage", "local.forecaster", "local.arrays", "contract", "seasons"},
+        {"numpy", "safetensors", "torch", "transformers", "chronos"},
+    ),
     "local.network": (
         {"local.network", "local.forecaster", "local.arrays", "contract", "seasons"},
         {"numpy", "safetensors", "threadpoolctl"},
     ),
+    "local.covariates": (
+        {
+            "local.covariates",
+            "local.forecaster",
+            "local.arrays",
+            "local.network.blas",
+            "local.network.threads",
+            "seasons",
+        },
+        {"numpy"},
+    ),
+    "local.simulation": ({"local.simulation", "local.arrays"}, {"numpy"}),
     "local.pretraining": (
         {"local.network", "local.pretraining", "local.arrays", "seasons"},
         {"numpy", "safetensors"},
@@ -49,21 +76,59 @@ WALLS = {
     "record": ({"panel.panel", "contract"}, {"pandas", "numpy"}),
     "other_frames": ({"errors"}, {"pandas"}),
     "selection": ({"panel", "record"}, {"pandas"}),
-    "source": ({"panel", "record", "selection", "queries", "api.client"}, {"pandas"}),
-    "packed_calls": ({"panel", "api", "errors", "contract"}, set()),
-    "queries": (
-        {"panel", "record", "packed_calls", "errors", "contract", "api.client", "api.requests", "api.schema"},
+    "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
+    "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
+    "arguments": ({"panel", "contract", "errors", "api.client", "api.requests"}, set()),
+    "attached_model": (
+        {"panel", "arguments", "pending_model", "record", "errors", "contract", "api.client"},
         {"pandas", "numpy"},
     ),
-    "comparison": ({"panel", "contract", "api.requests"}, {"pandas", "numpy"}),
+    "pending_model": ({"panel.frame_code", "record", "errors", "api.client"}, set()),
+    "queries": (
+        {
+            "queries",
+            "panel",
+            "record",
+            "packed_calls",
+            "errors",
+            "contract",
+            "seasons",
+            "api.client",
+            "api.requests",
+            "api.online_anomalies",
+            "api.simulation",
+            "api.schema",
+        },
+        {"pandas", "numpy"},
+    ),
+    "comparison": (
+        {
+            "comparison",
+            "panel",
+            "queries",
+            "arguments",
+            "attached_model",
+            "packed_calls",
+            "record",
+            "errors",
+            "contract",
+            "api.checks",
+            "api.client",
+            "api.requests",
+        },
+        {"pandas", "numpy"},
+    ),
     "operations": (
         {
             "panel",
             "api",
+            "arguments",
+            "attached_model",
             "comparison",
             "queries",
             "record",
             "packed_calls",
+            "pending_model",
             "selection",
             "source",
             "errors",
@@ -73,6 +138,7 @@ WALLS = {
     ),
     "accessor": (
         {
+            "arguments",
             "operations",
             "other_frames",
             "selection",
@@ -83,28 +149,35 @@ WALLS = {
             "contract",
             "api.client",
             "api.requests",
+            "tracebacks",
+            "markup",
         },
         {"pandas", "numpy", "matplotlib"},
     ),
     "dask": (
         {
             "dask",
+            "arguments",
             "operations",
             "selection",
             "source",
             "queries",
+            "other_frames",
             "panel",
             "record",
             "api.client",
             "api.requests",
             "errors",
             "contract",
+            "tracebacks",
         },
         {"dask", "distributed", "pandas", "numpy"},
     ),
-    "plotting": ({"panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
-    "registry": ({"api", "errors", "contract"}, {"pandas"}),
+    "plotting": ({"plotting", "panel", "errors", "contract"}, {"pandas", "numpy", "matplotlib"}),
+    "account": ({"api", "tracebacks"}, {"pandas"}),
+    "registry": ({"api", "panel.shown_frames", "errors", "contract", "tracebacks"}, {"pandas"}),
     "datasets": (set(), {"pandas"}),
+    "mypy_plugin": (set(), {"mypy"}),
 }
 # Starting the engine is the one thing that the client's side wants of it.
 DOORS = {("api/local_engine.py", "local.service.embedded")}
@@ -179,3 +252,17 @@ def test_importing_leaves_http_for_later():
     )
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert said.stdout == "[] []\n"
+
+
+def test_serving_imports_torch_only_when_a_model_needs_it():
+    program = (
+        "import sys, nixtla_accessor.local.service.embedded, nixtla_accessor.local.service.commands; "
+        "print([name for name in ('torch', 'chronos', 'transformers', 'huggingface_hub') if name in sys.modules])"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
+
+
+def test_torch_is_known_by_two_modules_only():
+    knowing = {module_of(path) for path in FILES if {name.partition(".")[0] for name in imports(path)} & {"torch"}}
+    assert knowing == {"local.chronos.pipelines", "local.chronos.training"}

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from nixtla_accessor import connect, errors
+from nixtla_accessor.comparison.certainty import student_reach
+from nixtla_accessor.comparison.verdict import find_difference, which_is_best
 from nixtla_accessor.datasets import load_unemployment
 
 
@@ -140,24 +142,42 @@ class TestCompare:
         before = len(local.finetuned_models())
         table = df.timegpt.compare(5, n_windows=2, level=[80], finetune_steps=5)
         assert list(table.index) == ["seasonal naive", "zero-shot", "fine-tuned"]
-        assert list(table.columns) == ["MASE", "sMAPE", "RMSE", "coverage-80"]
+        assert list(table.columns) == ["MASE", "RMSSE", "WAPE", "sMAPE", "RMSE", "bias", "pinball", "coverage-80"]
         assert len(local.finetuned_models()) == before
-        assert capsys.readouterr().out.strip() == table.attrs["comparison"]["verdict"]
+        assert repr(table).splitlines()[0] == table.attrs["comparison"]["verdict"]
+        assert capsys.readouterr().out == ""
         assert table.attrs["comparison"]["n_series"] == 2
 
         windows = df.timegpt.cross_validation(5, n_windows=2, level=[80], model="timegpt-1")
         expected = []
         for name, window in windows.groupby("unique_id"):
             known = df[df["unique_id"] == name]["y"].to_numpy()[:-10]
-            unit = np.mean([abs(known[i] - known[i - 7]) for i in range(7, len(known))])
-            errors_ = [abs(y - f) for y, f in zip(window["y"], window["TimeGPT"], strict=True)]
-            relative = [
-                200 * abs(y - f) / (abs(y) + abs(f)) for y, f in zip(window["y"], window["TimeGPT"], strict=True)
-            ]
-            inside = window["y"].between(window["TimeGPT-lo-80"], window["TimeGPT-hi-80"]).mean()
-            root = np.sqrt(np.mean(np.square(errors_)))
-            expected.append([np.mean(errors_) / unit, np.mean(relative), root, 100 * inside])
-        np.testing.assert_allclose(table.loc["zero-shot"], np.mean(expected, axis=0))
+            changes = [known[i] - known[i - 7] for i in range(7, len(known))]
+            unit = np.mean(np.abs(changes))
+            pairs = list(zip(window["y"], window["TimeGPT"], strict=True))
+            root = np.sqrt(np.mean([(y - f) ** 2 for y, f in pairs]))
+            bounds = [(0.1, window["TimeGPT-lo-80"]), (0.9, window["TimeGPT-hi-80"])]
+            expected.append(
+                {
+                    "MASE": np.mean([abs(y - f) for y, f in pairs]) / unit,
+                    "RMSSE": root / np.sqrt(np.mean(np.square(changes))),
+                    "sMAPE": np.mean([200 * abs(y - f) / (abs(y) + abs(f)) for y, f in pairs]),
+                    "RMSE": root,
+                    "pinball": np.mean(
+                        [
+                            q * (y - f) if y > f else (1 - q) * (f - y)
+                            for q, bound in bounds
+                            for y, f in zip(window["y"], bound, strict=True)
+                        ]
+                    )
+                    / unit,
+                    "coverage-80": 100 * window["y"].between(window["TimeGPT-lo-80"], window["TimeGPT-hi-80"]).mean(),
+                }
+            )
+        expected = pd.DataFrame(expected).mean()
+        expected["WAPE"] = 100 * (windows["y"] - windows["TimeGPT"]).abs().sum() / windows["y"].abs().sum()
+        expected["bias"] = 100 * (windows["TimeGPT"] - windows["y"]).sum() / windows["y"].abs().sum()
+        pd.testing.assert_series_equal(table.loc["zero-shot"].sort_index(), expected.sort_index(), check_names=False)
 
     def test_the_seasonal_naive_repeats_the_week_before_each_window(self):
         df = panel()
@@ -215,3 +235,151 @@ class TestCompare:
         with pytest.raises(errors.InvalidArgumentError):
             panel().timegpt.compare(5, level=[100])
         assert len(local.finetuned_models()) == before
+
+
+class TestCandidates:
+    def test_every_kind_has_a_row_in_the_order_given(self, local):
+        df = panel()
+        df["mine"] = df.groupby("unique_id")["y"].shift(7)
+        model = df.query("ds < '2024-02-01'").timegpt.finetune().timegpt.model_id
+        before = len(local.finetuned_models())
+        candidates = {"last": model, "AutoETS": "mine", "base": "zero-shot", "tuned": {"finetune_steps": 2}}
+        table = df.timegpt.compare(5, candidates=candidates)
+        assert list(table.index) == ["seasonal naive", *candidates]
+        assert len(local.finetuned_models()) == before
+        plain = df.timegpt.compare(5, finetune_steps=2)
+        same = ["zero-shot", "fine-tuned"]
+        np.testing.assert_array_equal(table.loc[["base", "tuned"]], plain.loc[same])
+        np.testing.assert_allclose(table.loc["AutoETS"], table.loc["seasonal naive"])
+        lines = repr(table).splitlines()
+        assert lines[0].startswith(f"{table['MASE'].idxmin()} is best: MASE {table['MASE'].min():.3f}")
+        assert len(table.attrs["comparison"]["verdict"].splitlines()) == 5
+
+    def test_a_list_names_its_candidates(self):
+        table = panel().timegpt.compare(5, candidates=["zero-shot", {"finetune_steps": 1, "finetune_depth": 2}])
+        assert list(table.index) == ["seasonal naive", "zero-shot", "finetune_steps=1, finetune_depth=2"]
+        table = panel().timegpt.compare(5, candidates=["zero-shot", "seasonal naive", {"zero_shot": True}])
+        assert list(table.index) == ["zero-shot", "seasonal naive", "zero_shot=True"]
+
+    @pytest.mark.parametrize(
+        ("candidates", "match"),
+        [
+            ("zero-shot", "must be a list such as"),
+            ([], "must be a list such as"),
+            ([None], "A candidate must be 'zero-shot', .* got None"),
+            (["zero shot"], "got 'zero shot'"),
+            (["y"], "is the id, the time or the target"),
+            ([{"steps": 3}], "Found 'steps'"),
+            ([{"zero_shot": True, "finetune_steps": 3}], "Found 'finetune_steps'"),
+            ([{"finetune_depth": 9}], "finetune_depth must be"),
+            (["zero-shot", "zero-shot"], "twice: 'zero-shot'"),
+            ({1: "zero-shot"}, "must be text; got 1"),
+        ],
+        ids=str,
+    )
+    def test_what_is_no_candidate(self, candidates, match):
+        with pytest.raises(errors.InvalidArgumentError, match=match):
+            panel().timegpt.compare(5, candidates=candidates)
+
+    def test_what_is_neither_a_column_nor_a_model(self):
+        with pytest.raises(errors.NotFoundError, match="'nothing' is no column of the frame either"):
+            panel().timegpt.compare(5, candidates=["nothing"])
+
+    def test_a_column_must_cover_the_windows(self):
+        df = panel()
+        df["mine"] = df["y"].where(df.groupby("unique_id").cumcount(ascending=False) > 0)
+        match = "'mine' must be there for the last 5 steps .*; 2 of 10 are missing: series 's0' at 2024-02-29"
+        with pytest.raises(errors.MissingValueError, match=match):
+            df.timegpt.compare(5, candidates=["mine"])
+        with pytest.raises(errors.UnsupportedDtypeError, match="forecast 'words'"):
+            df.assign(words="x").timegpt.compare(5, candidates=["words"])
+
+    def test_a_column_is_read_in_any_order_with_its_intervals_and_without_short_series(self):
+        df = panel((60, 45, 4))
+        df["mine"], df["mine-lo-80"], df["mine-hi-80"] = df["y"] + 1, df["y"] - 2, df["y"] + 2
+        asked = {"candidates": ["mine"], "level": [80, 90], "too_short": "drop", "freq": "D"}
+        with pytest.warns(errors.ShortSeriesWarning):
+            table = df.sample(frac=1, random_state=1).timegpt.compare(5, **asked)
+        assert table.loc["mine", "coverage-80"] == 100
+        np.testing.assert_allclose(table.loc["mine", "RMSE"], 1)
+        assert "coverage-90" not in table
+        assert table.loc["mine", "bias"] > 0
+
+    def test_a_model_that_saw_the_windows_is_warned_about(self):
+        df = panel().timegpt.finetune(finetune_steps=1)
+        with pytest.warns(errors.DataLeakageWarning):
+            df.timegpt.compare(5, candidates=[df.timegpt.model_id])
+
+    def test_a_model_of_another_frequency_is_refused(self):
+        model = panel().timegpt.finetune(finetune_steps=1).timegpt.model_id
+        with pytest.raises(errors.NoModelError, match="tuned at the frequency 'D'"):
+            panel(freq="h").timegpt.compare(5, candidates=[model])
+
+    def test_the_best_is_kept_and_attached(self, local):
+        df = panel()
+        before = len(local.finetuned_models())
+        tunings = {"a": {"finetune_steps": 60, "finetune_depth": 5}, "b": {"finetune_steps": 1}}
+        table = df.timegpt.compare(5, n_windows=2, candidates=tunings, keep="best")
+        best = table["MASE"].idxmin()
+        assert list(table.attrs["comparison"]["kept"]) == [best]
+        assert len(local.finetuned_models()) == before + 1
+        tuned = df.timegpt.use_model(table)
+        assert tuned.timegpt.record["finetune_steps"] == tunings[best]["finetune_steps"]
+        assert len(tuned.timegpt.forecast(5)) == 10
+        every = df.timegpt.compare(5, n_windows=2, candidates=tunings, keep=True)
+        assert set(every.attrs["comparison"]["kept"]) == {"a", "b"}
+        assert every.timegpt.model_id == every.attrs["comparison"]["kept"][best]
+
+    def test_nothing_is_kept_where_the_best_is_no_tuned_model(self, local):
+        df = panel()
+        df["perfect"] = df["y"]
+        before = len(local.finetuned_models())
+        table = df.timegpt.compare(5, candidates=["perfect", "fine-tuned"], keep="best")
+        assert table.attrs["comparison"]["best"] == "perfect"
+        assert "kept" not in table.attrs["comparison"]
+        assert table.timegpt.model_id is None
+        assert len(local.finetuned_models()) == before
+        with pytest.raises(errors.InvalidArgumentError, match="keep must be True, False or 'best'"):
+            df.timegpt.compare(5, keep="all")
+
+
+class TestCertainty:
+    @pytest.mark.parametrize(
+        ("confidence", "freedom", "expected"),
+        [(0.95, 1, 12.70620), (0.95, 2, 4.302653), (0.99, 7, 3.499483), (0.9, 30, 1.697261), (0.95, 5000, 1.960439)],
+    )
+    def test_the_reach_of_student_is_that_of_the_tables(self, confidence, freedom, expected):
+        assert student_reach(confidence, freedom) == pytest.approx(expected, rel=3e-4)
+
+    @pytest.mark.parametrize("shape", [(8, 1), (8, 3), (1, 12), (3, 12)], ids=str)
+    def test_the_interval_holds_the_true_change_as_often_as_it_says(self, shape):
+        rng, held = np.random.default_rng(3), 0
+        for _ in range(1000):
+            before, after = 10 + rng.normal(size=shape), 10.2 + rng.normal(size=shape)
+            low, high = find_difference(before, after).interval
+            held += low <= 0.2 <= high
+        assert 0.93 <= held / 1000 <= 0.97
+
+    def test_several_intervals_hold_together(self):
+        rng, held = np.random.default_rng(5), 0
+        for _ in range(500):
+            errors_ = {name: 10 + rng.normal(size=(12, 1)) for name in "abcd"}
+            found = [find_difference(errors_["a"], errors_[name], 3).interval for name in "bcd"]
+            held += all(low <= 0 <= high for low, high in found)
+        assert held / 500 >= 0.94
+
+    def test_what_is_clear_is_said_and_what_is_not(self):
+        rng = np.random.default_rng(0)
+        one = 1 + rng.random((20, 1))
+        said = which_is_best({"a": one, "worse": one + 0.5, "luck": one + rng.normal(0.01, 1, (20, 1)), "same": one})
+        assert "Clearly better than worse" in said["verdict"]
+        assert "No clear difference from luck" in said["verdict"]
+        assert "The same errors as same." in said["verdict"]
+        assert list(said["differences"])[-1] == "worse"
+        assert which_is_best({"a": np.ones((0, 1)), "b": np.ones((0, 1))})["n_series"] == 0
+
+    def test_one_window_of_one_series_does_not_tell(self):
+        table = panel((60,)).timegpt.compare(5, candidates=["zero-shot"])
+        assert "ask for more, such as n_windows=5" in table.attrs["comparison"]["verdict"]
+        table = panel((60,)).timegpt.compare(5, n_windows=5, candidates=["zero-shot"])
+        assert "95% interval" in table.attrs["comparison"]["verdict"]

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import time
+from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import requests
@@ -96,22 +98,57 @@ def test_models_lists_the_models(tmp_path):
         environment = {"NIXTLA_BASE_URL": serving.url, "NIXTLA_API_KEY": serving.key}
         stdout, stderr = command("models", home=tmp_path, **environment).communicate(timeout=60)
         assert (stdout, stderr) == ("There are no fine-tuned models.\n", "")
+        elsewhere = {"NIXTLA_BASE_URL": "https://elsewhere.example", "NIXTLA_API_KEY": serving.key}
+        stdout, _ = command("models", "--base-url", serving.url, home=tmp_path, **elsewhere).communicate(timeout=60)
+        assert stdout == "There are no fine-tuned models.\n"
         serving.call("POST", "/v2/finetune", {"series": series(), "freq": "D", "output_model_id": "mine"})
         stdout, _ = command("models", home=tmp_path, **environment).communicate(timeout=60)
         assert "mine" in stdout
 
 
-def test_models_without_a_key_says_both_ways_out(tmp_path):
-    process = command("models", home=tmp_path)
+@pytest.mark.parametrize("arguments", [(), ("--base-url", "https://api.nixtla.io")])
+def test_models_without_a_key_names_the_variable_and_no_python(tmp_path, arguments):
+    process = command("models", *arguments, home=tmp_path)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 1
-    for way in ("NIXTLA_API_KEY", 'base_url="local"'):
-        assert way in stderr
+    assert "set the environment variable NIXTLA_API_KEY" in stderr
+    assert "connect(" not in stderr
+    assert ("--base-url" in stderr) == (not arguments)
+
+
+def test_models_of_the_local_engine_need_no_key(tmp_path):
+    process = command("models", "--base-url", "local", home=tmp_path)
+    assert process.communicate(timeout=60) == ("There are no fine-tuned models.\n", "")
+    assert process.returncode == 0
+
+
+def test_an_unknown_host_is_not_told_to_choose_another_port(tmp_path):
+    process = command("serve", "--host", "no-such-host.invalid", home=tmp_path)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "'no-such-host.invalid'" in stderr
+    assert "127.0.0.1" in stderr
+    assert "port" not in stderr
+
+
+def test_the_console_script_says_its_version(tmp_path):
+    script = Path(sys.executable).with_name("nixtla-accessor")
+    said = subprocess.run([script, "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout == f"nixtla-accessor {version('nixtla-accessor')}\n"
+    helped = subprocess.run([script, "--help"], capture_output=True, text=True, check=True)
+    assert helped.stdout.startswith("usage: nixtla-accessor ")
+
+
+def test_a_demo_that_cannot_write_its_picture_says_so_first(tmp_path):
+    process = command("demo", "--output", str(tmp_path / "missing" / "a.png"), home=tmp_path)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (1, "")
+    assert stderr == f"error: The picture cannot be written: there is no folder {str(tmp_path / 'missing')!r}.\n"
 
 
 def test_the_demo_prints_and_draws(tmp_path):
     process = subprocess.run(
-        [sys.executable, "-W", "error", "-m", "nixtla_accessor", "demo"],
+        [sys.executable, "-W", "error", "-m", "nixtla_accessor", "demo", "--output", "weather.png"],
         cwd=tmp_path,
         env={**os.environ, "NIXTLA_ACCESSOR_HOME": str(tmp_path / "home")},
         capture_output=True,
@@ -120,10 +157,10 @@ def test_the_demo_prints_and_draws(tmp_path):
         check=False,
     )
     assert process.returncode == 0, process.stderr
-    for text in ("seasonal naive", "zero-shot", "fine-tuned", "MASE", "sMAPE", "finetuned_model_id", "forecast.png"):
+    for text in ("seasonal naive", "zero-shot", "fine-tuned", "MASE", "sMAPE", "finetuned_model_id", "weather.png"):
         assert text in process.stdout
     assert "100%" in process.stderr
-    picture = (tmp_path / "forecast.png").read_bytes()
+    picture = (tmp_path / "weather.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 20_000
 

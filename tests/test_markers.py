@@ -31,7 +31,12 @@ def test_slow_tests_are_listed_in_order_and_once(slow_entries):
 def test_tests_carry_their_markers(request, slow_entries):
     for item in request.session.items:
         folder = item.path.relative_to(TESTS).parts[0]
-        if folder in {"dask", "local"}:  # tests elsewhere may ask for one of them too, and say so themselves
+        if folder in {
+            "chronos",
+            "dask",
+            "local",
+            "official_client",
+        }:  # tests elsewhere may ask for one of them too, and say so themselves
             assert item.get_closest_marker(folder) is not None, item.nodeid
         listed = item.nodeid.partition("[")[0].removeprefix("tests/") in slow_entries
         assert item.get_closest_marker("slow") is not None or not listed, item.nodeid

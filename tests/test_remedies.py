@@ -84,6 +84,15 @@ def objects(values):
     return pd.Series(list(values), dtype=object)
 
 
+def priced():
+    return frame().assign(price=np.arange(80) % 7)
+
+
+PRICES_AHEAD = pd.DataFrame(
+    {"unique_id": ["a", "a", "b", "b"], "ds": [*pd.date_range("2024-04-06", periods=2)] * 2, "price": 3}
+)
+
+
 # ---------------------------------------------------------------- what is asked
 
 
@@ -122,6 +131,7 @@ def tuned(df, **arguments):
 
 ANYWHERE = ("columns", "time in index", "id in index", "MultiIndex", "unnamed", "custom names", "dask", "dask, indexed")
 COLUMNS = ("columns", "custom names", "dask")
+COVARIATE_LAYOUTS = ("columns", "time in index", "id in index", "MultiIndex", "unnamed")
 PANDAS = tuple(layout for layout in ANYWHERE if not layout.startswith("dask"))
 
 
@@ -479,6 +489,25 @@ CASES = {
     "a model of another service": Case(
         lambda: elsewhere(tuned(frame())), forecast, layouts=("columns", "custom names"), orders=("sorted",)
     ),
+    "a model that is still being trained": Case(
+        lambda: tuned(frame(), finetune_steps=1_000, wait=False),
+        forecast,
+        layouts=("columns", "custom names", "dask"),
+        orders=("sorted",),
+    ),
+    "a model whose training was cancelled": Case(
+        lambda: cancelled(tuned(frame(45), finetune_steps=100_000, wait=False)),  # Dask takes equal frames for one
+        forecast,
+        layouts=("columns", "custom names", "dask"),
+        orders=("sorted",),
+    ),
+    # Dask takes frames of equal content for one, records of models and all: so a frame that no other case tunes.
+    "nothing to wait for": Case(
+        lambda: frame(names=("c", "d")),
+        lambda df, **_: df.timegpt.wait(),
+        layouts=("columns", "dask"),
+        orders=("sorted",),
+    ),
     "a model of another frequency": Case(
         lambda: at_frequency(tuned(frame()), "W-MON"), forecast, layouts=("columns", "custom names"), orders=("sorted",)
     ),
@@ -514,6 +543,98 @@ CASES = {
         layouts=("columns", "dask"),
         orders=("sorted",),
     ),
+    # covariates
+    "a stamp of the future twice": Case(
+        priced,
+        forecast,
+        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:1]]), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "the past in X_df": Case(
+        priced,
+        forecast,
+        {"X_df": pd.concat([priced().drop(columns="y")[39:40], PRICES_AHEAD]), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "a series without a future": Case(
+        priced,
+        forecast,
+        {"X_df": PRICES_AHEAD[:2], "zero_shot": True, "freq": "D"},
+        layouts=(*COVARIATE_LAYOUTS, "dask"),
+    ),
+    "a future of no series": Case(
+        priced,
+        forecast,
+        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:2].assign(unique_id="z")]), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "a column that only X_df has": Case(
+        priced,
+        forecast,
+        {"X_df": PRICES_AHEAD.assign(prise=1), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "the target in X_df": Case(
+        priced, forecast, {"X_df": PRICES_AHEAD.assign(y=1.0), "zero_shot": True}, layouts=COVARIATE_LAYOUTS
+    ),
+    "two columns of one name in X_df": Case(
+        priced,
+        forecast,
+        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[["price"]]], axis=1), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "times of another name in X_df": Case(
+        priced,
+        forecast,
+        {"X_df": PRICES_AHEAD.rename(columns={"ds": "dss"}), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "no time in X_df": Case(
+        priced,
+        forecast,
+        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:1].assign(ds=pd.NaT)]), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "no id in X_df": Case(
+        priced,
+        forecast,
+        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:1].assign(unique_id=None)]), "zero_shot": True},
+        layouts=("columns", "time in index"),
+    ),
+    "text as times in X_df": Case(
+        priced,
+        forecast,
+        {"X_df": PRICES_AHEAD.assign(ds=PRICES_AHEAD["ds"].astype(str)), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "times in a zone in X_df": Case(
+        priced,
+        forecast,
+        {"X_df": PRICES_AHEAD.assign(ds=PRICES_AHEAD["ds"].dt.tz_localize("UTC")), "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "times without a zone in X_df": Case(
+        lambda: priced().assign(ds=lambda df: df["ds"].dt.tz_localize("Asia/Tokyo")),
+        forecast,
+        {"X_df": PRICES_AHEAD, "zero_shot": True},
+        layouts=COVARIATE_LAYOUTS,
+    ),
+    "a covariate missing": Case(
+        lambda: priced().assign(price=lambda df: df["price"].mask(df.index == 3)),
+        forecast,
+        {"X_df": PRICES_AHEAD, "zero_shot": True, "freq": "D"},
+        layouts=(*COVARIATE_LAYOUTS, "dask"),
+    ),
+    "a covariate of datetimes": Case(
+        lambda: priced().assign(opened=lambda df: df["ds"]),
+        forecast,
+        {"hist_exog_list": ["opened"], "zero_shot": True},
+        layouts=("columns",),
+        orders=("sorted",),
+    ),
+    "fine-tuning for a call that is to be zero-shot": Case(
+        frame, forecast, {"zero_shot": True, "finetune_steps": 1}, layouts=("columns",), orders=("sorted",)
+    ),
     # lengths
     "a series that is too short": Case(
         lambda: frame().drop(range(3, 40)),
@@ -531,6 +652,11 @@ CASES = {
 
 def elsewhere(df):
     df.attrs["timegpt"]["origin"] = "https://api.nixtla.io"
+    return df
+
+
+def cancelled(df):
+    df.timegpt.cancel()
     return df
 
 
@@ -579,7 +705,9 @@ def laid_out(df, layout):
 
 # ---------------------------------------------------------------- calls in messages
 
-START = re.compile(r"(?<![\w.'])(?:df\b(?= = |\[|\.)|pd\.(?=\w+\()|dd\.(?=\w+\()|connect\(|finetuned_models\()")
+START = re.compile(
+    r"(?<![\w.'])(?:df\b(?= = |\[|\.)|X_df\b(?= = |\[|\.\w)|pd\.(?=\w+\()|dd\.(?=\w+\()|connect\(|finetuned_models\()"
+)
 VALUE = r"('[^']*'|\d+|True|offset\b|pd\.offsets\.\w+\([^)]*\))"
 ARGUMENT = re.compile(
     rf"(?<![\w(.])(freq|id_col|time_col|target_col|allow_missing|zero_shot|model|overwrite|too_short)={VALUE}"
@@ -627,13 +755,17 @@ def _is_code(text):
     return not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Tuple | ast.BoolOp))
 
 
-def typed(code, df, defined):
-    """Type a line, and return the frame that comes of it."""
-    names = {"df": df, "pd": pd, "dd": dd, "connect": connect, **defined}
+def typed(code, df, names):
+    """Type a line, and return the frame that comes of it; ``names`` has what else it uses, and what it changes."""
+    names.update({"df": df, "pd": pd, "dd": dd, "connect": connect})
     *statements, last = ast.parse(code).body
     exec(compile(ast.Module(statements, []), "message", "exec"), names)
     if isinstance(last, ast.Expr):
-        return eval(compile(ast.Expression(last.value), "message", "eval"), names)
+        value = eval(compile(ast.Expression(last.value), "message", "eval"), names)
+        if not code.startswith("X_df"):
+            return value
+        names["X_df"] = value
+        return names["df"]
     exec(compile(ast.Module([last], []), "message", "exec"), names)
     return names["df"]
 
@@ -662,7 +794,9 @@ def failing(case, df, message, arguments, depth=3):
         again = (arguments if case.again is None else case.again) | remedy.arguments
         fresh = df.copy() if isinstance(df, pd.DataFrame) else df
         try:
-            changed = typed(remedy.code, fresh, case.defined) if remedy.code else fresh
+            names = {**case.defined, "X_df": again["X_df"].copy() if "X_df" in again else None}
+            changed = typed(remedy.code, fresh, names) if remedy.code else fresh
+            again |= {"X_df": names["X_df"]} if "X_df" in again else {}
             if ".timegpt.compare(" in remedy.code:
                 continue  # it is an answer by itself
             assert isinstance(changed, pd.DataFrame | dd.DataFrame), "no frame comes of it"
@@ -759,6 +893,7 @@ APART = {  # what writes code, and is no message about a frame
     "datasets": "reads files",
     "demo.py": "prints what it does",
     "__main__.py": "prints what it does",
+    "mypy_plugin.py": "is for a type checker",
 }
 HELPERS = {  # which return code: where they are called, a message has code
     node.name

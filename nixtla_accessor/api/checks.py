@@ -49,6 +49,13 @@ def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0))
     return (float(parts[0]), float(parts[1]))
 
 
+def check_seconds(name: str, value: object) -> float:
+    """Check a time to wait: finite seconds, 0 or more."""
+    if isinstance(value, int | float | np.number) and _is_real(value) and 0 <= value < math.inf:
+        return float(value)
+    raise InvalidArgumentError(f"{name} must be seconds, 0 or more, or None for no limit; got {reprlib.repr(value)}.")
+
+
 @overload
 def check_model_id(name: str, value: object, *, optional: Literal[False] = False) -> str: ...
 @overload

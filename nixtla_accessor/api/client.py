@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
-from typing import ClassVar, Self, TypeVar, overload
+from typing import Any, ClassVar, Self, TypeVar, overload
 from uuid import uuid4
 
 import numpy.typing as npt
 from pydantic import SecretStr
 
-from nixtla_accessor.api import chunked_forecasting, endpoints
-from nixtla_accessor.api.checks import check_model_id, check_text, check_timeout
+from nixtla_accessor.api import endpoints
+from nixtla_accessor.api.adaptation import check_adaptation
+from nixtla_accessor.api.asking import ask
+from nixtla_accessor.api.checks import check_model_id, check_seconds, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
 from nixtla_accessor.api.default_client import DefaultClient
+from nixtla_accessor.api.features import check_features, check_positions
+from nixtla_accessor.api.job_schema import Job
+from nixtla_accessor.api.jobs import Progress, list_jobs, look_at_training, wait_for_training
+from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.progress import ProgressDisplay
 from nixtla_accessor.api.requests import (
     AnomalyOptions,
@@ -31,14 +39,14 @@ from nixtla_accessor.api.requests import (
 from nixtla_accessor.api.results import AnomalyResult, CrossValidationResult, FinetuneResult, ForecastResult
 from nixtla_accessor.api.retry import Pacing
 from nixtla_accessor.api.schema import (
-    CrossValidationInput,
     FinetunedModel,
-    ForecastInput,
     ModelParameters,
     Series,
+    SeriesWithFutureExogenous,
 )
-from nixtla_accessor.api.sending import RequestContext, send, send_quickly
+from nixtla_accessor.api.sending import RequestContext, send_quickly
 from nixtla_accessor.api.settings import Settings, conceal, resolve_settings
+from nixtla_accessor.api.simulation import SimulationOptions, SimulationResult, check_simulation_options
 from nixtla_accessor.api.training import Training
 from nixtla_accessor.api.transport import Transport
 from nixtla_accessor.contract import (
@@ -48,7 +56,9 @@ from nixtla_accessor.contract import (
     DEFAULT_LEVEL,
     DEFAULT_MODEL,
 )
-from nixtla_accessor.errors import AuthenticationError, PermissionDeniedError
+from nixtla_accessor.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError
+from nixtla_accessor.markup import describe
+from nixtla_accessor.tracebacks import short_traceback, short_tracebacks
 
 __all__ = [
     "AnomalyResult",
@@ -57,7 +67,10 @@ __all__ = [
     "FinetuneResult",
     "FinetunedModel",
     "ForecastResult",
+    "Job",
     "ModelParameters",
+    "Progress",
+    "SimulationResult",
     "connect",
     "default_client",
 ]
@@ -65,6 +78,7 @@ __all__ = [
 ResultT = TypeVar("ResultT")
 
 
+@short_tracebacks
 class Client:
     """The service, for arrays.
 
@@ -257,9 +271,18 @@ class Client:
         freq: str,
         h: int,
         *,
+        X: Sequence[npt.ArrayLike] | None = None,
+        X_future: Sequence[npt.ArrayLike] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        feature_contributions: bool = False,
         level: Sequence[float] | None = None,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> ForecastResult:
         """Forecast every series (``POST /v2/forecast``).
@@ -274,6 +297,14 @@ class Client:
             The frequency as the service names it.
         h : int
             The horizon: steps into the future, above 0.
+        X : list of arrays of shape (n_obs,), optional
+            The features that explain the series, one array each, as long as ``y``; NaN is a missing value.
+        X_future : list of arrays of shape (n_series * h,), optional
+            The future of the first features of ``X``, series by series; the others are known of the past only.
+        categorical_exog : list of int, optional
+            The positions of the features of ``X`` that are categories, text or numbers; None is a missing one.
+        feature_contributions : bool
+            Whether to ask what each feature contributes to the forecast.
         level : list of float, optional
             Levels of prediction intervals, in percent, from 0 to below 100: ``[80]``. One between 0 and 1, such as
             ``[0.8]``, is refused.
@@ -281,6 +312,14 @@ class Client:
             The base model; with a fine-tuned model, the one that it was trained from.
         finetuned_model_id : str, optional
             The fine-tuned model; the base model by default.
+        finetune_steps : int
+            Steps to fine-tune that model for this call alone; it is not kept.
+        finetune_loss, finetune_depth
+            How, as of `finetune`.
+        multivariate : bool
+            Whether all series are forecast together, by models that can.
+        model_parameters : dict, optional
+            Parameters of the model itself, for models that have some.
         timeout : float or tuple of float, optional
             Seconds to connect, and seconds to wait for the answer once the series are sent; one number is the latter.
 
@@ -297,8 +336,25 @@ class Client:
         TransportError, ResponseError
             The service could not be reached, or its answer cannot be read.
         """
-        options = check_forecast_options(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
-        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
+        adaptation = check_adaptation(
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            multivariate=multivariate,
+            model_parameters=model_parameters,
+        )
+        options = check_forecast_options(
+            h=h,
+            level=level,
+            model=model,
+            finetuned_model_id=finetuned_model_id,
+            feature_contributions=feature_contributions,
+            adaptation=adaptation,
+        )
+        series = check_features(
+            check_series(y, sizes), X=X, X_future=X_future, categorical_exog=categorical_exog, h=options.h
+        )
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def cross_validation(
         self,
@@ -309,23 +365,38 @@ class Client:
         *,
         n_windows: int = 1,
         step_size: int | None = None,
+        X: Sequence[npt.ArrayLike] | None = None,
+        hist_exog: Sequence[int] | None = None,
+        categorical_exog: Sequence[int] | None = None,
         level: Sequence[float] | None = None,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        refit: bool = True,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> CrossValidationResult:
         """Forecast windows at the end of every series, each from its past (``POST /v2/cross_validation``).
 
         Parameters
         ----------
-        y, sizes, freq, level, model, finetuned_model_id, timeout
+        y, sizes, freq, X, categorical_exog, level, model, finetuned_model_id, timeout
             As of `forecast`.
+        finetune_steps, finetune_loss, finetune_depth, multivariate, model_parameters
+            As of `forecast`.
+        hist_exog : list of int, optional
+            The positions of the features of ``X`` that are known of the past only; the others are known ahead.
         h : int
             The horizon of a window, in steps.
         n_windows : int
             The number of windows of each series.
         step_size : int, optional
             Steps from one window to the next; by default the horizon.
+        refit : bool
+            Whether to fine-tune for each window, rather than for the first only.
 
         Returns
         -------
@@ -336,6 +407,13 @@ class Client:
         InvalidArgumentError, ApiError, TransportError, ResponseError
             As of `forecast`.
         """
+        adaptation = check_adaptation(
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            multivariate=multivariate,
+            model_parameters=model_parameters,
+        )
         options = check_cross_validation_options(
             h=h,
             n_windows=n_windows,
@@ -343,8 +421,12 @@ class Client:
             level=level,
             model=model,
             finetuned_model_id=finetuned_model_id,
+            refit=refit,
+            adaptation=adaptation,
         )
-        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
+        series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
+        options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def detect_anomalies(
         self,
@@ -352,16 +434,23 @@ class Client:
         sizes: npt.ArrayLike,
         freq: str,
         *,
+        X: Sequence[npt.ArrayLike] | None = None,
+        hist_exog: Sequence[int] | None = None,
+        categorical_exog: Sequence[int] | None = None,
         level: float = DEFAULT_LEVEL,
         model: str = DEFAULT_MODEL,
         finetuned_model_id: str | None = None,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         timeout: Timeout | None = None,
     ) -> AnomalyResult:
         """Find past values outside the interval of their forecast (``POST /v2/anomaly_detection``).
 
         Parameters
         ----------
-        y, sizes, freq, model, finetuned_model_id, timeout
+        y, sizes, freq, X, hist_exog, categorical_exog, model, finetuned_model_id, timeout
+            As of `cross_validation`.
+        multivariate, model_parameters
             As of `forecast`.
         level : float
             The level of the interval that a normal value lies in, in percent, from 0 to below 100; one between 0 and 1
@@ -376,48 +465,198 @@ class Client:
         InvalidArgumentError, ApiError, TransportError, ResponseError
             As of `forecast`.
         """
-        options = check_anomaly_options(level=level, model=model, finetuned_model_id=finetuned_model_id)
-        return self.ask(options, check_series(y, sizes), check_text("freq", freq), timeout=timeout)
+        adaptation = check_adaptation(multivariate=multivariate, model_parameters=model_parameters)
+        options = check_anomaly_options(
+            level=level, model=model, finetuned_model_id=finetuned_model_id, adaptation=adaptation
+        )
+        series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
+        options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
+
+    def detect_online_anomalies(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        detection_size: int,
+        *,
+        step_size: int | None = None,
+        threshold_method: str = "univariate",
+        X: Sequence[npt.ArrayLike] | None = None,
+        hist_exog: Sequence[int] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        level: float = DEFAULT_LEVEL,
+        model: str = DEFAULT_MODEL,
+        finetuned_model_id: str | None = None,
+        finetune_steps: int = 0,
+        finetune_loss: str = DEFAULT_FINETUNE_LOSS,
+        finetune_depth: int = DEFAULT_FINETUNE_DEPTH,
+        refit: bool = False,
+        multivariate: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
+        timeout: Timeout | None = None,
+    ) -> AnomalyResult:
+        """Judge the last values of each series by the errors before them (``POST /v2/online_anomaly_detection``).
+
+        Parameters
+        ----------
+        y, sizes, freq, X, hist_exog, categorical_exog, level, model, finetuned_model_id, timeout
+            As of `detect_anomalies`.
+        finetune_steps, finetune_loss, finetune_depth, multivariate, model_parameters
+            As of `forecast`.
+        h : int
+            The steps of the windows that are forecast.
+        detection_size : int
+            How many values at the end of each series are examined.
+        step_size : int, optional
+            Steps from one window to the next; by default the horizon.
+        refit : bool
+            Whether to fine-tune for each window, rather than for the first only.
+        threshold_method : {"univariate", "multivariate"}
+            Whether each series is judged by itself, or all together, at each step.
+
+        Returns
+        -------
+        AnomalyResult
+            With the scores; the accumulated ones where all are judged together.
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        adaptation = check_adaptation(
+            finetune_steps=finetune_steps,
+            finetune_loss=finetune_loss,
+            finetune_depth=finetune_depth,
+            multivariate=multivariate,
+            model_parameters=model_parameters,
+        )
+        options = check_online_anomaly_options(
+            detection_size=detection_size,
+            h=h,
+            step_size=step_size,
+            threshold_method=threshold_method,
+            level=level,
+            model=model,
+            finetuned_model_id=finetuned_model_id,
+            refit=refit,
+            adaptation=adaptation,
+        )
+        series = check_features(check_series(y, sizes), X=X, categorical_exog=categorical_exog)
+        options = replace(options, hist_exog=check_positions("hist_exog", hist_exog, len(series.X or ())))
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
+
+    def simulate(
+        self,
+        y: npt.ArrayLike,
+        sizes: npt.ArrayLike,
+        freq: str,
+        h: int,
+        *,
+        n_paths: int = 100,
+        seed: int | None = None,
+        quantiles: Sequence[float] | None = None,
+        X: Sequence[npt.ArrayLike] | None = None,
+        X_future: Sequence[npt.ArrayLike] | None = None,
+        categorical_exog: Sequence[int] | None = None,
+        model: str = DEFAULT_MODEL,
+        finetuned_model_id: str | None = None,
+        timeout: Timeout | None = None,
+    ) -> SimulationResult:
+        """Draw paths of every series (``POST /v2/simulate/async``, and polling).
+
+        Parameters
+        ----------
+        y, sizes, freq, X, X_future, categorical_exog, model, finetuned_model_id
+            As of `forecast`.
+        h : int
+            The steps of a path.
+        n_paths : int
+            The paths of each series, at most 10,000.
+        seed : int, optional
+            The same seed gives the same paths; by default they are others each time.
+        quantiles : list of float, optional
+            What the distribution at each step is refined by: 2 to 200 numbers between 0 and 1.
+        timeout : float or tuple of float, optional
+            Seconds to connect, and seconds to wait for the paths once the series are sent; one number is the latter.
+
+        Returns
+        -------
+        SimulationResult
+
+        Raises
+        ------
+        InvalidArgumentError, ApiError, TransportError, ResponseError
+            As of `forecast`.
+        """
+        options = check_simulation_options(
+            h=h, n_paths=n_paths, seed=seed, quantiles=quantiles, model=model, finetuned_model_id=finetuned_model_id
+        )
+        series = check_features(
+            check_series(y, sizes), X=X, X_future=X_future, categorical_exog=categorical_exog, h=options.h
+        )
+        return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def train(
-        self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+        self, options: FinetuneOptions, series: Series, freq: str, *, timeout: Timeout | None = None, wait: bool = True
     ) -> FinetuneResult:
-        """Fine-tune with checked arguments and series; otherwise as `finetune`."""
+        """Fine-tune with checked arguments and series; otherwise as `finetune`.
+
+        Without ``wait`` a job trains the model (``POST /v2/finetune/async``), and the result has its id. It is
+        submitted at most once, whatever the network does, and ``max_request`` must be None.
+        """
         model_id = options.output_model_id or str(uuid4())
         request = options.make_request(series, freq, model_id)
         with self._open_context(timeout) as context:
             if options.max_request is None:
-                return Training(context, request, model_id).run(options.if_exists)
+                return Training(context, request, model_id, as_job=not wait).run(options.if_exists)
             return ChunkedTraining(context, request, model_id, options.max_request).run(options.if_exists)
 
     @overload
     def ask(
-        self, options: ForecastOptions, series: Series, freq: str, *, timeout: Timeout | None = None
+        self, options: ForecastOptions, series: SeriesWithFutureExogenous, freq: str, *, timeout: Timeout | None = None
     ) -> ForecastResult: ...
     @overload
     def ask(
-        self, options: CrossValidationOptions, series: Series, freq: str, *, timeout: Timeout | None = None
-    ) -> CrossValidationResult: ...
-    @overload
-    def ask(
-        self, options: AnomalyOptions, series: Series, freq: str, *, timeout: Timeout | None = None
-    ) -> AnomalyResult: ...
-    def ask(
         self,
-        options: ForecastOptions | CrossValidationOptions | AnomalyOptions,
-        series: Series,
+        options: CrossValidationOptions,
+        series: SeriesWithFutureExogenous,
         freq: str,
         *,
         timeout: Timeout | None = None,
-    ) -> ForecastResult | CrossValidationResult | AnomalyResult:
-        """Forecast, cross-validate or detect anomalies with checked arguments and series."""
+    ) -> CrossValidationResult: ...
+    @overload
+    def ask(
+        self,
+        options: AnomalyOptions | OnlineAnomalyOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
+    ) -> AnomalyResult: ...
+    @overload
+    def ask(
+        self,
+        options: SimulationOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
+    ) -> SimulationResult: ...
+    def ask(
+        self,
+        options: ForecastOptions | CrossValidationOptions | AnomalyOptions | OnlineAnomalyOptions | SimulationOptions,
+        series: SeriesWithFutureExogenous,
+        freq: str,
+        *,
+        timeout: Timeout | None = None,
+    ) -> ForecastResult | CrossValidationResult | AnomalyResult | SimulationResult:
+        """Ask about checked series with checked arguments, in several requests where they are many."""
         request = options.make_request(series, freq)
         with self._open_context(timeout) as context:
-            if isinstance(request, ForecastInput):
-                return chunked_forecasting.forecast(context, request)
-            if isinstance(request, CrossValidationInput):
-                return send(context, endpoints.cross_validation(request))
-            return send(context, endpoints.anomaly_detection(request))
+            return ask(context, request)
 
     def finetuned_models(self) -> list[FinetunedModel]:
         """List the fine-tuned models of the account (``GET /v2/finetuned_models``)."""
@@ -444,6 +683,61 @@ class Client:
         """
         model_id = check_model_id("finetuned_model_id", finetuned_model_id)
         self._send(endpoints.delete_finetuned_model(model_id))
+
+    def training_progress(self, finetuned_model_id: str, job_id: str | None) -> Progress:
+        """Return how the training of a model stands (``GET /v2/finetune/jobs/{id}``).
+
+        Parameters
+        ----------
+        finetuned_model_id : str
+            The model's id.
+        job_id : str or None
+            The job that trains it; where there is none, or none any more, the model itself is looked up.
+        """
+        with self._open_context() as context:
+            return look_at_training(context, finetuned_model_id, job_id)
+
+    def wait_for_training(self, finetuned_model_id: str, job_id: str | None, timeout: float | None = None) -> Progress:
+        """Wait until the training of a model has ended, or so many seconds are over; return how it stands then.
+
+        Parameters
+        ----------
+        finetuned_model_id, job_id
+            As of `training_progress`.
+        timeout : float, optional
+            Seconds; by default until the end. It is borne for some minutes that the service cannot be asked.
+        """
+        seconds = math.inf if timeout is None else check_seconds("timeout", timeout)
+        with self._open_context() as context:
+            return wait_for_training(context, finetuned_model_id, job_id, seconds)
+
+    def cancel_job(self, job_id: str) -> bool:
+        """Ask the service to cancel a job (``POST /v2/async/jobs/{id}/cancel``).
+
+        Returns
+        -------
+        bool
+            False where there is nothing to cancel: the job has ended, or there is none. That it is accepted is no
+            promise: the job may still succeed.
+        """
+        try:
+            self._send(endpoints.cancel_job(job_id))
+        except (NotFoundError, ConflictError):
+            return False
+        return True
+
+    def jobs(self) -> list[Job]:
+        """List the jobs of the account, those that have ended included (``GET /v2/async/jobs``)."""
+        with self._open_context() as context:
+            return list(list_jobs(context))
+
+    def models(self) -> list[str]:
+        """List the names of the base models that the account may use (``GET /v2/models``)."""
+        return [model.name for model in self._send(endpoints.models()).models]
+
+    def usage(self) -> dict[str, dict[str, Any]]:
+        """Return what the account has used in this minute and month, by the service's names (``GET /usage``)."""
+        return self._send(endpoints.usage()).model_dump()
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
         """Return how many steps a model reads and forecasts at a frequency (``GET /model_params``, once for each)."""
@@ -486,6 +780,13 @@ class Client:
             return f"{type(self).__name__}(…)"
         return f"{type(self).__name__}({self.origin!r}{', closed' if self.is_closed else ''})"
 
+    def _repr_html_(self) -> str:
+        timeout = "connect {:g} s, answer {:g} s".format(*self._settings.timeout)
+        facts = {"service": self.origin, "timeout": timeout, "state": "closed" if self.is_closed else "open"}
+        return describe(
+            "Client", facts, "Methods of df.timegpt use it as client=…; finetuned_models() lists the models."
+        )
+
     def __reduce__(self) -> tuple[Callable[..., Client], tuple[object, ...]]:
         return _client_from_settings, (type(self), self._settings)
 
@@ -505,6 +806,7 @@ class Client:
 _DEFAULT: DefaultClient[Client] = DefaultClient()
 
 
+@short_traceback
 def connect(
     *,
     api_key: str | SecretStr | None = None,

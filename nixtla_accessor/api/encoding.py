@@ -17,6 +17,7 @@ from nixtla_accessor.api.schema import (
     FinetuneInput,
     ForecastInput,
 )
+from nixtla_accessor.api.simulation_schema import SimulationInput
 from nixtla_accessor.errors import InvalidArgumentError
 
 COMPRESS_ABOVE = 2**20
@@ -26,7 +27,7 @@ _MIB = 2**20
 _SPLIT = '; or train on all of them in several requests, one after the other: finetune(…, max_request="200MiB")'
 _ZSTD = pa.Codec("zstd", compression_level=1)
 
-RequestModel = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput
+RequestModel = FinetuneInput | ForecastInput | CrossValidationInput | AnomalyDetectionInput | SimulationInput
 AnswerT = TypeVar("AnswerT", bound=ContractModel)
 
 
@@ -106,14 +107,20 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         answer = orjson.loads(content)
         if isinstance(answer, dict) and "data" in answer:
             answer = answer["data"]
-        return expected.model_validate(answer, strict=True)
     except orjson.JSONDecodeError:
-        reason = _describe(content)
+        return Failure(FailureKind.UNREADABLE, f"answered with {_describe(content)}")
+    return decode_value(answer, expected)
+
+
+def decode_value(value: object, expected: type[AnswerT]) -> AnswerT | Failure:
+    """Read a value of parsed JSON, as `decode` does the whole."""
+    try:
+        return expected.model_validate(value, strict=True)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "top level"
         reason = f"JSON that is not a {expected.__name__} ({place}: {first['msg']})"
-    return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
+        return Failure(FailureKind.UNREADABLE, f"answered with {reason}")
 
 
 def format_bytes(count: int) -> str:

@@ -9,6 +9,7 @@ from typing import Generic, Literal, TypeVar
 
 from nixtla_accessor.api.encoding import RequestModel, decode
 from nixtla_accessor.api.exchange import Failure, FailureKind
+from nixtla_accessor.api.job_schema import JobAnswer, Jobs
 from nixtla_accessor.api.results import (
     AnomalyResult,
     CrossValidationResult,
@@ -18,9 +19,11 @@ from nixtla_accessor.api.results import (
     read_cross_validation,
     read_finetune,
     read_forecast,
+    read_submission,
 )
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
+    BaseModels,
     CrossValidationInput,
     ExistingModel,
     FinetunedModel,
@@ -29,11 +32,14 @@ from nixtla_accessor.api.schema import (
     ForecastInput,
     ModelParametersOutput,
 )
+from nixtla_accessor.api.usage_schema import Usage
 
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 ModelT = TypeVar("ModelT", FinetunedModel, ExistingModel)
 _MODELS = "/v2/finetuned_models"
-_FORECASTING_THE_PAST = "forecasting the past"
+_JOBS = "/v2/async/jobs"
+_JOBS_OF_A_PAGE = 100
+FORECASTING_THE_PAST = "forecasting the past"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,18 @@ def finetune(request: FinetuneInput) -> Call[FinetuneResult]:
     )
 
 
+def submit_finetune(request: FinetuneInput, model_id: str) -> Call[FinetuneResult]:
+    """Return the call that has a job train a model (``POST /v2/finetune/async``)."""
+    return Call(
+        "POST",
+        "/v2/finetune/async",
+        partial(read_submission, model_id=model_id),
+        request=request,
+        activity=f"submitting the training of {model_id}",
+        model_id=request.finetuned_model_id,
+    )
+
+
 def forecast(request: ForecastInput) -> Call[ForecastResult]:
     """Return the call that forecasts (``POST /v2/forecast``)."""
     return Call(
@@ -97,7 +115,7 @@ def cross_validation(request: CrossValidationInput) -> Call[CrossValidationResul
         "/v2/cross_validation",
         partial(read_cross_validation, request=request),
         request=request,
-        activity=_FORECASTING_THE_PAST,
+        activity=FORECASTING_THE_PAST,
         model_id=request.finetuned_model_id,
     )
 
@@ -109,14 +127,28 @@ def anomaly_detection(request: AnomalyDetectionInput) -> Call[AnomalyResult]:
         "/v2/anomaly_detection",
         partial(read_anomalies, request=request),
         request=request,
-        activity=_FORECASTING_THE_PAST,
+        activity=FORECASTING_THE_PAST,
         model_id=request.finetuned_model_id,
     )
 
 
-def cancel_training(model_id: str) -> Call[None]:
-    """Return the call that ends a training (``POST /v2/async/jobs/{id}/cancel``); the local engine has it."""
-    return Call("POST", f"/v2/async/jobs/{model_id}/cancel", _ignore_body)
+def training_job(job_id: str) -> Call[JobAnswer]:
+    """Return the call that asks how the training of a job stands (``GET /v2/finetune/jobs/{id}``)."""
+    return Call("GET", f"/v2/finetune/jobs/{job_id}", partial(_read_job, job_id=job_id))
+
+
+def cancel_job(job_id: str) -> Call[None]:
+    """Return the call that cancels a job (``POST /v2/async/jobs/{id}/cancel``).
+
+    The local engine also takes the id of a model in training.
+    """
+    return Call("POST", f"{_JOBS}/{job_id}/cancel", _ignore_body)
+
+
+def jobs(page_token: str | None) -> Call[Jobs]:
+    """Return the call that lists jobs, the first page or that of a token (``GET /v2/async/jobs``)."""
+    parameters = {"page_size": str(_JOBS_OF_A_PAGE)} | ({} if page_token is None else {"page_token": page_token})
+    return Call("GET", _JOBS, partial(decode, expected=Jobs), parameters=parameters)
 
 
 def finetuned_models() -> Call[FinetunedModels]:
@@ -147,6 +179,16 @@ def model_parameters(model: str, freq: str) -> Call[ModelParametersOutput]:
     return Call("GET", "/model_params", partial(decode, expected=ModelParametersOutput), parameters=parameters)
 
 
+def models() -> Call[BaseModels]:
+    """Return the call that lists the base models (``GET /v2/models``)."""
+    return Call("GET", "/v2/models", partial(decode, expected=BaseModels))
+
+
+def usage() -> Call[Usage]:
+    """Return the call that counts what the account has used (``GET /usage``)."""
+    return Call("GET", "/usage", partial(decode, expected=Usage))
+
+
 def validate_api_key() -> Call[None]:
     """Return the call that checks the key (``GET /validate_api_key``)."""
     return Call("GET", "/validate_api_key", _ignore_body)
@@ -158,6 +200,14 @@ def _read_model(content: bytes, expected: type[ModelT], model_id: str) -> ModelT
     if isinstance(model, Failure) or model.id == model_id:
         return model
     return Failure(FailureKind.UNREADABLE, f"answered about model {model.id!r} instead of {model_id!r}")
+
+
+def _read_job(content: bytes, job_id: str) -> JobAnswer | Failure:
+    """Read how a job stands; an answer about another one says nothing."""
+    job = decode(content, JobAnswer)
+    if isinstance(job, Failure) or job.job_id == job_id:
+        return job
+    return Failure(FailureKind.UNREADABLE, f"answered about job {job.job_id!r} instead of {job_id!r}")
 
 
 def _ignore_body(_content: bytes) -> None:

@@ -132,6 +132,11 @@ def error_of(
     return error
 
 
+def describe_detail(detail: object) -> str:
+    """Return what the service says in words, on one line, whether it is a text, a list of problems or an envelope."""
+    return printable(_in_words(_without_depths(detail)))
+
+
 def interrupted_text(model_id: str, *, maybe_processed: bool, presence: Presence = Presence.UNKNOWN) -> str:
     """Return the message of an interrupted finetune call; `presence` is that of its model, where nothing is at work."""
     if presence is Presence.FOUND:

@@ -1,4 +1,4 @@
-"""Shows the progress of a call: bytes sent, then the time spent waiting. It only listens to whoever sends."""
+"""Shows the progress of a call: bytes sent, then the time spent waiting; and at its end a line. It only listens."""
 
 from __future__ import annotations
 
@@ -17,9 +17,23 @@ _SILENT_FOR = 0.5  # seconds; a quick call shows nothing
 
 def is_interactive() -> bool:
     """Return whether this runs in a terminal or a notebook."""
-    if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel"):
-        return True
-    return sys.stderr is not None and sys.stderr.isatty()
+    return _is_notebook() or (sys.stderr is not None and sys.stderr.isatty())
+
+
+def is_shown(*, wanted: bool | None) -> bool:
+    """Return whether progress is shown; None: only in terminals and notebooks."""
+    return is_interactive() if wanted is None else wanted
+
+
+def announce(text: str) -> None:
+    """Write a line: in a notebook as plain output, elsewhere beside the bars."""
+    stream = sys.stdout if _is_notebook() else sys.stderr
+    if stream is not None:
+        stream.write(f"{text}\n")
+
+
+def _is_notebook() -> bool:
+    return "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel")
 
 
 class ProgressDisplay:
@@ -63,12 +77,12 @@ class ProgressDisplay:
             self._ticker = threading.Thread(target=self._tick, args=(self._bar,), daemon=True)
             self._ticker.start()
 
-    def start_counting(self, total: int, activity: str) -> None:
-        """Show how many of several requests are answered."""
-        self._open(total=total, desc=activity, unit="request")
+    def start_counting(self, total: int, activity: str, unit: str = "request") -> None:
+        """Show how many of several requests are answered, or how many steps are done."""
+        self._open(total=total, desc=activity, unit=unit)
 
     def advance(self, count: int = 1) -> None:
-        """Show that so many more bytes are sent, or requests answered."""
+        """Show that so many more bytes are sent, requests answered, or steps done."""
         if self._bar is not None:
             self._bar.update(count)
 

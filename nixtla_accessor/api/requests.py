@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from nixtla_accessor.api.adaptation import AS_IT_IS, Adaptation
 from nixtla_accessor.api.checks import (
     Timeout,
     check_bytes,
@@ -28,6 +29,7 @@ from nixtla_accessor.api.schema import (
     FinetuneInput,
     ForecastInput,
     Series,
+    SeriesWithFutureExogenous,
 )
 from nixtla_accessor.contract import (
     DEFAULT_FINETUNE_DEPTH,
@@ -112,6 +114,10 @@ class ForecastOptions:
         The quantiles that the caller wants; the levels are then those that have them as bounds.
     model, finetuned_model_id : str
         The base model, and the fine-tuned one or None.
+    feature_contributions : bool
+        Whether to ask what each covariate contributes.
+    adaptation : Adaptation
+        How the model is adapted for this call.
     """
 
     h: int
@@ -119,8 +125,10 @@ class ForecastOptions:
     quantiles: tuple[float, ...] | None
     model: str
     finetuned_model_id: str | None
+    feature_contributions: bool = False
+    adaptation: Adaptation = AS_IT_IS
 
-    def make_request(self, series: Series, freq: str) -> ForecastInput:
+    def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> ForecastInput:
         """Return the request that asks for the forecast of the series."""
         return ForecastInput.model_construct(
             series=series,
@@ -129,12 +137,52 @@ class ForecastOptions:
             model=self.model,
             level=None if self.level is None else list(self.level),
             finetuned_model_id=self.finetuned_model_id,
+            feature_contributions=self.feature_contributions,
+            **self.adaptation.tuning(),
+            **self.adaptation.settings(),
+        )
+
+    def over_history(self) -> CrossValidationOptions:
+        """Return the options that ask for forecasts of the past, over the whole of it."""
+        return CrossValidationOptions(
+            h=self.h,
+            n_windows=1,
+            step_size=self.h,
+            level=self.level,
+            model=self.model,
+            finetuned_model_id=self.finetuned_model_id,
+            full_history=True,
+            feature_contributions=self.feature_contributions,
+            refit=False,
+            adaptation=self.adaptation,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class CrossValidationOptions:
-    """The checked arguments of a cross-validation call, in plain Python types."""
+    """The checked arguments of a cross-validation call, in plain Python types.
+
+    Attributes
+    ----------
+    h, n_windows, step_size : int
+        The windows: their steps, their number, and the steps from one to the next.
+    level : tuple of float or None
+        The levels of the prediction intervals to ask for, in percent.
+    model, finetuned_model_id : str
+        The base model, and the fine-tuned one or None.
+    hist_exog : tuple of int
+        The rows of ``X`` that are known of the past only.
+    full_history : bool
+        Whether to forecast the whole past, in windows that the service chooses.
+    feature_contributions : bool
+        Whether to ask what each covariate contributes.
+    quantiles : tuple of float or None
+        The quantiles that the caller wants; the levels are then those that have them as bounds.
+    refit : bool
+        Whether to fine-tune for each window, rather than for the first only.
+    adaptation : Adaptation
+        How the model is adapted for this call.
+    """
 
     h: int
     n_windows: int
@@ -142,8 +190,14 @@ class CrossValidationOptions:
     level: tuple[int | float, ...] | None
     model: str
     finetuned_model_id: str | None
+    hist_exog: tuple[int, ...] = ()
+    full_history: bool = False
+    feature_contributions: bool = False
+    quantiles: tuple[float, ...] | None = None
+    refit: bool = True
+    adaptation: Adaptation = AS_IT_IS
 
-    def make_request(self, series: Series, freq: str) -> CrossValidationInput:
+    def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> CrossValidationInput:
         """Return the request that asks for forecasts of windows of the series."""
         return CrossValidationInput.model_construct(
             series=series,
@@ -154,18 +208,38 @@ class CrossValidationOptions:
             model=self.model,
             level=None if self.level is None else list(self.level),
             finetuned_model_id=self.finetuned_model_id,
+            hist_exog=list(self.hist_exog) or None,
+            full_history=self.full_history,
+            feature_contributions=self.feature_contributions,
+            refit=self.refit,
+            **self.adaptation.tuning(),
+            **self.adaptation.settings(),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class AnomalyOptions:
-    """The checked arguments of an anomaly detection call, in plain Python types."""
+    """The checked arguments of an anomaly detection call, in plain Python types.
+
+    Attributes
+    ----------
+    level : float
+        The level of the interval that a usual value lies in, in percent.
+    model, finetuned_model_id : str
+        The base model, and the fine-tuned one or None.
+    hist_exog : tuple of int
+        The rows of ``X`` that are known of the past only.
+    adaptation : Adaptation
+        How the model is adapted for this call; a batch cannot be fine-tuned for.
+    """
 
     level: int | float
     model: str
     finetuned_model_id: str | None
+    hist_exog: tuple[int, ...] = ()
+    adaptation: Adaptation = AS_IT_IS
 
-    def make_request(self, series: Series, freq: str) -> AnomalyDetectionInput:
+    def make_request(self, series: SeriesWithFutureExogenous, freq: str) -> AnomalyDetectionInput:
         """Return the request that asks which values of the series are anomalies."""
         return AnomalyDetectionInput.model_construct(
             series=series,
@@ -173,6 +247,8 @@ class AnomalyOptions:
             model=self.model,
             level=float(self.level),
             finetuned_model_id=self.finetuned_model_id,
+            hist_exog=list(self.hist_exog) or None,
+            **self.adaptation.settings(),
         )
 
 
@@ -234,6 +310,8 @@ def check_forecast_options(
     quantiles: object = None,
     model: object = DEFAULT_MODEL,
     finetuned_model_id: object = None,
+    feature_contributions: object = False,
+    adaptation: Adaptation = AS_IT_IS,
 ) -> ForecastOptions:
     """Check the arguments of a forecast call, except the series.
 
@@ -261,6 +339,8 @@ def check_forecast_options(
         quantiles=checked_quantiles,
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+        feature_contributions=check_flag("feature_contributions", feature_contributions),
+        adaptation=adaptation,
     )
 
 
@@ -270,8 +350,11 @@ def check_cross_validation_options(
     n_windows: object = 1,
     step_size: object = None,
     level: object = None,
+    quantiles: object = None,
+    refit: object = True,
     model: object = DEFAULT_MODEL,
     finetuned_model_id: object = None,
+    adaptation: Adaptation = AS_IT_IS,
 ) -> CrossValidationOptions:
     """Check the arguments of a cross-validation call, except the series.
 
@@ -285,7 +368,9 @@ def check_cross_validation_options(
     InvalidArgumentError
         An argument has a wrong type or value; the message says what it may be.
     """
-    forecast = check_forecast_options(h=h, level=level, model=model, finetuned_model_id=finetuned_model_id)
+    forecast = check_forecast_options(
+        h=h, level=level, quantiles=quantiles, model=model, finetuned_model_id=finetuned_model_id
+    )
     return CrossValidationOptions(
         h=forecast.h,
         n_windows=check_whole_number("n_windows", n_windows, lowest=1),
@@ -293,11 +378,18 @@ def check_cross_validation_options(
         level=forecast.level,
         model=forecast.model,
         finetuned_model_id=forecast.finetuned_model_id,
+        quantiles=forecast.quantiles,
+        refit=check_flag("refit", refit),
+        adaptation=adaptation,
     )
 
 
 def check_anomaly_options(
-    *, level: object = DEFAULT_LEVEL, model: object = DEFAULT_MODEL, finetuned_model_id: object = None
+    *,
+    level: object = DEFAULT_LEVEL,
+    model: object = DEFAULT_MODEL,
+    finetuned_model_id: object = None,
+    adaptation: Adaptation = AS_IT_IS,
 ) -> AnomalyOptions:
     """Check the arguments of an anomaly detection call, except the series.
 
@@ -311,10 +403,16 @@ def check_anomaly_options(
     InvalidArgumentError
         An argument has a wrong type or value; the message says what it may be.
     """
+    if adaptation.finetune_steps:
+        raise InvalidArgumentError(
+            "finetune_steps is for method='online': the batch method cannot fine-tune. Leave finetune_steps out, or "
+            "fine-tune a model first."
+        )
     return AnomalyOptions(
         level=check_level("level", level),
         model=check_text("model", model),
         finetuned_model_id=check_model_id("finetuned_model_id", finetuned_model_id, optional=True),
+        adaptation=adaptation,
     )
 
 

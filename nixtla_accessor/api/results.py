@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.exchange import Failure, FailureKind
+from nixtla_accessor.api.job_schema import SubmittedJob
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     AnomalyDetectionOutput,
@@ -24,20 +25,23 @@ from nixtla_accessor.contract import SIDES, interval_key, parse_intervals
 
 @dataclass(frozen=True, slots=True)
 class FinetuneResult:
-    """The model that a finetune call made.
+    """The model that a finetune call made, or that a job is making.
 
     Attributes
     ----------
     finetuned_model_id : str
         The model's id.
     input_tokens, output_tokens, finetune_tokens : int or None
-        The tokens used; None where the answer was lost and the model was found by its id.
+        The tokens used; None where they are not known yet, or the answer was lost and the model was found by its id.
+    job_id : str or None
+        The job that trains the model; None where it is trained.
     """
 
     finetuned_model_id: str
     input_tokens: int | None = None
     output_tokens: int | None = None
     finetune_tokens: int | None = None
+    job_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +56,11 @@ class ForecastResult:
         The requested bounds, under the contract's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
+    weights_x : ndarray of shape (n_features,), float64, or None
+        The weight of each row of ``X``, where the service gives it.
+    feature_contributions : ndarray of shape (n_features + 1, n_series * h), float64, or None
+        What each row of ``X`` contributes to the forecast, and in the last row what it would be without them; None
+        unless they were asked for.
     """
 
     mean: npt.NDArray[np.float64]
@@ -59,6 +68,8 @@ class ForecastResult:
     input_tokens: int
     output_tokens: int
     finetune_tokens: int
+    weights_x: npt.NDArray[np.float64] | None = None
+    feature_contributions: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +86,8 @@ class CrossValidationResult:
         The requested bounds, under the contract's keys: ``"lo-80"``, ``"hi-80"``; empty without levels.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
+    feature_contributions : ndarray of shape (n_features + 1, n), float64, or None
+        As of `ForecastResult`.
     """
 
     mean: npt.NDArray[np.float64]
@@ -83,6 +96,7 @@ class CrossValidationResult:
     input_tokens: int
     output_tokens: int
     finetune_tokens: int
+    feature_contributions: npt.NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,6 +115,10 @@ class AnomalyResult:
         The requested bounds, under the contract's keys.
     input_tokens, output_tokens, finetune_tokens : int
         The tokens used.
+    anomaly_score : ndarray of shape (n,), float64, or None
+        How many standard deviations each value is from its forecast; None unless the detection was online.
+    accumulated_anomaly_score : ndarray of shape (n,), float64, or None
+        The same of all series together at that step, where they were judged together.
     """
 
     mean: npt.NDArray[np.float64]
@@ -110,6 +128,8 @@ class AnomalyResult:
     input_tokens: int
     output_tokens: int
     finetune_tokens: int
+    anomaly_score: npt.NDArray[np.float64] | None = None
+    accumulated_anomaly_score: npt.NDArray[np.float64] | None = None
 
 
 def read_finetune(content: bytes) -> FinetuneResult | Failure:
@@ -118,50 +138,59 @@ def read_finetune(content: bytes) -> FinetuneResult | Failure:
     return output if isinstance(output, Failure) else FinetuneResult(**output.model_dump())
 
 
+def read_submission(content: bytes, model_id: str) -> FinetuneResult | Failure:
+    """Read the answer of ``POST /v2/finetune/async``, which is to train the model of this id."""
+    output = decode(content, SubmittedJob)
+    return output if isinstance(output, Failure) else FinetuneResult(model_id, job_id=output.job_id)
+
+
 def read_forecast(content: bytes, request: ForecastInput) -> ForecastResult | Failure:
     """Read the answer of ``POST /v2/forecast``."""
     output = decode(content, ForecastOutput)
     if isinstance(output, Failure):
         return output
     length = len(request.series.sizes) * request.h
-    intervals = _requested_intervals(output.intervals, request.level)
-    mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, length)
-    if mismatch is not None:
-        return _unreadable(f"a forecast {mismatch}")
+    intervals = requested_intervals(output.intervals, request.level)
+    found = mismatch({"mean": output.mean, **intervals}, request.level, length)
+    found = found or _mismatch_of_contributions(output.feature_contributions, request, length)
+    if found is not None:
+        return unreadable(f"a forecast {found}")
     return ForecastResult(
         mean=np.array(output.mean, dtype=np.float64),
-        intervals=_as_arrays(intervals),
+        intervals=as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
+        weights_x=None if output.weights_x is None else np.array(output.weights_x, dtype=np.float64),
+        feature_contributions=_contributions(output.feature_contributions, request),
     )
 
 
 def read_cross_validation(content: bytes, request: CrossValidationInput) -> CrossValidationResult | Failure:
     """Read the answer of ``POST /v2/cross_validation``.
 
-    Its windows must be the last of each series, as many as are requested, or as have a value before them.
+    Its windows must be the last of each series, as many as are requested, or as have a value before them; over the
+    whole history, any of its steps, in their order.
     """
     output = decode(content, CrossValidationOutput)
     if isinstance(output, Failure):
         return output
-    n_windows = _windows_of_series(request)
-    positions = np.empty(0, dtype=np.int64)
-    if int(n_windows.sum()) * request.h == len(output.idxs):
-        positions = _window_positions(request, n_windows)
-    if output.idxs != positions.tolist() or output.sizes != (n_windows * request.h).tolist():
-        return _unreadable("windows that do not fit the series")
-    intervals = _requested_intervals(output.intervals, request.level)
-    mismatch = _mismatch({"mean": output.mean, **intervals}, request.level, len(positions))
-    if mismatch is not None:
-        return _unreadable(f"windows {mismatch}")
+    positions = _steps_of_history(output, request) if request.full_history else _steps_of_windows(output, request)
+    if positions is None:
+        return unreadable("windows that do not fit the series")
+    intervals = requested_intervals(output.intervals, request.level)
+    found = mismatch({"mean": output.mean, **intervals}, request.level, len(positions))
+    found = found or _mismatch_of_contributions(output.feature_contributions, request, len(positions))
+    if found is not None:
+        return unreadable(f"windows {found}")
     return CrossValidationResult(
         mean=np.array(output.mean, dtype=np.float64),
         positions=positions,
-        intervals=_as_arrays(intervals),
+        intervals=as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
+        feature_contributions=_contributions(output.feature_contributions, request),
     )
 
 
@@ -174,28 +203,29 @@ def read_anomalies(content: bytes, request: AnomalyDetectionInput) -> AnomalyRes
         0 <= size <= longest for size, longest in zip(output.sizes, request.series.sizes.tolist(), strict=True)
     )
     if not fit:
-        return _unreadable("values that do not fit the series")
-    intervals = _requested_intervals(output.intervals, [request.level])
+        return unreadable("values that do not fit the series")
+    intervals = requested_intervals(output.intervals, [request.level])
     answered: dict[str, Sized] = {"mean": output.mean, "anomaly": output.anomaly, **intervals}
-    mismatch = _mismatch(answered, [request.level], sum(output.sizes))
-    if mismatch is not None:
-        return _unreadable(f"an examination {mismatch}")
+    found = mismatch(answered, [request.level], sum(output.sizes))
+    if found is not None:
+        return unreadable(f"an examination {found}")
     return AnomalyResult(
         mean=np.array(output.mean, dtype=np.float64),
         sizes=np.array(output.sizes, dtype=np.int64),
         anomaly=np.array(output.anomaly, dtype=np.bool_),
-        intervals=_as_arrays(intervals),
+        intervals=as_arrays(intervals),
         input_tokens=output.input_tokens,
         output_tokens=output.output_tokens,
         finetune_tokens=output.finetune_tokens,
     )
 
 
-def _unreadable(found: str) -> Failure:
+def unreadable(found: str) -> Failure:
+    """Return the failure of an answer that does not fit its request."""
     return Failure(FailureKind.UNREADABLE, f"answered with {found}")
 
 
-def _requested_intervals(
+def requested_intervals(
     answered: Mapping[str, list[float]] | None, levels: Sequence[float] | None
 ) -> dict[str, list[float]]:
     """Return the requested bounds that are there, under the contract's keys; what else is answered is ignored."""
@@ -204,7 +234,7 @@ def _requested_intervals(
     return {key: bounds[key] for key in keys if key in bounds}
 
 
-def _mismatch(answered: Mapping[str, Sized], levels: Sequence[float] | None, length: int) -> str | None:
+def mismatch(answered: Mapping[str, Sized], levels: Sequence[float] | None, length: int) -> str | None:
     """Return how an answer differs from the requested lists of so many values; None where it does not."""
     for name, values in answered.items():
         if len(values) != length:
@@ -214,8 +244,56 @@ def _mismatch(answered: Mapping[str, Sized], levels: Sequence[float] | None, len
     return None
 
 
-def _as_arrays(intervals: Mapping[str, list[float]]) -> dict[str, npt.NDArray[np.float64]]:
+def _mismatch_of_contributions(
+    answered: Sequence[Sized] | None, request: ForecastInput | CrossValidationInput, length: int
+) -> str | None:
+    """Return how contributions differ from those that were asked for; None where they do not."""
+    if not request.feature_contributions:
+        return None
+    expected = len(request.series.X or ()) + 1
+    if answered is None:
+        return "without the contributions of the covariates, which were asked for"
+    if len(answered) != expected or any(len(values) != length for values in answered):
+        shape = f"{len(answered)} lists of {len(answered[0]) if answered else 0:,} values"
+        return f"whose contributions are {shape} instead of {expected} of {length:,}"
+    return None
+
+
+def _contributions(
+    answered: list[list[float]] | None, request: ForecastInput | CrossValidationInput
+) -> npt.NDArray[np.float64] | None:
+    return np.array(answered, dtype=np.float64) if request.feature_contributions else None
+
+
+def as_arrays(intervals: Mapping[str, list[float]]) -> dict[str, npt.NDArray[np.float64]]:
+    """Return the bounds of intervals as arrays."""
     return {key: np.array(bound, dtype=np.float64) for key, bound in intervals.items()}
+
+
+def _steps_of_windows(output: CrossValidationOutput, request: CrossValidationInput) -> npt.NDArray[np.int64] | None:
+    """Return the positions of the windows that were asked for; None where the answer has others."""
+    n_windows = _windows_of_series(request)
+    positions = np.empty(0, dtype=np.int64)
+    if int(n_windows.sum()) * request.h == len(output.idxs):
+        positions = _window_positions(request, n_windows)
+    fits = output.idxs == positions.tolist() and output.sizes == (n_windows * request.h).tolist()
+    return positions if fits else None
+
+
+def _steps_of_history(output: CrossValidationOutput, request: CrossValidationInput) -> npt.NDArray[np.int64] | None:
+    """Return the positions that were forecast of the past; None where they are none, or of other series than it says.
+
+    Positions ascend, and each series has as many of them as its size says.
+    """
+    ends = np.cumsum(request.series.sizes)
+    try:
+        positions, sizes = np.array(output.idxs, dtype=np.int64), np.array(output.sizes, dtype=np.int64)
+    except OverflowError:
+        return None
+    if (np.diff(positions, prepend=-1) <= 0).any() or (len(positions) and positions[-1] >= ends[-1]):
+        return None
+    counts = np.bincount(np.searchsorted(ends, positions, side="right"), minlength=len(ends))
+    return positions if np.array_equal(counts, sizes) else None
 
 
 def _windows_of_series(request: CrossValidationInput) -> npt.NDArray[np.int64]:

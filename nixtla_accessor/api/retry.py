@@ -42,6 +42,10 @@ class Pacing:
         How long to look for a model that an interrupted request may have made.
     first_lookup_pause, max_lookup_pause : float
         The first and the longest pause between two look-ups; each is twice the one before.
+    first_poll_pause, max_poll_pause : float
+        The first and the longest pause between two looks at a job; each is twice the one before.
+    max_silence : float
+        How long a wait for a job bears that the service cannot be asked.
     at_work_after : float
         A request that fails later than this after its last byte may be at work behind the gateway that gave up.
     """
@@ -53,6 +57,9 @@ class Pacing:
     lookup_time: float = 10.0
     first_lookup_pause: float = 0.5
     max_lookup_pause: float = 10.0
+    first_poll_pause: float = 0.5
+    max_poll_pause: float = 15.0
+    max_silence: float = 300.0
     at_work_after: float = 1.0
 
 
@@ -169,6 +176,17 @@ def decide_training(outcome: Outcome, history: History, pacing: Pacing, jitter: 
             return Decision(look_up_for=pacing.lookup_time, retry_in=wait)
     decision = _decide_on_refusal(outcome, history, pacing, wait)
     return Decision(look_up_for=0.0) if decision == GIVE_UP and history.maybe_processed else decision
+
+
+def decide_submission(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
+    """Decide what follows the submission of a job, which must never be made twice; see `decide_training`.
+
+    It is repeated only where the service never had the whole request, or refused it for now with a 429. Where it may
+    have a job, the job and its model are looked up for a while.
+    """
+    if processing_of(outcome, history, pacing) is not Processing.NONE:
+        return Decision(look_up_for=pacing.lookup_time)
+    return _decide_on_refusal(outcome, history, pacing, _next_wait(outcome, history, pacing, jitter))
 
 
 def decide_repeatable(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:

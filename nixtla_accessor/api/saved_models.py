@@ -65,8 +65,7 @@ class ModelLookup:
 
     def _look(self, deadline: float) -> Presence:
         """Look the model up once; any 404 means that it is absent, in whatever words."""
-        left = max(deadline - time.monotonic(), _LAST_LOOKUP_TIMEOUT)
-        context = self._context.within(min(left, _LOOKUP_TIMEOUT))
+        context = self._context_until(deadline)
         outcome = context.transport.exchange(self._call.method, self._call.path, timeout=context.timeout)
         self._is_final, self.shows_replaced = False, False
         if not isinstance(outcome, Answer):
@@ -79,6 +78,11 @@ class ModelLookup:
             return Presence.UNKNOWN
         self.shows_replaced = self.replaced is not None and model.created_at in (None, self.replaced.created_at)
         return Presence.UNKNOWN if self.shows_replaced else Presence.FOUND
+
+    def _context_until(self, deadline: float) -> RequestContext:
+        """Return the context of a request that the deadline of the call allows."""
+        left = max(deadline - time.monotonic(), _LAST_LOOKUP_TIMEOUT)
+        return self._context.within(min(left, _LOOKUP_TIMEOUT))
 
 
 def refuse_taken_id(context: RequestContext, model_id: str) -> None:

@@ -7,7 +7,7 @@ neither side here uses. Unknown fields are ignored.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +53,16 @@ def _values_from_json(value: object, check_items: ValidatorFunctionWrapHandler) 
     return np.array(value, dtype=np.float64)
 
 
+def _row_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[Any] | list[Any]:
+    """Turn a JSON array of numbers and nulls into float64; leave one with text as it is."""
+    if isinstance(value, np.ndarray):
+        return value
+    if not isinstance(value, list) or not set(map(type, value)) <= {float, int, str, type(None)}:
+        value = check_items(value)
+    row: list[Any] = value  # type: ignore[assignment]  # check_items refuses all else
+    return row if str in map(type, row) else np.array(row, dtype=np.float64)
+
+
 def _sizes_from_json(value: object, check_items: ValidatorFunctionWrapHandler) -> npt.NDArray[np.int64]:
     """Turn a JSON array of counts into int64."""
     if isinstance(value, np.ndarray):
@@ -64,7 +74,20 @@ def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _count_or_none(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < 2**53 else None
+
+
+def _share_or_none(value: object) -> float | None:
+    return value if isinstance(value, float) and 0 <= value <= 1 else None
+
+
 _NUMBER = core_schema.nullable_schema(core_schema.float_schema(strict=True, allow_inf_nan=False))
+_NUMBER_OR_TEXT = core_schema.nullable_schema(
+    core_schema.union_schema(
+        [core_schema.float_schema(strict=True, allow_inf_nan=False), core_schema.str_schema(strict=True)]
+    )
+)
 _COUNT = core_schema.int_schema(strict=True, gt=0, lt=2**53)
 
 Values = Annotated[
@@ -76,6 +99,19 @@ Values = Annotated[
     ),
     WithJsonSchema({"type": "array", "items": {"type": "number"}}),
 ]
+FeatureRow = Annotated[
+    npt.NDArray[Any] | list[str | float | None],
+    GetPydanticSchema(
+        lambda _source, _handler: core_schema.no_info_wrap_validator_function(
+            _row_from_json, core_schema.list_schema(_NUMBER_OR_TEXT, strict=True, fail_fast=True)
+        )
+    ),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "string"}]}}),
+]
+"""The values of one feature: an array of numbers, NaN where one is missing; or a list with text, None where missing."""
+FeatureRows = Annotated[list[FeatureRow], Field(fail_fast=True)]
+Positions = Annotated[list[Annotated[StrictInt, Field(ge=0)]], Field(fail_fast=True)]
+FeatureContributionsType = Literal["shapley", "intervention", "granger", "transfer_entropy"]
 Sizes = Annotated[
     npt.NDArray[np.int64],
     GetPydanticSchema(
@@ -85,6 +121,10 @@ Sizes = Annotated[
     ),
     WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
 ]
+Count = Annotated[int | None, BeforeValidator(_count_or_none)]
+"""A count that a service may leave out; None for anything else."""
+Share = Annotated[float | None, BeforeValidator(_share_or_none)]
+"""A number from 0 to 1 that a service may leave out; None for anything else."""
 ModelId = Annotated[str, StringConstraints(strict=True, pattern=MODEL_ID_PATTERN)]
 ModelName = Annotated[StrictStr, WithJsonSchema({})]
 FinetuneDepth = Annotated[
@@ -119,6 +159,17 @@ _LOSS = (
 _DEPTH = (
     "The depth of the finetuning. Uses a scale from 1 to 5, where 1 means little finetuning, and 5 means that the "
     "entire model is finetuned. By default, the value is set to 1."
+)
+_CLEAN_EX_FIRST = (
+    "A boolean flag that indicates whether the API should preprocess (clean) the exogenous signal before applying the "
+    "large time model. If True, the exogenous signal is cleaned; if False, the exogenous variables are applied after "
+    "the large time model."
+)
+_HIST_EXOG = "Zero-based indices of the exogenous features to treat as historical."
+_CONTRIBUTIONS = "Compute the exogenous features contributions to the forecast."
+_CONTRIBUTIONS_TYPE = (
+    "Method used to compute feature contributions. Options are: 'shapley' (default), 'intervention', 'granger', "
+    "'transfer_entropy'."
 )
 
 
@@ -164,6 +215,45 @@ class Series(ContractModel):
         return self
 
 
+class SeriesWithFutureExogenous(Series):
+    """All series, and the features that explain them.
+
+    Attributes
+    ----------
+    X : list of rows
+        A row is one feature over all series, as long as ``y``. Those that are known ahead come first.
+    X_future : list of rows
+        Row i continues row i of ``X``: series by series, the horizon's values each. The rows of ``X`` beyond it are
+        known of the past only.
+    categorical_exog : list of int
+        Positions of the rows of ``X`` whose values are names of categories; only these may hold text.
+    """
+
+    X: FeatureRows | None = Field(
+        default=None,
+        description=(
+            "Historic values of the exogenous features. Each feature must be a list of the same size as the target (y)."
+        ),
+    )
+    X_future: FeatureRows | None = Field(
+        default=None,
+        description=(
+            "Future values of the exogenous features. Each feature must be a list of size number of series times the "
+            "forecast horizon (h)."
+        ),
+    )
+    categorical_exog: Positions | None = Field(
+        default=None, description="Zero-based indices of the columns in X that are categorical features."
+    )
+
+
+class ModelSettings(ContractModel):
+    """What only some models of the hosted service know."""
+
+    multivariate: StrictBool = Field(default=False, description="Forecast all series together.")
+    model_parameters: dict[str, Any] | None = Field(default=None, description="Parameters of the model itself.")
+
+
 class FinetuneInput(ContractModel):
     """The request of ``POST /v2/finetune``."""
 
@@ -190,13 +280,14 @@ class FinetuneOutput(ContractModel):
     finetuned_model_id: ModelId
 
 
-class ForecastInput(ContractModel):
+class ForecastInput(ModelSettings):
     """The request of ``POST /v2/forecast``."""
 
-    series: Series
+    series: SeriesWithFutureExogenous
     freq: StrictStr = Field(description=_FREQ)
     h: StrictInt = Field(gt=0, description="The forecasting horizon: the number of time steps into the future.")
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
+    clean_ex_first: StrictBool = Field(default=True, description=_CLEAN_EX_FIRST)
     level: list[Level] | None = Field(
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
@@ -204,6 +295,8 @@ class ForecastInput(ContractModel):
     finetune_loss: FinetuneLoss = Field(default=DEFAULT_FINETUNE_LOSS, description=_LOSS)
     finetune_depth: FinetuneDepth = Field(default=DEFAULT_FINETUNE_DEPTH, description=_DEPTH)
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+    feature_contributions: StrictBool = Field(default=False, description=_CONTRIBUTIONS)
+    feature_contributions_type: FeatureContributionsType = Field(default="shapley", description=_CONTRIBUTIONS_TYPE)
 
 
 class ForecastOutput(ContractModel):
@@ -218,10 +311,10 @@ class ForecastOutput(ContractModel):
     feature_contributions: list[Numbers] | None = None
 
 
-class CrossValidationInput(ContractModel):
+class CrossValidationInput(ModelSettings):
     """The request of ``POST /v2/cross_validation``."""
 
-    series: Series
+    series: SeriesWithFutureExogenous
     freq: StrictStr = Field(description=_FREQ)
     h: StrictInt = Field(gt=0, description="The forecasting horizon: the number of time steps into the future.")
     n_windows: StrictInt = Field(default=1, gt=0, description="Number of windows to evaluate.")
@@ -232,6 +325,7 @@ class CrossValidationInput(ContractModel):
         default=False, description="Forecast across the whole history; the horizon and the windows are the service's."
     )
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
+    clean_ex_first: StrictBool = Field(default=True, description=_CLEAN_EX_FIRST)
     level: list[Level] | None = Field(
         default=None, min_length=1, description="The levels of the prediction intervals, in percent."
     )
@@ -239,6 +333,9 @@ class CrossValidationInput(ContractModel):
     finetune_loss: FinetuneLoss = Field(default=DEFAULT_FINETUNE_LOSS, description=_LOSS)
     finetune_depth: FinetuneDepth = Field(default=DEFAULT_FINETUNE_DEPTH, description=_DEPTH)
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+    hist_exog: Positions | None = Field(default=None, description=_HIST_EXOG)
+    feature_contributions: StrictBool = Field(default=False, description=_CONTRIBUTIONS)
+    feature_contributions_type: FeatureContributionsType = Field(default="shapley", description=_CONTRIBUTIONS_TYPE)
     refit: StrictBool = Field(
         default=True, description="Fine-tune in each window, rather than in the first only; where steps are above 0."
     )
@@ -265,16 +362,18 @@ class CrossValidationOutput(ContractModel):
     feature_contributions: list[Numbers] | None = None
 
 
-class AnomalyDetectionInput(ContractModel):
+class AnomalyDetectionInput(ModelSettings):
     """The request of ``POST /v2/anomaly_detection``."""
 
-    series: Series
+    series: SeriesWithFutureExogenous
     freq: StrictStr = Field(description=_FREQ)
     model: ModelName = Field(default=DEFAULT_MODEL, description=_MODEL)
+    clean_ex_first: StrictBool = Field(default=True, description=_CLEAN_EX_FIRST)
     level: Level = Field(
         default=DEFAULT_LEVEL, description="The level of the interval that a usual value lies in, in percent."
     )
     finetuned_model_id: ModelId | None = Field(default=None, description="ID of previously finetuned model")
+    hist_exog: Positions | None = Field(default=None, description=_HIST_EXOG)
 
 
 class AnomalyDetectionOutput(ContractModel):
@@ -308,6 +407,12 @@ class FinetunedModel(ContractModel):
         How it was tuned.
     model, freq : str
         The base model's name and the frequency of the series.
+    n_series, n_obs : int or None
+        The series and the values that it was tuned on; None where the service does not say, as below.
+    n_bytes : int or None
+        Its size on disk.
+    alpha : float or None
+        How far tuning went from the model that it started from (0) toward the trained one (1).
     """
 
     id: str
@@ -319,6 +424,10 @@ class FinetunedModel(ContractModel):
     loss: str
     model: str
     freq: str
+    n_series: Count = None
+    n_obs: Count = None
+    n_bytes: Count = None
+    alpha: Share = None
 
 
 class ExistingModel(ContractModel):

@@ -6,7 +6,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Generic, Protocol, Self, TypeVar
@@ -33,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _NOT_FOUND = 404
 _QUICK = 30.0  # seconds
 
+Policy = Callable[[Outcome, History, Pacing, float], Decision]
 ResultT = TypeVar("ResultT")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
@@ -110,6 +111,8 @@ class Attempts(Generic[ResultT]):
         What to send.
     lookup : Lookup, optional
         Looks up the model that the call makes.
+    decide : callable, optional
+        Decides what follows an outcome; by default `decide_training` with a look-up, else `decide_repeatable`.
 
     Raises
     ------
@@ -117,10 +120,17 @@ class Attempts(Generic[ResultT]):
         The request is too large.
     """
 
-    def __init__(self, context: RequestContext, call: Call[ResultT], lookup: Lookup[ResultT] | None = None) -> None:
+    def __init__(
+        self,
+        context: RequestContext,
+        call: Call[ResultT],
+        lookup: Lookup[ResultT] | None = None,
+        decide: Policy | None = None,
+    ) -> None:
         self._context = context
         self._call = call
         self._lookup = lookup
+        self._policy = decide or (decide_repeatable if lookup is None else decide_training)
         self._body = self._encode(compress=True)
         self._history = History()
         self._upload: Upload | None = None
@@ -206,8 +216,7 @@ class Attempts(Generic[ResultT]):
             maybe_processed=self._history.maybe_processed or self._processing is not Processing.NONE,
         )
         self._upload = None
-        decide = decide_repeatable if self._lookup is None else decide_training
-        return decide(outcome, self._history, self._context.pacing, random.random())  # noqa: S311 - jitter
+        return self._policy(outcome, self._history, self._context.pacing, random.random())  # noqa: S311 - jitter
 
     def _find(self, seconds: float) -> ResultT | None:
         """Look the model up for so many seconds, infinity meaning until the call's time limit."""

@@ -1,4 +1,4 @@
-"""One finetune call: at most one model, and its outcome known or its id in the error."""
+"""One finetune call, or the submission of one: at most one model, and its outcome known or its id in the error."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import time
 
 from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.explain import interrupted_text
+from nixtla_accessor.api.jobs import JobLookup, has_jobs
 from nixtla_accessor.api.requests import IfExists
 from nixtla_accessor.api.results import FinetuneResult
-from nixtla_accessor.api.retry import Presence
+from nixtla_accessor.api.retry import Presence, decide_submission, decide_training
 from nixtla_accessor.api.saved_models import ModelLookup, delete_model, find_model, refuse_taken_id
 from nixtla_accessor.api.schema import FinetuneInput
 from nixtla_accessor.api.sending import Attempts, RequestContext, send
@@ -36,6 +37,8 @@ class Training:
         What to train.
     model_id : str
         The id that the model gets, as in the request, so that it can be looked up.
+    as_job : bool
+        Whether a job is to train the model, so that the call does not wait for it.
 
     Raises
     ------
@@ -43,11 +46,13 @@ class Training:
         The request is too large.
     """
 
-    def __init__(self, context: RequestContext, request: FinetuneInput, model_id: str) -> None:
+    def __init__(self, context: RequestContext, request: FinetuneInput, model_id: str, *, as_job: bool = False) -> None:
         self._context = context
         self._model_id = model_id
-        self._lookup = ModelLookup(context, model_id)
-        self._attempts = Attempts(context, endpoints.finetune(request), self._lookup)
+        self._as_job = as_job
+        self._lookup = JobLookup(context, model_id) if as_job else ModelLookup(context, model_id)
+        call = endpoints.submit_finetune(request, model_id) if as_job else endpoints.finetune(request)
+        self._attempts = Attempts(context, call, self._lookup, decide_submission if as_job else decide_training)
         self._is_deleted = False  # whether the model to replace is deleted, as far as that is known
         self._is_cancelled = False  # whether the service has ended the training, and there is no model
 
@@ -57,7 +62,7 @@ class Training:
         return self._attempts.maybe_processed and not self._is_cancelled
 
     def run(self, if_exists: IfExists) -> FinetuneResult:
-        """Train, and return the model.
+        """Train, and return the model; or submit the training, and return the job.
 
         Parameters
         ----------
@@ -68,6 +73,8 @@ class Training:
         ------
         ModelExistsError
             A model of this id exists; nothing was trained.
+        NotFoundError
+            The service has no jobs.
         ApiError, TransportError, ResponseError
             There is no model, as far as the service tells.
         OutcomeUnknownError
@@ -85,6 +92,7 @@ class Training:
             result = self._attempts.run()
         except TimeGPTError as error:
             self._add_replaced(error)
+            self._refuse_service_without_jobs(error)
             raise
         except KeyboardInterrupt:
             presence = self._cancel() if self._attempts.maybe_processed else Presence.UNKNOWN
@@ -112,7 +120,7 @@ class Training:
         presence = Presence.UNKNOWN
         with contextlib.suppress(KeyboardInterrupt, TimeGPTError):  # another Ctrl-C ends this too
             try:
-                send(context, endpoints.cancel_training(self._model_id))
+                send(context, endpoints.cancel_job(self._model_id))
                 presence = Presence.ABSENT
             except NotFoundError:  # it has ended: with a model, or before it began
                 presence = self._look_for(0.0)
@@ -130,11 +138,24 @@ class Training:
         if if_exists == "refuse":
             refuse_taken_id(self._context, self._model_id)
         elif if_exists == "replace":
+            if self._as_job and not has_jobs(self._context):
+                raise _no_jobs()
             existing = find_model(self._context, self._model_id)
             if existing is not None:
                 self._lookup.replaced = existing
                 delete_model(self._context, self._model_id)
                 self._is_deleted = True
+
+    def _refuse_service_without_jobs(self, error: TimeGPTError) -> None:
+        """Raise what a refusal means where the service has no jobs at all."""
+        if not (self._as_job and isinstance(error, ApiError) and error.status_code in (404, 405)):
+            return
+        try:
+            is_without = not has_jobs(self._context)
+        except TimeGPTError:
+            return
+        if is_without:
+            raise _no_jobs(error.context) from None
 
     def _add_replaced(self, error: TimeGPTError | FinetuneInterrupted) -> None:
         """Add to an error what has become of the model that was to be replaced."""
@@ -154,3 +175,12 @@ class Training:
                 f"The service still shows it: only a model with another created_at is the new one, see "
                 f"finetuned_model({self._model_id!r})."
             )
+
+
+def _no_jobs(context: tuple[str, ...] = ()) -> NotFoundError:
+    error = NotFoundError(
+        "The service has no jobs, and nothing was submitted: leave out wait=False, and finetune() waits for the model",
+        status_code=404,
+    )
+    error.context = context
+    return error

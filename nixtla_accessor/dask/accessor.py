@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import dask.dataframe as dd
 import pandas as pd
@@ -11,17 +11,34 @@ import pandas as pd
 from nixtla_accessor import operations
 from nixtla_accessor.api.client import Client
 from nixtla_accessor.api.requests import Timeout
+from nixtla_accessor.arguments import (
+    Adapting,
+    Detection,
+    ModelChoice,
+    ModelNaming,
+    Paths,
+    Sending,
+    Steps,
+    Tuning,
+    Windows,
+)
 from nixtla_accessor.contract import DEFAULT_FINETUNE_STEPS, DEFAULT_MODEL
 from nixtla_accessor.dask.auditing import audit_dask_frame
 from nixtla_accessor.dask.carrying import carry_attached_record
 from nixtla_accessor.dask.filling import fill_dask_gaps
+from nixtla_accessor.dask.partitions import future_in_pandas
 from nixtla_accessor.dask.source import DaskSource
+from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
+from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.packing import PackedSeries, TooShort
 from nixtla_accessor.record import read_record, view_record
 from nixtla_accessor.selection import Freq, Selection
 from nixtla_accessor.source import pack_source
+from nixtla_accessor.tracebacks import short_tracebacks
 
 
+@short_tracebacks
 class DaskTimeGPTAccessor:
     """Fine-tuning and forecasting on a long-format Dask frame: ``ddf.timegpt``.
 
@@ -122,15 +139,18 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         h: int | None = None,
+        X_df: dd.DataFrame | pd.DataFrame | None = None,
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
     ) -> pd.DataFrame:
-        """List every problem that `finetune` would refuse the frame for, and what is notable; nothing is sent.
+        """List every problem that the frame would be refused for, and what is notable; nothing is sent.
 
         Parameters
         ----------
         freq, id_col, time_col, target_col
             As in `pack`.
-        h : int, optional
-            As in `nixtla_accessor.TimeGPTAccessor.audit`.
+        h, X_df, futr_exog_list, hist_exog_list
+            As in `nixtla_accessor.TimeGPTAccessor.audit`; an ``X_df`` of Dask is computed at once.
 
         Returns
         -------
@@ -158,7 +178,9 @@ class DaskTimeGPTAccessor:
         0  Agriculture  gap      1
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd").with_recorded_columns(self._frame._meta)
-        return audit_dask_frame(self._frame, chosen.default_columns(self._frame._meta), chosen.parse_freq(), h)
+        covariates = CovariateChoice(future_in_pandas(X_df), futr_exog_list, hist_exog_list)
+        columns = chosen.default_columns(self._frame._meta)
+        return audit_dask_frame(self._frame, columns, chosen.parse_freq(), h, covariates)
 
     def fill_gaps(
         self,
@@ -226,6 +248,7 @@ class DaskTimeGPTAccessor:
         overwrite: bool = False,
         allow_missing: bool = False,
         max_request: int | str | None = None,
+        wait: bool = True,
         timeout: Timeout | None = None,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -239,7 +262,7 @@ class DaskTimeGPTAccessor:
             As in `pack`.
         model, finetune_steps, finetune_loss, finetune_depth, output_model_id, finetuned_model_id, overwrite
             As in `nixtla_accessor.TimeGPTAccessor.finetune`.
-        max_request, timeout, client
+        max_request, wait, timeout, client
             As there; a frame that is larger than the service takes in one request needs ``max_request``.
 
         Returns
@@ -265,10 +288,78 @@ class DaskTimeGPTAccessor:
         (True, 'by-industry')
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        tuning = operations.Tuning(model, finetune_steps, finetune_loss, finetune_depth)
-        naming = operations.ModelNaming(output_model_id, finetuned_model_id, overwrite)
-        sending = operations.Sending(client, timeout, max_request, allow_missing)
+        tuning = Tuning(model, finetune_steps, finetune_loss, finetune_depth)
+        naming = ModelNaming(output_model_id, finetuned_model_id, overwrite)
+        sending = Sending(client, timeout, max_request, allow_missing, wait)
         return operations.finetune(DaskSource(self._frame), chosen, tuning, naming, sending)
+
+    @property
+    def status(self) -> str | None:
+        """How the training of the attached model stands, as of `nixtla_accessor.TimeGPTAccessor.status`."""
+        return operations.model_state(DaskSource(self._frame), self._code())
+
+    def wait(self, timeout: float | None = None, *, client: Client | None = None) -> dd.DataFrame:
+        """Wait for the model that ``finetune(wait=False)`` has a job train.
+
+        Parameters
+        ----------
+        timeout, client
+            As in `nixtla_accessor.TimeGPTAccessor.wait`.
+
+        Returns
+        -------
+        dask DataFrame
+            The very frame that it was called on; its record says ``"ready"``, and has the tokens.
+
+        Raises
+        ------
+        TimeGPTError
+            As there.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
+        ...     ddf.timegpt.finetune(finetune_steps=5, wait=False).timegpt.wait().timegpt.status
+        'ready'
+        """
+        return operations.wait_for_model(DaskSource(self._frame), self._code(), timeout, client)
+
+    def cancel(self, *, client: Client | None = None) -> str:
+        """Cancel the training of the attached model, and wait until it has ended.
+
+        Parameters
+        ----------
+        client
+            As in `nixtla_accessor.TimeGPTAccessor.cancel`.
+
+        Returns
+        -------
+        str
+            How the training stands then, as there.
+
+        Raises
+        ------
+        TimeGPTError
+            As there.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
+        ...     ddf.timegpt.finetune(finetune_steps=100_000, wait=False).timegpt.cancel()
+        'cancelled'
+        """
+        return operations.cancel_training(DaskSource(self._frame), self._code(), client)
+
+    def _code(self) -> FrameCode:
+        return Selection(library="dd").code(self._frame._meta)
 
     def use_model(
         self,
@@ -310,11 +401,18 @@ class DaskTimeGPTAccessor:
         id_col: Hashable | None = None,
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
+        X_df: dd.DataFrame | pd.DataFrame | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
+        feature_contributions: bool = False,
+        add_history: bool = False,
         level: Sequence[float] | None = None,
         quantiles: Sequence[float] | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -322,8 +420,15 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, level, quantiles, model, finetuned_model_id, zero_shot, allow_missing, client
+        h, hist_exog_list, date_features, feature_contributions, add_history, level, quantiles
             As in `nixtla_accessor.TimeGPTAccessor.forecast`.
+        model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
+            As there.
+        X_df : dask or pandas DataFrame, optional
+            As there. One of Dask is computed at once, since it has few rows beside the frame. Series that the frame
+            does not have are left out: a partition does not know those of the others. `audit` finds them.
+        holidays : str, list or dict, optional
+            As there; not together with ``feature_contributions``, since the columns would depend on the partition.
         freq, id_col, time_col, target_col
             As in `pack`; with freq None, the frequency of the fine-tuned model. Zero-shot, the stamps are read at once.
 
@@ -366,9 +471,84 @@ class DaskTimeGPTAccessor:
         ['unique_id', 'ds', 'TimeGPT', 'TimeGPT-q-10', 'TimeGPT-q-90']
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
-        return operations.forecast(DaskSource(self._frame), chosen, choice, sending, h, level, quantiles)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(model_parameters=model_parameters)
+        sending = Sending(client, allow_missing=allow_missing)
+        covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        if feature_contributions and holidays is not None:
+            raise InvalidArgumentError(
+                "On a Dask frame, feature_contributions needs covariates whose names are known before the stamps are; "
+                "holidays are not. Leave one of them out."
+            )
+        steps = Steps(h, level, quantiles, feature_contributions, add_history)
+        return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, adapting, sending, steps)
+
+    def simulate(
+        self,
+        h: int,
+        n_paths: int = 100,
+        *,
+        seed: int,
+        freq: Freq | None = None,
+        id_col: Hashable | None = None,
+        time_col: Hashable | None = None,
+        target_col: Hashable | None = None,
+        quantiles: Sequence[float] | None = None,
+        X_df: dd.DataFrame | pd.DataFrame | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
+        model: str | None = None,
+        finetuned_model_id: str | None = None,
+        zero_shot: bool = False,
+        allow_missing: bool = False,
+        client: Client | None = None,
+    ) -> dd.DataFrame:
+        """Plan paths into the future, which depend on each other over time as the errors of forecasts do.
+
+        Parameters
+        ----------
+        h, n_paths, quantiles, X_df, hist_exog_list, date_features, holidays
+            As in `nixtla_accessor.TimeGPTAccessor.simulate`.
+        model, finetuned_model_id, zero_shot, allow_missing, client
+            As there.
+        seed : int
+            The same seed gives the same paths. It must be given, since a plan may be computed more than once.
+        freq, id_col, time_col, target_col
+            As in `forecast`.
+
+        Returns
+        -------
+        dask DataFrame
+            Lazy, as from `forecast`; its columns are those of the pandas accessor.
+
+        Raises
+        ------
+        TimeGPTError
+            As in `forecast`.
+
+        Notes
+        -----
+        As of `forecast`. Each partition learns from its own series how errors depend on each other, so that other
+        partitions mean other paths.
+
+        Examples
+        --------
+        >>> import dask.dataframe as dd
+        >>> import nixtla_accessor.dask
+        >>> from nixtla_accessor.datasets import load_unemployment
+        >>> with nixtla_accessor.connect(base_url="local", progress=False):
+        ...     ddf = dd.from_pandas(load_unemployment(), npartitions=2)
+        ...     paths = ddf.timegpt.simulate(6, n_paths=10, seed=1, zero_shot=True)
+        ...     paths.compute(scheduler="threads").shape
+        (840, 4)
+        """
+        chosen = Selection(freq, id_col, time_col, target_col, "dd")
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        sending = Sending(client, allow_missing=allow_missing)
+        covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        paths = Paths(h, n_paths, seed, quantiles)
+        return operations.simulate(DaskSource(self._frame), chosen, covariates, choice, Adapting(), sending, paths)
 
     def cross_validation(
         self,
@@ -381,10 +561,16 @@ class DaskTimeGPTAccessor:
         n_windows: int = 1,
         step_size: int | None = None,
         level: Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
         too_short: TooShort = "raise",
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
@@ -392,8 +578,10 @@ class DaskTimeGPTAccessor:
 
         Parameters
         ----------
-        h, n_windows, step_size, level, too_short, model, finetuned_model_id, zero_shot, allow_missing, client
+        h, n_windows, step_size, level, quantiles, too_short, futr_exog_list, hist_exog_list, date_features, holidays
             As in `nixtla_accessor.TimeGPTAccessor.cross_validation`.
+        model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
+            As there.
         freq, id_col, time_col, target_col
             As in `forecast`.
 
@@ -423,10 +611,14 @@ class DaskTimeGPTAccessor:
         (504, 5)
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
-        windows = operations.Windows(h, n_windows, step_size, level, too_short)
-        return operations.cross_validation(DaskSource(self._frame), chosen, choice, sending, windows)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(model_parameters=model_parameters)
+        sending = Sending(client, allow_missing=allow_missing)
+        windows = Windows(h, n_windows, step_size, level, too_short, quantiles)
+        covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
+        return operations.cross_validation(
+            DaskSource(self._frame), chosen, covariates, choice, adapting, sending, windows
+        )
 
     def detect_anomalies(
         self,
@@ -436,18 +628,30 @@ class DaskTimeGPTAccessor:
         time_col: Hashable | None = None,
         target_col: Hashable | None = None,
         level: float = 99,
+        method: Literal["batch", "online"] = "batch",
+        detection_size: int | None = None,
+        h: int | None = None,
+        step_size: int | None = None,
+        too_short: TooShort = "raise",
+        futr_exog_list: Sequence[Hashable] | None = None,
+        hist_exog_list: Sequence[Hashable] | None = None,
+        date_features: DateFeatures = False,
+        holidays: Holidays | None = None,
         model: str | None = None,
         finetuned_model_id: str | None = None,
         zero_shot: bool = False,
+        model_parameters: Mapping[str, Any] | None = None,
         allow_missing: bool = False,
         client: Client | None = None,
     ) -> dd.DataFrame:
-        """Plan to find the values that lie outside the prediction interval of their forecast.
+        """Plan to find the values that are too far from their forecast.
 
         Parameters
         ----------
-        level, model, finetuned_model_id, zero_shot, allow_missing, client
+        level, method, detection_size, h, step_size, too_short, futr_exog_list, hist_exog_list, date_features, holidays
             As in `nixtla_accessor.TimeGPTAccessor.detect_anomalies`.
+        model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
+            As there.
         freq, id_col, time_col, target_col
             As in `forecast`.
 
@@ -478,6 +682,11 @@ class DaskTimeGPTAccessor:
         dtype('bool')
         """
         chosen = Selection(freq, id_col, time_col, target_col, "dd")
-        choice = operations.ModelChoice(model, finetuned_model_id, zero_shot)
-        sending = operations.Sending(client, allow_missing=allow_missing)
-        return operations.detect_anomalies(DaskSource(self._frame), chosen, choice, sending, level)
+        choice = ModelChoice(model, finetuned_model_id, zero_shot)
+        adapting = Adapting(model_parameters=model_parameters)
+        sending = Sending(client, allow_missing=allow_missing)
+        detection = Detection(level, method, detection_size, h, step_size, too_short=too_short)
+        covariates = CovariateChoice(None, futr_exog_list, hist_exog_list, date_features, holidays)
+        return operations.detect_anomalies(
+            DaskSource(self._frame), chosen, covariates, choice, adapting, sending, detection
+        )

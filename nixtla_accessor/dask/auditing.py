@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+import dask
 import dask.dataframe as dd
+import numpy as np
 import pandas as pd
 
 from nixtla_accessor.dask.joining import find_frequency_across_partitions, locate_pieces
-from nixtla_accessor.dask.partitions import bring_series_together, compute_each
+from nixtla_accessor.dask.partitions import bring_series_together, compute_each, rows_of_part
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import DuplicateColumnError, FrequencyError, MissingColumnError, UnsupportedDtypeError
 from nixtla_accessor.panel.audit import check_horizon, find_problems
+from nixtla_accessor.panel.covariate_columns import CovariateChoice
 from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.future import series_not_in_frame
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
-from nixtla_accessor.panel.names import get_column
+from nixtla_accessor.panel.misnamed import names_of
+from nixtla_accessor.panel.names import columns_of_future, get_column
 from nixtla_accessor.panel.notable_series import Span
 from nixtla_accessor.panel.panel import Columns, Stamps
-from nixtla_accessor.panel.problems import COLUMN_KINDS, KINDS, Problem, tabulate
+from nixtla_accessor.panel.problems import KINDS, KINDS_OF_COLUMNS, Problem, tabulate
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
 IRREGULARITIES = frozenset({"duplicate stamp", "off-grid stamp", "gap"})  # whose remedy follows the worst series
@@ -59,26 +64,54 @@ class FrameStamps:
         return Span(*(tick * per_second // own for tick in self.span))
 
 
-def audit_dask_frame(frame: dd.DataFrame, columns: Columns, frequency: Frequency | None, h: int | None) -> pd.DataFrame:
+def audit_dask_frame(
+    frame: dd.DataFrame, columns: Columns, frequency: Frequency | None, h: int | None, covariates: CovariateChoice
+) -> pd.DataFrame:
     """List every problem of a frame, as `nixtla_accessor.panel.audit.audit_frame` does for the computed one."""
-    check_horizon(h)
+    check_horizon(h, covariates)
     given = None if frequency is None else InferredFrequency(frequency)
     columns = columns.with_frequency(frequency)
     whole, stamps = frame, FrameStamps(given)
     if _has_keys(frame._meta, columns):
         whole = bring_series_together(frame, columns)
         stamps = _frame_stamps(frame, columns, given)
-    parts = compute_each(whole, problems_of_part, columns, stamps, h)
-    if not any(n_rows for n_rows, _ in parts):
+    future = None if covariates.X_df is None else dask.delayed(covariates.X_df)
+    parts = compute_each(whole, problems_of_part, columns, stamps, h, covariates.without_future(), future)
+    if not any(len(ids) for ids, _ in parts):
         return tabulate(find_problems(frame._meta, columns, stamps.find))
-    return tabulate(merge_problems(problem for _, problems in parts for problem in problems))
+    problems = [problem for _, problems in parts for problem in problems]
+    if covariates.X_df is not None and columns.id is not None:
+        problems += _unknown_series(covariates.X_df, columns, set().union(*(ids for ids, _ in parts)))
+    return tabulate(merge_problems(problems))
 
 
 def problems_of_part(
-    part: pd.DataFrame, columns: Columns, stamps: FrameStamps, h: int | None
-) -> tuple[int, list[Problem]]:
-    """Return how many rows a partition has, and all its problems."""
-    return len(part), list(find_problems(part, columns, stamps.find, h, stamps.span_in)) if len(part) else []
+    part: pd.DataFrame,
+    columns: Columns,
+    stamps: FrameStamps,
+    h: int | None,
+    covariates: CovariateChoice,
+    X_df: pd.DataFrame | None,
+) -> tuple[set[Hashable], list[Problem]]:
+    """Return the ids of a partition, or something in their place, and all its problems."""
+    if not len(part):
+        return set(), []
+    covariates = replace(covariates, X_df=rows_of_part(part, X_df, columns))
+    problems = list(find_problems(part, columns, stamps.find, h, stamps.span_in, covariates))
+    has_ids = columns.id is not None and columns.id in names_of(part)
+    return set(get_column(part, columns.id, "id").dropna()) if has_ids else {None}, problems
+
+
+def _unknown_series(X_df: pd.DataFrame, columns: Columns, known: set[Hashable]) -> Iterator[Problem]:
+    """Yield the series of ``X_df`` that no partition has."""
+    if columns.id not in names_of(X_df):
+        return
+    sizes = pd.Series(get_column(X_df, columns.id, "id")).value_counts(sort=False)
+    unknown = sizes[[name not in known for name in sizes.index]]
+    if len(unknown):
+        of_future = columns_of_future(X_df, columns)
+        finding = series_not_in_frame(unknown.index, np.asarray(unknown, dtype=np.int64), columns, of_future)
+        yield from finding.to_problems()
 
 
 def stamps_of_part(part: pd.DataFrame, columns: Columns) -> PartitionResult:
@@ -128,7 +161,7 @@ def merge_problems(problems: Iterable[Problem]) -> list[Problem]:
             of_series.append(problem)
         elif key not in of_frame:
             of_frame[key] = problem
-        elif problem.kind not in COLUMN_KINDS.values():
+        elif problem.kind not in KINDS_OF_COLUMNS:
             of_frame[key] = replace(of_frame[key], count=of_frame[key].count + problem.count)
     order = pd.Index([problem.series for problem in of_series], tupleize_cols=False).argsort()
     sorted_by_id = [of_series[int(place)] for place in order]
@@ -144,4 +177,4 @@ def _with_common_remedies(problems: list[Problem]) -> list[Problem]:
 
 def _rank(problem: Problem) -> int:
     """Return the place of a problem's kind; those of columns stay in the order in which they were found."""
-    return -1 if problem.kind in COLUMN_KINDS.values() else KINDS.index(problem.kind)
+    return -1 if problem.kind in KINDS_OF_COLUMNS else KINDS.index(problem.kind)

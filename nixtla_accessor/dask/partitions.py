@@ -8,9 +8,12 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import dask
 import dask.dataframe as dd
+import numpy as np
 import pandas as pd
 
 from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.other_frames import check_future_is_pandas
+from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
 
@@ -60,6 +63,27 @@ def bring_series_together(frame: dd.DataFrame, columns: Columns) -> dd.DataFrame
         is_shuffled = columns.id in shuffled_by or (columns.id,) in shuffled_by
         return frame if is_shuffled else frame.shuffle(on=columns.id)
     return frame if frame.known_divisions else frame.shuffle(on_index=True)
+
+
+def future_in_pandas(X_df: object) -> pd.DataFrame | None:
+    """Return the rows of the horizon in pandas: of Dask they are computed now, few as they are beside the frame's.
+
+    Raises
+    ------
+    InvalidArgumentError
+        They are in a frame of another library.
+    """
+    computed: Any = X_df.compute() if isinstance(X_df, dd.DataFrame) else X_df
+    check_future_is_pandas(computed)
+    return computed  # type: ignore[no-any-return] # a frame, or None
+
+
+def rows_of_part(part: pd.DataFrame, X_df: pd.DataFrame | None, columns: Columns) -> pd.DataFrame | None:
+    """Return the rows of the horizon that are of the series of a partition."""
+    if X_df is None or columns.id is None or not {columns.id} <= {*names_of(part)} & {*names_of(X_df)}:
+        return X_df
+    ids = get_column(part, columns.id, "id").unique()
+    return X_df.loc[np.asarray(get_column(X_df, columns.id, "id").isin(ids))]
 
 
 @contextmanager

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+import dask
 import dask.dataframe as dd
 import pandas as pd
 
@@ -12,12 +14,15 @@ from nixtla_accessor.api.client import Client
 from nixtla_accessor.dask.carrying import carry_attached_record, carry_record, put_record
 from nixtla_accessor.dask.concurrency import request_slot
 from nixtla_accessor.dask.packing import infer_dask_frequency, pack_dask_frame
-from nixtla_accessor.dask.partitions import bring_series_together, partition_named
+from nixtla_accessor.dask.partitions import bring_series_together, future_in_pandas, partition_named, rows_of_part
 from nixtla_accessor.dask.portable_client import PortableClient
+from nixtla_accessor.panel.calendar_features import check_calendar
+from nixtla_accessor.panel.covariate_columns import CovariateChoice, find_covariates
+from nixtla_accessor.panel.findings import refuse
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.queries import Query
+from nixtla_accessor.queries.query import Query
 from nixtla_accessor.record import Record
 
 
@@ -39,6 +44,12 @@ class DaskSource:
         """Return the series of all partitions, checked and packed."""
         return pack_dask_frame(self._frame, columns, frequency, allow_missing=allow_missing)
 
+    def check_covariates(self, choice: CovariateChoice) -> CovariateChoice:
+        """Return the choice with an ``X_df`` of pandas."""
+        choice = replace(choice, X_df=future_in_pandas(choice.X_df))
+        check_calendar(choice)
+        return choice
+
     def settle_frequency(self, columns: Columns, frequency: Frequency | None, *, allow_missing: bool) -> Frequency:
         """Return the frequency of all partitions; where it is not given, the stamps are read for it now."""
         return frequency or infer_dask_frequency(self._frame, columns, allow_missing=allow_missing)
@@ -49,7 +60,15 @@ class DaskSource:
         return self._frame
 
     def answer(self, query: Query, client: Client) -> dd.DataFrame:
-        """Plan to ask for each partition; nothing is computed."""
+        """Plan to ask for each partition; nothing is computed.
+
+        The future of all series is one task, of which each partition takes the rows of its own.
+        """
+        _, findings = find_covariates(self.schema, query.columns, query.covariates)
+        refuse(findings)
+        X_df = query.covariates.X_df
+        future = None if X_df is None else dask.delayed(X_df)
+        query = replace(query, covariates=query.covariates.without_future())
         series_together = bring_series_together(self._frame, query.columns)
         empty = query.empty_answer(self.schema)
         if query.record is not None:
@@ -60,6 +79,7 @@ class DaskSource:
             PortableClient(client),
             empty,
             series_together.npartitions,
+            future,
             meta=empty,
             enforce_metadata=False,
             clear_divisions=True,
@@ -74,6 +94,7 @@ def answer_partition(
     client: PortableClient,
     empty: pd.DataFrame,
     n_partitions: int,
+    X_df: pd.DataFrame | None,
     partition_info: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
     """Ask about one partition, whose series are complete; a partition without rows is answered without asking.
@@ -90,6 +111,8 @@ def answer_partition(
         An answer without rows.
     n_partitions : int
         How many partitions there are.
+    X_df : DataFrame, optional
+        The future of all series.
     partition_info : mapping, optional
         Given by Dask: the ``number`` of the partition.
     """
@@ -97,7 +120,9 @@ def answer_partition(
         return empty.copy()
     number = 0 if partition_info is None else int(partition_info["number"])
     with partition_named(part, query.columns, f"partition {number} of {n_partitions}"), request_slot():
-        answer = query.answer(part, client.get())
+        question = query.of_part(number).with_future(rows_of_part(part, X_df, query.columns))
+        answer = question.answer(part, client.get())
+    answer = answer[list(empty.columns)]
     id_col = query.columns.id
     if id_col is not None and isinstance(empty[id_col].dtype, pd.CategoricalDtype):
         answer[id_col] = answer[id_col].astype("category")  # a shuffle may have made text of them

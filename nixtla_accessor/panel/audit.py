@@ -15,6 +15,8 @@ from nixtla_accessor.errors import (
     InvalidFrameError,
 )
 from nixtla_accessor.panel.arrays import Integers, Values
+from nixtla_accessor.panel.covariate_columns import NO_COVARIATES, CovariateChoice, find_covariates
+from nixtla_accessor.panel.covariates import find_bad_values, gather, read_past
 from nixtla_accessor.panel.diagnosis import (
     Diagnosis,
     diagnose,
@@ -42,6 +44,7 @@ def audit_frame(
     target_col: Hashable | None = None,
     *,
     h: int | None = None,
+    covariates: CovariateChoice = NO_COVARIATES,
 ) -> pd.DataFrame:
     """List everything that keeps a frame from being packed, and the series that a forecaster wants to know of.
 
@@ -55,6 +58,8 @@ def audit_frame(
         The columns; ``unique_id``, ``ds`` and ``y`` by default.
     h : int, optional
         A horizon, to list the series that are too short for a window of it.
+    covariates : CovariateChoice, optional
+        What is to explain the target; ``X_df`` needs a horizon.
 
     Returns
     -------
@@ -87,16 +92,20 @@ def audit_frame(
     [['missing target', Timestamp('2024-01-04 00:00:00'), 1], ['gap', Timestamp('2024-01-03 00:00:00'), 1]]
     """
     columns = default_columns(frame, id_col, time_col, target_col)
-    check_horizon(h)
+    check_horizon(h, covariates)
     if freq is None:
-        return tabulate(find_problems(frame, columns, find_frequency, h))
+        return tabulate(find_problems(frame, columns, find_frequency, h, covariates=covariates))
     given = InferredFrequency(parse_frequency(freq))
     columns = columns.with_frequency(given.frequency)
-    return tabulate(find_problems(frame, columns, lambda _: given, h))
+    return tabulate(find_problems(frame, columns, lambda _: given, h, covariates=covariates))
 
 
-def check_horizon(h: object) -> None:
-    """Refuse a horizon that is neither None nor a number of steps."""
+def check_horizon(h: object, covariates: CovariateChoice) -> None:
+    """Refuse a horizon that is neither None nor a number of steps, and none where ``X_df`` has the rows of one."""
+    if covariates.X_df is not None and h is None:
+        raise InvalidArgumentError("audit(X_df=…) needs the horizon that X_df is for: add h=….")
+    if covariates.X_df is not None and covariates.futr_exog_list is not None:
+        raise InvalidArgumentError("The columns known ahead are those of X_df; give X_df or futr_exog_list.")
     if h is not None and (not isinstance(h, int | np.integer) or isinstance(h, bool) or h < 1):
         raise InvalidArgumentError(f"h must be a number of steps, at least 1; got {h!r}.")
 
@@ -107,6 +116,7 @@ def find_problems(
     find: Callable[[Stamps], InferredFrequency],
     h: int | None = None,
     span: Callable[[TimeForm], Span | None] = lambda _: None,
+    covariates: CovariateChoice = NO_COVARIATES,
 ) -> Iterator[Problem]:
     """Yield every problem of a frame, in the order of `KINDS`, then of the ids.
 
@@ -122,6 +132,8 @@ def find_problems(
         A horizon, to report the series that are too short for a window of it.
     span : callable, optional
         Returns the first and last stamp of the whole frame, of which this is a part, in the ticks of a form.
+    covariates : CovariateChoice, optional
+        What is to explain the target.
     """
     if not len(frame):
         yield Problem(None, None, "empty frame", None, 0, "Add rows: the frame must have at least one.")
@@ -144,16 +156,39 @@ def find_problems(
     if times and grouping:
         timed = _timed(Stamps(columns, grouping, *times))
         frequency = None if timed is None else (yield from _irregularities(frame, timed, find))
+    if covariates:
+        yield from _bad_covariates(frame, columns, frequency, covariates, h or 0)
     if grouping and y is not None:
         yield from find_unvarying(rows, np.asarray(y[named], dtype=np.float64))
     if timed is not None and frequency is not None:
         yield from find_uneven_ends(timed, frequency, span(timed.form))
     if grouping and h is not None:
         yield from find_short(rows, h)
+    yield from _unused_columns(frame, columns, covariates)
+
+
+def _unused_columns(frame: pd.DataFrame, columns: Columns, covariates: CovariateChoice) -> Iterator[Problem]:
+    chosen, _ = find_covariates(frame, columns, covariates)
+    used = {columns.id, columns.time, columns.target, *chosen.known, *chosen.historic}
     for name in frame.columns:
-        if name not in {columns.id, columns.time, columns.target}:
-            remedy = "Nothing to do: models learn from the target alone, and this column is not sent."
+        if name not in used:
+            remedy = "Nothing to do: a column is sent only where X_df, futr_exog_list or hist_exog_list has it."
             yield Problem(None, name, "unused column", None, len(frame), remedy, refused=False)
+
+
+def _bad_covariates(
+    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None, covariates: CovariateChoice, h: int
+) -> Iterator[Problem]:
+    """Report what is wrong with covariates; with their rows and values once the frame itself can be packed."""
+    try:
+        packed, findings = gather(frame, columns, frequency, covariates, h, allow_missing=True)
+    except InvalidFrameError:  # which is reported already
+        named, findings = find_covariates(frame, columns, covariates)
+        findings += read_past(frame, columns, named)[1]
+    else:
+        findings += find_bad_values(packed, allow_missing=False)
+    for finding in findings:
+        yield from finding.to_problems()
 
 
 ReadT = TypeVar("ReadT")

@@ -34,12 +34,15 @@ class FrameCode:
         The arguments that name the columns in a call of the accessor; empty where they have their default names.
     freq : str, default ""
         The argument that names the frequency, where the caller gave it.
+    name : str, default "df"
+        What code calls the frame.
     """
 
     flat: str = "df"
     library: Library = "pd"
     arguments: str = ""
     freq: str = ""
+    name: str = "df"
 
     def call(self, method: str, *arguments: str) -> str:
         """Return a call of the accessor on the frame as it is.
@@ -73,6 +76,10 @@ class FrameCode:
             return f"{self.flat}.loc[lambda rows: ~rows[{id_col!r}].isin({list(ids)!r})]"
         n_values = f"rows.groupby({id_col!r}, observed=True)[{target!r}].transform('count')"
         return f"{self.flat}.loc[lambda rows: {n_values} > 0]"
+
+    def keep_series(self, id_col: Hashable, other: str) -> str:
+        """Return the line that keeps the series that another frame has too, whose code is given."""
+        return f"{self.flat}.loc[lambda rows: rows[{id_col!r}].isin({other}[{id_col!r}])]"
 
     def number_rows(self, id_col: Hashable | None, time_col: Hashable) -> str:
         """Return the line that numbers the rows of each series in `STEP_COLUMN`, and the arguments that use it.
@@ -112,14 +119,14 @@ class FrameCode:
         >>> FrameCode("df.reset_index()").assign("ds", "pd.to_datetime({df}['ds'])")
         "df = df.reset_index().assign(ds=lambda rows: pd.to_datetime(rows['ds']))"
         """
-        if self.flat == "df" and self.library == "pd":
-            return f"df[{name!r}] = {expression.replace('{df}', 'df')}"
+        if self.flat == self.name and self.library == "pd":
+            return f"{self.name}[{name!r}] = {expression.replace('{df}', self.name)}"
         values = expression.replace("{df}", "rows")
         if not isinstance(name, str):  # which no keyword can be
-            return f"df = {self.flat}; rows = df; df[{name!r}] = {values}"
+            return f"{self.name} = {self.flat}; rows = {self.name}; {self.name}[{name!r}] = {values}"
         if name.isidentifier() and not iskeyword(name):
-            return f"df = {self.flat}.assign({name}=lambda rows: {values})"
-        return f"df = {self.flat}.assign(**{{{name!r}: lambda rows: {values}}})"
+            return f"{self.name} = {self.flat}.assign({name}=lambda rows: {values})"
+        return f"{self.name} = {self.flat}.assign(**{{{name!r}: lambda rows: {values}}})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,22 +168,24 @@ class NamedColumn:
         return f"{self.frame.flat}.dropna(subset=[{self.name!r}])"
 
 
-def flatten(frame: pd.DataFrame, names: Sequence[Hashable], needed: Sequence[Hashable]) -> str:
+def flatten(frame: pd.DataFrame, names: Sequence[Hashable], needed: Sequence[Hashable], called: str = "df") -> str:
     """Return the code that moves levels of a frame's index to columns.
 
     Parameters
     ----------
     frame : DataFrame
-        The frame, called ``df`` in code.
+        The frame.
     names : sequence of hashable
         Names for all levels of its index; empty where none is needed.
     needed : sequence of hashable
         Those of the levels that are needed as columns.
+    called : str, default "df"
+        What code calls the frame.
     """
     if not names:
-        return "df"
-    renamed = "df"
+        return called
+    renamed = called
     if list(names) != list(frame.index.names):
-        renamed = f"df.rename_axis({list(names)!r})" if len(names) > 1 else f"df.rename_axis({names[0]!r})"
+        renamed = f"{called}.rename_axis({list(names)!r})" if len(names) > 1 else f"{called}.rename_axis({names[0]!r})"
     others_fit = set(names).isdisjoint(frame.columns)
     return f"{renamed}.reset_index({'' if others_fit else repr([name for name in names if name in needed])})"

@@ -82,12 +82,18 @@ def fill_gaps(
     >>> fill_gaps(pd.DataFrame({"ds": days, "y": [1.0, 2.0, 4.0, 5.0]}), method="interpolate")["y"].tolist()
     [1.0, 2.0, 3.0, 4.0, 5.0]
     """
-    is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
-    if not (is_number or method is None or (isinstance(method, str) and method in {"ffill", "interpolate"})):
-        raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
+    if method is not None:
+        check_method(method)
     frame = plain_frame(frame)
     columns = resolve_columns(frame, id_col, time_col, target_col)
     return fill_columns(frame, columns, None if freq is None else parse_frequency(freq), method, trim=trim)
+
+
+def check_method(method: object) -> None:
+    """Refuse what is no way to fill missing values."""
+    is_number = isinstance(method, int | float | np.number) and not isinstance(method, bool)
+    if not (is_number or (isinstance(method, str) and method in {"ffill", "interpolate"})):
+        raise InvalidArgumentError(f"method must be None, 'ffill', 'interpolate' or a number; found {method!r}.")
 
 
 def fill_columns(
@@ -120,7 +126,7 @@ def fill_columns(
     values = np.append(panel.y, 0)[rows]
     missing = (rows < 0) | np.isnan(values)
     if trim:
-        kept = _between_values(missing, codes)
+        kept = between_values(missing, codes)
         rows, codes, ticks, values, missing = rows[kept], codes[kept], ticks[kept], values[kept], missing[kept]
     target, left = _fill(values, missing, codes, method, panel.target_dtype)
     if method is not None and left.any():
@@ -157,7 +163,7 @@ def _rows_without_gaps(panel: Panel, frequency: Frequency) -> tuple[Integers, In
     return rows, codes[rows[before]], ticks
 
 
-def _between_values(missing: Flags, codes: Integers) -> Flags:
+def between_values(missing: Flags, codes: Integers) -> Flags:
     """Return which rows are between the first and the last value of their series, both included."""
     places = np.arange(len(codes))
     first, last = np.full(int(codes.max()) + 1, len(codes)), np.full(int(codes.max()) + 1, -1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -93,14 +93,26 @@ def names_of(frame: pd.DataFrame) -> list[Hashable]:
     return [*frame.columns, *(level for level in frame.index.names if level is not None)]
 
 
+def nearest(name: Hashable, there: Iterable[Hashable], cutoff: float = 0.6) -> Hashable | None:
+    """Return the nearest of some names, whatever their case; None where none is near.
+
+    Examples
+    --------
+    >>> nearest("prise", ["Price", "load"])
+    'Price'
+    """
+    spellings = {str(known).casefold(): known for known in there}
+    near = difflib.get_close_matches(str(name).casefold(), spellings, n=1, cutoff=cutoff)
+    return spellings[near[0]] if near else None
+
+
 def _nearest_name(frame: pd.DataFrame, name: Hashable, role: str) -> str:
     """Return the advice to use the nearest name; empty where none is near."""
     there = names_of(frame)
     if role == "target":
         there = [known for known in frame.columns if _is_number(frame, known)]
-    spellings = {str(known).casefold(): known for known in there}
-    near = difflib.get_close_matches(str(name).casefold(), spellings, n=1, cutoff=0.4)
-    return f"The nearest name is {spellings[near[0]]!r}: {role}_col={spellings[near[0]]!r}." if near else ""
+    near = nearest(name, there, cutoff=0.4)
+    return "" if near is None else f"The nearest name is {near!r}: {role}_col={near!r}."
 
 
 def _melt(frame: pd.DataFrame, missing: Hashable) -> str:

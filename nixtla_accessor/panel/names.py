@@ -103,6 +103,15 @@ def get_column(frame: pd.DataFrame, name: Hashable, role: str) -> pd.Series[Any]
     return plain_column(frame.iloc[:, number] if source == "column" else frame.index.get_level_values(number))
 
 
+def has_keys(frame: pd.DataFrame, columns: Columns) -> bool:
+    """Return whether a frame has columns, or levels, of ids and times; of either there may be several."""
+    try:
+        places = [_place(frame, columns.time, "time"), columns.id is None or _place(frame, columns.id, "id")]
+    except DuplicateColumnError:
+        return True
+    return all(places)
+
+
 def index_names(frame: pd.DataFrame, columns: Columns) -> list[Hashable]:
     """Return names for the levels of the index; empty where neither ids nor times are among them."""
     return _level_names(frame, [("id", columns.id), ("time", columns.time)])
@@ -120,13 +129,22 @@ def _level_names(frame: pd.DataFrame, roles: Sequence[tuple[str, Hashable | None
     return [f"level_{number}" if name is None else name for number, name in enumerate(names)] if in_index else []
 
 
-def _frame_code(frame: pd.DataFrame, roles: Sequence[tuple[str, Hashable | None]], library: Library) -> FrameCode:
+def columns_of_future(X_df: pd.DataFrame, columns: Columns) -> Columns:
+    """Return the columns of ids and stamps of a frame's future rows, for code that calls them ``X_df``."""
+    roles = [("id", columns.id), ("time", columns.time)]
+    return replace(columns, frame=_frame_code(X_df, roles, "pd", "X_df"))
+
+
+def _frame_code(
+    frame: pd.DataFrame, roles: Sequence[tuple[str, Hashable | None]], library: Library, called: str = "df"
+) -> FrameCode:
     """Return how code reaches a frame that has these roles and names as columns."""
     try:
         names = _level_names(frame, roles)
     except DuplicateColumnError:  # which is reported where the column is read
         names = []
-    return FrameCode(flatten(frame, names, [name for _, name in roles]), library, _arguments(roles))
+    flat = flatten(frame, names, [name for _, name in roles], called)
+    return FrameCode(flat, library, _arguments(roles), name=called)
 
 
 def _arguments(roles: Sequence[tuple[str, Hashable | None]]) -> str:

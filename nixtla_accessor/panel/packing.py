@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pandas as pd
 
 from nixtla_accessor.errors import DuplicateTimestampError, InvalidFrameError, ShortSeriesWarning, warn_caller
-from nixtla_accessor.panel.arrays import Integers, Target, Ticks, chunks, concatenate_ranges, offsets, steps_within
+from nixtla_accessor.markup import describe
+from nixtla_accessor.panel.arrays import (
+    Flags,
+    Integers,
+    Target,
+    Ticks,
+    chunks,
+    concatenate_ranges,
+    offsets,
+    steps_within,
+)
 from nixtla_accessor.panel.diagnosis import explain_irregularity
 from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_panel
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
 from nixtla_accessor.panel.inference import infer_frequency
-from nixtla_accessor.panel.messages import SHOWN
-from nixtla_accessor.panel.panel import Columns, Panel, name_id, refuse_series_without_values
+from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.panel import Columns, Covariate, Panel, name_id, refuse_series_without_values
 from nixtla_accessor.panel.times import TimeForm, as_column
 
 TooShort: TypeAlias = Literal["raise", "drop"]
@@ -47,6 +58,8 @@ class PackedSeries:
         How the caller writes stamps.
     target_dtype : dtype
         The caller's dtype of the target.
+    covariates : tuple of Covariate
+        What explains the values, row by row.
     """
 
     y: Target
@@ -57,10 +70,20 @@ class PackedSeries:
     frequency: Frequency
     form: TimeForm
     target_dtype: Any
+    covariates: tuple[Covariate, ...] = ()
 
     def __repr__(self) -> str:
         size = f"{len(self.sizes):,} series, {len(self.y):,} rows, {self.nbytes:,} bytes"
         return f"PackedSeries({size}, freq={self.freq!r})"
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "series": f"{len(self.sizes):,}: {', '.join(map(repr, self.ids[:SHOWN]))}{and_more(len(self.ids))}",
+            "rows": f"{len(self.y):,}, {self.sizes.min():,} to {self.sizes.max():,} a series",
+            "frequency": self.freq,
+            "values": f"{self.y.dtype}, {self.nbytes:,} bytes as they are sent",
+        }
+        return describe("PackedSeries", facts, "to_frame() shows the values; nothing was sent.")
 
     @property
     def freq(self) -> str | int:
@@ -123,7 +146,12 @@ class PackedSeries:
 
 
 def pack_frame(
-    frame: pd.DataFrame, columns: Columns, freq: FrequencyLike | None = None, *, allow_missing: bool = False
+    frame: pd.DataFrame,
+    columns: Columns,
+    freq: FrequencyLike | None = None,
+    *,
+    allow_missing: bool = False,
+    covariates: Sequence[Covariate] = (),
 ) -> PackedSeries:
     """Read a frame, and verify and pack its series.
 
@@ -137,6 +165,8 @@ def pack_frame(
         The frequency; inferred by default.
     allow_missing : bool, default False
         Whether the target may have missing values.
+    covariates : sequence of Covariate, optional
+        Columns that are put in the order of the target; their values are not checked.
 
     Raises
     ------
@@ -153,6 +183,7 @@ def pack_frame(
     """
     given = None if freq is None else parse_frequency(freq)
     panel = read_panel(frame, columns.with_frequency(given), allow_missing=allow_missing)
+    panel = replace(panel, covariates=tuple(covariates))
     try:
         packed = pack_panel(panel, given or infer_frequency(panel))
     except DuplicateTimestampError as error:
@@ -195,11 +226,18 @@ def pack_if_regular(panel: Panel, frequency: Frequency) -> PackedSeries | None:
         placed = _place_blocks(panel, straight, stride) or _place_rows(panel, straight, stride)
     if placed is None:
         return None
-    y, start_ticks = placed
-    y.flags.writeable = False
+    (y, *pasts), start_ticks = placed
     grouping = panel.grouping
     return PackedSeries(
-        y, grouping.sizes, grouping.ids, start_ticks, panel.columns, frequency, panel.form, panel.target_dtype
+        y,
+        grouping.sizes,
+        grouping.ids,
+        start_ticks,
+        panel.columns,
+        frequency,
+        panel.form,
+        panel.target_dtype,
+        tuple(replace(covariate, past=past) for covariate, past in zip(panel.covariates, pasts, strict=True)),
     )
 
 
@@ -223,19 +261,16 @@ def keep_last(packed: PackedSeries, n: int) -> PackedSeries:
         return packed
     starts = packed.frequency.advance(packed.start_ticks, dropped, packed.form)
     sizes = packed.sizes - dropped
-    if len(sizes) == 1:
-        y = packed.y[dropped[0] :]
-    else:
+    rows: Integers | slice = slice(dropped[0], None)
+    if len(sizes) > 1:
         rows = concatenate_ranges(np.cumsum(packed.sizes) - sizes, sizes)
-        y = packed.y[rows]
-        y.flags.writeable = False
-    return replace(packed, y=y, sizes=sizes, start_ticks=starts)
+    return replace(_take_rows(packed, rows), sizes=sizes, start_ticks=starts)
 
 
 def drop_last(packed: PackedSeries, steps: int) -> PackedSeries:
     """Drop the last ``steps`` rows of each series, all of which are longer."""
     place_from_end = np.repeat(np.cumsum(packed.sizes), packed.sizes) - np.arange(len(packed.y))
-    return replace(packed, y=packed.y[place_from_end > steps], sizes=packed.sizes - steps)
+    return replace(_take_rows(packed, place_from_end > steps), sizes=packed.sizes - steps)
 
 
 def long_enough(packed: PackedSeries, least: int, purpose: str, too_short: TooShort) -> PackedSeries:
@@ -278,21 +313,33 @@ def long_enough(packed: PackedSeries, least: int, purpose: str, too_short: TooSh
         )
     affected = f"{len(short)} of {len(packed.sizes)} series"
     warn_caller(f"{purpose}: {affected} have fewer than {least} values and are left out: {named}.", ShortSeriesWarning)
-    y = packed.y[np.repeat(~is_short, packed.sizes)]
-    y.flags.writeable = False
     kept = np.flatnonzero(~is_short)
     return replace(
-        packed, y=y, sizes=packed.sizes[kept], ids=packed.ids.take(kept), start_ticks=packed.start_ticks[kept]
+        _take_rows(packed, np.repeat(~is_short, packed.sizes)),
+        sizes=packed.sizes[kept],
+        ids=packed.ids.take(kept),
+        start_ticks=packed.start_ticks[kept],
     )
 
 
-def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
+def _take_rows(packed: PackedSeries, rows: Integers | Flags | slice) -> PackedSeries:
+    """Return series with some of their rows, of which the future is not known; the sizes stay as they were."""
+    covariates = tuple(replace(one, past=_read_only(one.past[rows]), future=None) for one in packed.covariates)
+    return replace(packed, y=_read_only(packed.y[rows]), covariates=covariates)
+
+
+def _read_only(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    values.flags.writeable = False
+    return values
+
+
+def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[list[npt.NDArray[Any]], Ticks] | None:
     """Put series in order whose rows stand together, sorted by time; None when they do not, or are not regular.
 
     Returns
     -------
-    y, start_ticks
-        The values, and the first stamp of each series.
+    values, start_ticks
+        The target and the covariates, and the first stamp of each series.
     """
     blocks, sizes = panel.grouping.blocks, panel.grouping.sizes
     if blocks is None:
@@ -306,11 +353,14 @@ def _place_blocks(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, T
         regular[borders[low:high] - rows.start - 1] = True
         if not regular.all():
             return None
-    y = panel.y.view() if in_frame_order else panel.y[concatenate_ranges(blocks, sizes)]
-    return y, panel.ticks[blocks]
+    sources = _values_of(panel)
+    if in_frame_order:
+        return [_read_only(values.view()) for values in sources], panel.ticks[blocks]
+    rows_in_order = concatenate_ranges(blocks, sizes)
+    return [_read_only(values[rows_in_order]) for values in sources], panel.ticks[blocks]
 
 
-def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Ticks] | None:
+def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[list[npt.NDArray[Any]], Ticks] | None:
     """Put rows in order without sorting; None when they are not regular.
 
     In a regular series the place of a row follows from its stamp alone. A series is regular if it has as many rows as
@@ -318,17 +368,18 @@ def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Tic
 
     Returns
     -------
-    y, start_ticks
-        The values, and the first stamp of each series.
+    values, start_ticks
+        The target and the covariates, and the first stamp of each series.
     """
     codes, sizes = panel.grouping.row_codes(), panel.grouping.sizes
     starts = np.full(len(sizes), np.iinfo(np.int64).max)
     np.minimum.at(starts, codes, straight)
     start_ticks = np.empty_like(starts)
     first_places = offsets(sizes)
-    y = np.empty_like(panel.y)
-    filled = np.zeros(len(y), dtype=bool)
-    for chunk in chunks(len(y)):
+    sources = _values_of(panel)
+    placed = [np.empty_like(values) for values in sources]
+    filled = np.zeros(len(panel.y), dtype=bool)
+    for chunk in chunks(len(panel.y)):
         series = codes[chunk]
         elapsed = straight[chunk] - starts[series]
         places = elapsed // stride
@@ -337,6 +388,12 @@ def _place_rows(panel: Panel, straight: Ticks, stride: int) -> tuple[Target, Tic
         first = elapsed == 0
         start_ticks[series[first]] = panel.ticks[chunk][first]
         places += first_places[series]
-        y[places] = panel.y[chunk]
+        for values, source in zip(placed, sources, strict=True):
+            values[places] = source[chunk]
         filled[places] = True
-    return (y, start_ticks) if filled.all() else None
+    return ([_read_only(values) for values in placed], start_ticks) if filled.all() else None
+
+
+def _values_of(panel: Panel) -> list[npt.NDArray[Any]]:
+    """Return the target and the covariates of a panel."""
+    return [panel.y, *(covariate.past for covariate in panel.covariates)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from nixtla_accessor.errors import MissingValueError
@@ -80,6 +81,34 @@ class Stamps:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Covariate:
+    """What explains the series: a column that is known ahead, or of the past only.
+
+    Parameters
+    ----------
+    name : hashable
+        The column.
+    is_known : bool
+        Whether its future values are known.
+    past : ndarray of float64, int64 or object, shape (n_rows,)
+        One value for each row of the series, NaN where it is missing. Of a categorical column the categories
+        themselves, None where one is missing.
+    future : ndarray of float64, int64 or object, shape (n_series * horizon,), or None
+        Series by series, the values of the horizon; None where nothing is forecast, or they are not known.
+    """
+
+    name: Hashable
+    is_known: bool
+    past: npt.NDArray[Any]
+    future: npt.NDArray[Any] | None = None
+
+    @property
+    def is_categorical(self) -> bool:
+        """Whether the values are categories."""
+        return self.past.dtype == np.dtype(object)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Panel(Stamps):
     """Stamps and validated values, in the frame's row order.
 
@@ -91,10 +120,13 @@ class Panel(Stamps):
         The target, finite, or NaN where missing values are allowed.
     target_dtype : dtype
         The caller's dtype of the target.
+    covariates : tuple of Covariate
+        What explains the target; not checked yet.
     """
 
     y: Target
     target_dtype: Any
+    covariates: tuple[Covariate, ...] = ()
 
 
 def use_integer_time(columns: Columns) -> str:

@@ -18,6 +18,7 @@ from nixtla_accessor.errors import (
 from nixtla_accessor.panel.arrays import Integers, Ticks
 from nixtla_accessor.panel.ids import Grouping
 from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.shown_frames import AuditReport
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm
 
 # the kinds of problems, in the order of an audit; those of whole columns by the error that reading them raises
@@ -26,10 +27,22 @@ COLUMN_KINDS: dict[type[InvalidFrameError], str] = {
     DuplicateColumnError: "duplicate column",
     UnsupportedDtypeError: "unsupported dtype",
 }
+KINDS_OF_COLUMNS = (*COLUMN_KINDS.values(), "misused column", "covariate without values")
+COVARIATE_KINDS = (
+    "missing covariate",
+    "infinite covariate",
+    "unknown future series",
+    "missing future series",
+    "stamp before the horizon",
+    "stamp beyond the horizon",
+    "off-grid future stamp",
+    "duplicate future stamp",
+    "missing future stamp",
+)
 NOTABLE_KINDS = ("all zero", "constant", "started late", "ended early", "too short")  # of series that can be packed
 KINDS = (
     "empty frame",
-    *COLUMN_KINDS.values(),
+    *KINDS_OF_COLUMNS,
     "missing id",
     "missing time",
     "missing target",
@@ -40,6 +53,7 @@ KINDS = (
     "off-grid stamp",
     "gap",
     "other frequency",
+    *COVARIATE_KINDS,
     *NOTABLE_KINDS,
     "unused column",
 )
@@ -58,13 +72,13 @@ class Problem:
     refused: bool = True
 
 
-def tabulate(problems: Iterable[Problem]) -> pd.DataFrame:
+def tabulate(problems: Iterable[Problem]) -> AuditReport:
     """Return problems as the table that an audit returns, with a summary by kind in its attrs."""
     rows = list(problems)
     kinds = [row.kind for row in rows]
     names = ["series", "column", "kind", "first", "count", "refused", "remedy"]
     dtypes = {"count": "int64", "refused": "bool", "kind": "str", "remedy": "str"}
-    table = pd.DataFrame(
+    table = AuditReport(
         {name: pd.Series([getattr(row, name) for row in rows], dtype=dtypes.get(name, "object")) for name in names}
     )
     table.attrs["summary"] = {kind: kinds.count(kind) for kind in dict.fromkeys(kinds)}

@@ -1,4 +1,4 @@
-"""The target column as exact numbers."""
+"""The target, or a covariate of numbers, as exact numbers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VIEW_OF_TEXT = "large_string[pyarrow]"  # or what stands for one, of which panda
 AS_FLOAT = "{}.astype('float64')"  # how the target becomes float64
 
 
-def read_target(values: Column, name: NamedColumn) -> Target:
+def read_target(values: Column, name: NamedColumn, role: str = "target") -> Target:
     """Read the target, keeping every digit.
 
     Integers become int64; all else float64, where a missing value is NaN. Integers with missing values become float64,
@@ -29,6 +29,8 @@ def read_target(values: Column, name: NamedColumn) -> Target:
         Real numbers in NumPy, nullable, Arrow, sparse or object storage.
     name : NamedColumn
         The column's name, for messages.
+    role : str, default "target"
+        What messages call the column.
 
     Returns
     -------
@@ -45,23 +47,23 @@ def read_target(values: Column, name: NamedColumn) -> Target:
     if isinstance(values.dtype, pd.SparseDtype):
         values = pd.Series(np.asarray(values))
     if values.dtype == np.dtype(object):
-        values = _from_objects(values, name)
+        values = _from_objects(values, name, role)
     dtype = values.dtype
     numbers: Target
     if is_interval(dtype):
-        raise _not_numbers(values, name, str(dtype))
+        raise _not_numbers(values, name, str(dtype), role)
     if pd.api.types.is_integer_dtype(dtype):
-        numbers = _integers(values, name)
+        numbers = _integers(values, name, role)
     elif pd.api.types.is_float_dtype(dtype) and not _is_wide(dtype):
         numbers = _floats(values)
     else:
-        raise _not_numbers(values, name, str(dtype))
+        raise _not_numbers(values, name, str(dtype), role)
     numbers = numbers[:] if numbers.flags.c_contiguous else numbers.copy()
     numbers.flags.writeable = False
     return numbers
 
 
-def refuse_inexact(integers: Integers, name: NamedColumn) -> None:
+def refuse_inexact(integers: Integers, name: NamedColumn, role: str = "target") -> None:
     """Refuse integers that float64 cannot hold exactly, of a target with missing values.
 
     Raises
@@ -71,7 +73,7 @@ def refuse_inexact(integers: Integers, name: NamedColumn) -> None:
     """
     if max(int(integers.max()), -int(integers.min())) > EXACT_IN_FLOAT64:
         raise UnsupportedDtypeError(
-            f"The target {name!r} has missing values, so its integers must be at most 2**53, for float64 to hold them "
+            f"The {role} {name!r} has missing values, so its integers must be at most 2**53, for float64 to hold them "
             f"exactly; found larger ones. Fill the missing values, or accept rounding: {name.convert(AS_FLOAT)}."
         )
 
@@ -87,29 +89,29 @@ def _floats(values: Column) -> Values:
     return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
-def _integers(values: Column, name: NamedColumn) -> Target:
+def _integers(values: Column, name: NamedColumn, role: str) -> Target:
     if pd.api.types.is_unsigned_integer_dtype(values.dtype):
-        _refuse_beyond_int64(values, name)
+        _refuse_beyond_int64(values, name, role)
     if isinstance(values.dtype, np.dtype):
         return np.asarray(values.to_numpy(), dtype=np.int64)
     missing = np.asarray(values.isna())
     integers = np.asarray(values.to_numpy(dtype=np.int64, na_value=0))
     if not missing.any():
         return integers
-    refuse_inexact(integers, name)
+    refuse_inexact(integers, name, role)
     return np.where(missing, np.nan, integers.astype(np.float64))
 
 
-def _refuse_beyond_int64(values: Column, name: NamedColumn) -> None:
+def _refuse_beyond_int64(values: Column, name: NamedColumn, role: str) -> None:
     largest = values.max()
     if largest is not pd.NA and int(largest) > np.iinfo(np.int64).max:
         raise UnsupportedDtypeError(
-            f"The target {name!r} must fit into int64; found larger integers, such as {int(largest)}. "
+            f"The {role} {name!r} must fit into int64; found larger integers, such as {int(largest)}. "
             f"Rescale them, or accept rounding: {name.convert(AS_FLOAT)}."
         )
 
 
-def _from_objects(values: Column, name: NamedColumn) -> pd.Series[Any]:
+def _from_objects(values: Column, name: NamedColumn, role: str) -> pd.Series[Any]:
     """Convert Python numbers to a numeric dtype."""
     found = pd.api.types.infer_dtype(values, skipna=True)
     try:
@@ -118,14 +120,14 @@ def _from_objects(values: Column, name: NamedColumn) -> pd.Series[Any]:
         if found in {"floating", "empty"}:
             return pd.Series(pd.array(values.to_numpy(), dtype="Float64"))
     except (OverflowError, TypeError, ValueError) as error:
-        raise _not_numbers(values, name, f"an object column ({error})") from error
-    raise _not_numbers(values, name, f"an object column of {found} values")
+        raise _not_numbers(values, name, f"an object column ({error})", role) from error
+    raise _not_numbers(values, name, f"an object column of {found} values", role)
 
 
-def _not_numbers(values: Column, name: NamedColumn, found: str) -> UnsupportedDtypeError:
+def _not_numbers(values: Column, name: NamedColumn, found: str, role: str) -> UnsupportedDtypeError:
     conversion = _conversion(values)
     return UnsupportedDtypeError(
-        f"The target {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
+        f"The {role} {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
         f"Convert it{' to numbers' if conversion is None else f': {name.convert(conversion)}'}."
     )
 

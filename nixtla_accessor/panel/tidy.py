@@ -19,6 +19,12 @@ from nixtla_accessor.panel.times import as_column
 MODEL_COLUMN = "TimeGPT"
 CUTOFF_COLUMN = "cutoff"
 ANOMALY_COLUMN = "anomaly"
+SCORE_COLUMN = "anomaly_score"
+ACCUMULATED_COLUMN = "accumulated_anomaly_score"
+SAMPLE_COLUMN = "sample_id"
+"""The number of a path, from 0."""
+BASE_COLUMN = "base_value"
+"""What a forecast would be without the covariates whose contributions stand before it."""
 _QUANTILE = re.compile(rf"{MODEL_COLUMN}-q-(\d+(?:\.\d+)?)")
 
 
@@ -108,7 +114,7 @@ def _side(quantile: float) -> Side:
     return "lo" if quantile < 0.5 else "hi"
 
 
-def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame:
+def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[Any, npt.NDArray[Any]]) -> pd.DataFrame:
     """Return forecasts with their ids and stamps.
 
     Parameters
@@ -133,6 +139,54 @@ def forecast_frame(packed: PackedSeries, horizon: int, columns: Mapping[str, npt
         frame[packed.columns.id] = as_column(packed.ids.repeat(horizon))
     frame[packed.columns.time] = as_column(stamps)
     return pd.DataFrame(frame | dict(columns))
+
+
+def paths_frame(packed: PackedSeries, paths: npt.NDArray[np.float64]) -> pd.DataFrame:
+    """Return paths into the future with their ids and stamps.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series that were simulated.
+    paths : ndarray of shape (n_paths, n_series, horizon), float64
+
+    Returns
+    -------
+    DataFrame of n_series * n_paths * horizon rows
+        Ids (where the caller's frame has them), stamps, ``sample_id`` and ``TimeGPT``; series by series, path by path.
+    """
+    n_paths, n_series, horizon = paths.shape
+    ahead = forecast_frame(packed, horizon, {})
+    rows = np.arange(n_series * horizon).reshape(n_series, 1, horizon).repeat(n_paths, 1).ravel()
+    frame = ahead.take(rows).reset_index(drop=True)
+    frame[SAMPLE_COLUMN] = np.tile(np.arange(n_paths).repeat(horizon), n_series)
+    frame[MODEL_COLUMN] = paths.transpose(1, 0, 2).ravel()
+    return frame
+
+
+def past_frame(packed: PackedSeries, positions: Integers, columns: Mapping[Any, npt.NDArray[Any]]) -> pd.DataFrame:
+    """Return forecasts of past values with their ids and stamps.
+
+    Parameters
+    ----------
+    packed : PackedSeries
+        The series that were sent.
+    positions : ndarray of int64, shape (n,)
+        The position in the packed values that each forecast is for.
+    columns : mapping to ndarray of shape (n,)
+        The forecasts.
+    """
+    return pd.DataFrame(_ids_and_stamps(packed, *_places(packed, positions)) | dict(columns))
+
+
+def join_history(packed: PackedSeries, positions: Integers, past: pd.DataFrame, ahead: pd.DataFrame) -> pd.DataFrame:
+    """Return the forecasts of each series' past, at these positions, before those of its future."""
+    if not len(past):
+        return ahead
+    of_past, _ = _places(packed, positions)
+    of_future = np.arange(len(packed.sizes)).repeat(len(ahead) // len(packed.sizes))
+    order = np.argsort(np.concatenate([of_past, of_future]), kind="stable")
+    return pd.concat([past, ahead], ignore_index=True).iloc[order].reset_index(drop=True)
 
 
 def cross_validation_frame(

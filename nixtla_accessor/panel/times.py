@@ -117,7 +117,7 @@ class TimeForm:
         """
         if self.zone is None or not len(ticks):
             return ticks
-        local = np.array(self._stamps(ticks).tz_localize(None).asi8)
+        local = np.array(self.stamps(ticks).tz_localize(None).asi8)
         time_of_day = local % self.ticks_per_day
         usual = most_frequent(time_of_day[:ROWS_TO_FIND_USUAL_TIME])
         unusual = np.flatnonzero(time_of_day != usual)
@@ -146,19 +146,20 @@ class TimeForm:
         elif self.text is not None:
             restored = pd.Index(self._write(ticks, self.text), dtype=self.dtype)
         elif self.kind == "date":
-            restored = pd.Index(self._stamps(ticks).date, dtype=object)
+            restored = pd.Index(self.stamps(ticks).date, dtype=object)
         elif self.kind == "period":
-            single = pd.PeriodIndex(self._stamps(ticks), freq=self.dtype.freq.base)
+            single = pd.PeriodIndex(self.stamps(ticks), freq=self.dtype.freq.base)
             restored = _periods(single.asi8, self.dtype.freq)
         else:
-            restored = self._stamps(ticks).astype(self.dtype)
+            restored = self.stamps(ticks).astype(self.dtype)
         return restored
 
     def show(self, ticks: Ticks) -> list[str]:
         """Return ticks as text for messages, as pandas prints them."""
         return [str(time) for time in self.restore(ticks).astype(str)]
 
-    def _stamps(self, ticks: Ticks) -> pd.DatetimeIndex:
+    def stamps(self, ticks: Ticks) -> pd.DatetimeIndex:
+        """Return ticks as datetimes, in the zone that they are written in; those of dates are their midnights."""
         naive = pd.DatetimeIndex(ticks.view(f"M8[{self.unit}]"))
         return naive if self.zone is None else naive.tz_localize("UTC").tz_convert(self.zone)
 

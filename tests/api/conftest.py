@@ -306,6 +306,9 @@ class QuickClient(Client):
         lookup_time=0.1,
         first_lookup_pause=0.02,
         max_lookup_pause=0.05,
+        first_poll_pause=0.02,
+        max_poll_pause=0.05,
+        max_silence=0.5,
     )
 
 

@@ -133,15 +133,20 @@ def test_a_forecast_does_not_drip_past_its_deadline(service, client):
 def test_the_request_of_a_forecast(service, client):
     client.forecast(np.array([1, 2, 3]), [3], "MS", np.int64(2), level=np.array([80.0]), finetuned_model_id="a")
     assert service.posts[0].json == {
-        "series": {"y": [1, 2, 3], "sizes": [3]},
+        "series": {"y": [1, 2, 3], "sizes": [3], "X": None, "X_future": None, "categorical_exog": None},
         "freq": "MS",
         "h": 2,
         "model": "timegpt-1",
+        "clean_ex_first": True,
         "level": [80],
         "finetune_steps": 0,
         "finetune_loss": "default",
         "finetune_depth": 1,
         "finetuned_model_id": "a",
+        "feature_contributions": False,
+        "feature_contributions_type": "shapley",
+        "multivariate": False,
+        "model_parameters": None,
     }
     assert service.posts[0].headers["nixtla-model"] == "timegpt-1"
     assert service.posts[0].headers["user-agent"].startswith("nixtla-accessor/")

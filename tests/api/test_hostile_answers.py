@@ -14,7 +14,7 @@ import pytest
 from nixtla_accessor import errors
 from nixtla_accessor.api.exchange import Answer
 from nixtla_accessor.api.explain import error_of
-from nixtla_accessor.contract import refused_positions, shift_refused_positions
+from nixtla_accessor.contract import refused_values, shift_refused_positions
 
 Y, SIZES = np.arange(36.0), np.array([12, 24])
 TOKENS = {"input_tokens": 1, "output_tokens": 1, "finetune_tokens": 0}
@@ -189,7 +189,7 @@ def test_a_message_has_little_of_the_service():
 @pytest.mark.parametrize("position", [True, False, "5", 5.0, -1, None, [5]])
 def test_a_position_is_a_whole_number(position):
     detail = [{"loc": ["body", "series", "y", position], "msg": "no"}]
-    assert list(refused_positions(detail)) == []
+    assert list(refused_values(detail)) == []
     if position != -1:
         assert shift_refused_positions(detail, {"y": 100}) == detail
 
@@ -305,3 +305,46 @@ def test_other_parameters_of_a_model_are_refused(always, service, client, parame
     always(service.says(200, {"detail": parameters}))
     with pytest.raises(errors.ResponseError):
         client.model_parameters("timegpt-1", "D")
+
+
+ONLINE = {
+    "mean": [1.0] * 4,
+    "sizes": [2, 2],
+    "idxs": [10, 11, 34, 35],
+    "anomaly": [False] * 4,
+    "anomaly_score": [0.5] * 4,
+    "accumulated_anomaly_score": [0.1] * 4,
+    "intervals": {"lo-99": [1.0] * 4, "hi-99": [1.0] * 4},
+    **TOKENS,
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sizes": [2]},
+        {"sizes": [13, -9]},
+        {"sizes": [2**64 - 1, 2]},
+        {"sizes": [1, 3]},
+        {"idxs": [0, 1, 34, 35]},
+        {"idxs": [11, 10, 34, 35]},
+        {"idxs": [10, 11, 34]},
+        {"anomaly": [0, 1, 0, 1]},
+        {"anomaly_score": [1.0] * 3},
+        {"anomaly_score": ["1.0"] * 4},
+        {"accumulated_anomaly_score": None},
+        {"accumulated_anomaly_score": [1.0]},
+        {"intervals": {"lo-99": [1.0] * 4}},
+    ],
+)
+def test_other_online_anomalies_are_refused(always, service, client, changes):
+    def ask():
+        return client.detect_online_anomalies(Y, SIZES, "D", 2, 2, threshold_method="multivariate")
+
+    always(service.says(200, ONLINE))
+    assert ask().accumulated_anomaly_score.tolist() == [0.1] * 4
+    always(service.says(200, ONLINE | {"intervals": None}))
+    assert ask().intervals == {}
+    always(service.says(200, ONLINE | changes))
+    with pytest.raises(errors.ResponseError):
+        ask()

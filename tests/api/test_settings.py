@@ -76,9 +76,9 @@ def test_a_key_may_resemble_an_address(key):
     assert key_of(resolve_settings(key)) == key
 
 
-@pytest.mark.parametrize("make", [Client, connect])
-def test_the_key_is_named(make):
-    with pytest.raises(TypeError, match="positional argument"):
+@pytest.mark.parametrize(("make", "message"), [(Client, "positional argument"), (connect, "takes nothing by position")])
+def test_the_key_is_named(make, message):
+    with pytest.raises(TypeError, match=message):
         make("local")
 
 

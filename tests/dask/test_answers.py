@@ -73,6 +73,34 @@ class TestLocalEngine:
         pd.testing.assert_frame_equal(in_order(found), expected, rtol=1e-4, atol=1e-4)
         assert expected["anomaly"].any()
 
+    def test_online_anomalies_are_those_of_the_computed_frame(self, cut, panel):
+        rows = panel(6, 60).assign(y=lambda df: np.random.default_rng(0).normal(size=len(df)))
+        frame = cut(rows, 50, 130)
+        asked = {"method": "online", "detection_size": 7, "zero_shot": True}
+        found, expected = frame.timegpt.detect_anomalies(**asked), frame.compute().timegpt.detect_anomalies(**asked)
+        pd.testing.assert_series_equal(found.dtypes, expected.dtypes)
+        pd.testing.assert_frame_equal(in_order(found), expected, rtol=1e-4, atol=1e-4)
+
+    def test_paths_of_partitions_are_repeatable_and_not_the_same(self, cut, panel):
+        rows = panel(6, 60).assign(y=lambda df: np.random.default_rng(0).normal(size=len(df)))
+        frame = cut(rows, 120, 240)
+        paths = frame.timegpt.simulate(3, 40, seed=5, zero_shot=True)
+        expected = frame.compute().timegpt.simulate(3, 40, seed=5, zero_shot=True)
+        found = paths.compute().sort_values(["unique_id", "sample_id", "ds"], ignore_index=True)
+        pd.testing.assert_series_equal(found.dtypes, expected.dtypes)
+        pd.testing.assert_frame_equal(found.drop(columns="TimeGPT"), expected.drop(columns="TimeGPT"))
+        again = paths.compute().sort_values(["unique_id", "sample_id", "ds"], ignore_index=True)
+        pd.testing.assert_frame_equal(again, found)
+        by_series = found.pivot(index="unique_id", columns=["sample_id", "ds"], values="TimeGPT")
+        assert np.abs(np.corrcoef(by_series) - np.eye(6)).max() < 0.9  # no two series share their draws
+
+    def test_quantiles_of_windows(self, frame):
+        asked = {"n_windows": 2, "quantiles": [0.1, 0.9], "model": "timegpt-1"}
+        windows = frame.timegpt.cross_validation(2, **asked)
+        pd.testing.assert_frame_equal(
+            in_order(windows), frame.compute().timegpt.cross_validation(2, **asked), rtol=1e-4
+        )
+
     def test_series_that_are_too_short_are_left_out(self, cut, panel):
         rows = panel(4)
         rows = rows.drop(rows.index[(rows["unique_id"] == "series 2") & (rows["y"] >= 203)])

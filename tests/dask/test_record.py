@@ -157,6 +157,7 @@ def test_it_says_what_it_is(cut, panel, client):
     public = {name for name in dir(frame.timegpt) if not name.startswith("_")}
     assert public == {
         "audit",
+        "cancel",
         "cross_validation",
         "detect_anomalies",
         "fill_gaps",
@@ -165,7 +166,10 @@ def test_it_says_what_it_is(cut, panel, client):
         "model_id",
         "pack",
         "record",
+        "simulate",
+        "status",
         "use_model",
+        "wait",
     }
     assert "timegpt" in dir(frame)
     for name in public:

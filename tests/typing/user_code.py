@@ -66,9 +66,43 @@ def forecasting(df: pd.DataFrame) -> None:
     assert_type(timegpt.forecast(h=12, quantiles=[0.1, 0.9], model="timegpt-1"), pd.DataFrame)
     assert_type(timegpt.cross_validation(12, n_windows=3, step_size=6, level=[80]), pd.DataFrame)
     assert_type(timegpt.detect_anomalies(level=99, finetuned_model_id="sales-v1"), pd.DataFrame)
+    assert_type(
+        timegpt.detect_anomalies(method="online", detection_size=30, refit=True, finetune_steps=5), pd.DataFrame
+    )
+    timegpt.detect_anomalies(method="live")  # type: ignore[arg-type]
+    assert_type(timegpt.simulate(12, 500, seed=1), pd.DataFrame)
+    timegpt.simulate(12, 500, 1)  # type: ignore[call-arg]
+    timegpt.cross_validation(12, quantiles=[0.1], finetune_steps=10, finetune_loss="mae", refit=False)
     assert_type(timegpt.compare(h=12, n_windows=2, finetune_steps=50, by_series=True, keep=True), pd.DataFrame)
     timegpt.forecast()  # type: ignore[call-arg]
     timegpt.forecast(h=12, level=80)  # type: ignore[arg-type]
+
+
+def explaining(df: pd.DataFrame, future: pd.DataFrame) -> None:
+    def week_of_month(stamps: pd.DatetimeIndex) -> Any:
+        return (stamps.day - 1) // 7
+
+    timegpt = TimeGPTAccessor(df)
+    ahead = timegpt.forecast(
+        12,
+        X_df=future,
+        hist_exog_list=["visitors"],
+        date_features=["month", week_of_month],
+        holidays={"US": 1, "DE-BY": [-1, 0]},
+        feature_contributions=True,
+        add_history=True,
+    )
+    assert_type(ahead, pd.DataFrame)
+    timegpt.forecast(12, date_features=True, holidays="US")
+    timegpt.cross_validation(12, futr_exog_list=["price"], hist_exog_list=("visitors",), holidays=["US", "DE"])
+    timegpt.detect_anomalies(futr_exog_list=["price"], date_features=week_of_month)
+    timegpt.compare(12, futr_exog_list=["price"])
+    assert_type(timegpt.audit(X_df=future, h=12), pd.DataFrame)
+    assert_type(timegpt.calendar_features(12, holidays="US"), tuple[pd.DataFrame, pd.DataFrame])
+    TimeGPTAccessor(ahead).plot_contributions(ids=["Boston"])
+    timegpt.forecast(12, X_df="future")  # type: ignore[arg-type]
+    timegpt.forecast(12, futr_exog_list=["price"])  # type: ignore[call-arg]
+    timegpt.cross_validation(12, X_df=future)  # type: ignore[call-arg]
 
 
 def looking_before_sending(df: pd.DataFrame) -> None:
@@ -103,6 +137,11 @@ def arrays(client: Client, y: npt.NDArray[np.float64], sizes: list[int]) -> None
     assert_type(forecast.intervals, Mapping[str, npt.NDArray[np.float64]])
     assert_type(client.cross_validation(y, sizes, "MS", 12, n_windows=3).mean, npt.NDArray[np.float64])
     assert_type(client.detect_anomalies(y, sizes, "MS", level=99).anomaly, npt.NDArray[np.bool_])
+    assert_type(client.simulate(y, sizes, "MS", 12, n_paths=200, seed=1).paths, npt.NDArray[np.float64])
+    assert_type(client.detect_online_anomalies(y, sizes, "MS", 12, 24).sizes, npt.NDArray[np.int64])
+    explained = client.forecast(y, sizes, "MS", 12, X=[y, y], X_future=[y[:12]], feature_contributions=True)
+    assert_type(explained.feature_contributions, npt.NDArray[np.float64] | None)
+    client.cross_validation(y, sizes, "MS", 12, X=[y], hist_exog=[0])
     assert_type(client.finetuned_models(), list[FinetunedModel])
     assert_type(client.validate_api_key(), bool)
     client.close()

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from nixtla_accessor.contract import FINETUNE_LOSSES
 from nixtla_accessor.local.arrays import Floats
-from nixtla_accessor.local.forecaster import Tensors
+from nixtla_accessor.local.forecaster import Tensors, TunedModel
 from nixtla_accessor.local.network.config import NETWORK
 from nixtla_accessor.local.network.forecasting import forecast_parts, panel_change
 from nixtla_accessor.local.network.threads import map_in_threads
@@ -23,6 +24,7 @@ class NetworkForecaster:
     """The network in the box; a `Forecaster`."""
 
     horizon = NETWORK.max_lead
+    losses = FINETUNE_LOSSES
 
     def input_size(self, season: Season) -> int:  # noqa: ARG002 - other forecasters read no more than they need
         """Return how many values of history the network reads at most: with any season, there may be one to detect."""
@@ -39,10 +41,10 @@ class NetworkForecaster:
         seed: int,
         base: Tensors | None,
         progress: Callable[[int], None],
-    ) -> Tensors:
+    ) -> TunedModel:
         """Fine-tune the network; see `tuning.tune`."""
         tuned = tune(_weights(base), series, season, steps=steps, depth=depth, loss=loss, seed=seed, progress=progress)
-        return tuned.weights
+        return TunedModel(tuned.weights, tuned.alpha, tuned.steps)
 
     def forecast(
         self,

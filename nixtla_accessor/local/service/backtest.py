@@ -40,6 +40,19 @@ class BacktestWindows:
         from_end = np.searchsorted(self.series, self.series, side="right") - np.arange(len(self.series))
         return [np.flatnonzero(from_end == nth) for nth in np.unique(from_end)[::-1]]
 
+    def shared_rounds(self, rows: Integers, count: int) -> list[Integers]:
+        """Split some rows by the distance of their windows from the end of their series, the earliest first.
+
+        Parameters
+        ----------
+        rows : ndarray of int64
+        count : int
+            At most so many parts; a part may then hold several windows of a series.
+        """
+        rounds = [rows[within] for within in self.rows(rows).rounds()]
+        parts = [rounds[some[0] : some[-1] + 1] for some in np.array_split(np.arange(len(rounds)), count) if len(some)]
+        return [np.sort(np.concatenate(part)) for part in parts]
+
     def known_steps(self, sizes: Integers) -> tuple[Mask, Integers, Integers]:
         """Return which steps of the windows lie inside their series, and where.
 

@@ -1,14 +1,18 @@
 """Bodies of requests: received and inflated up to a limit, and parsed in a thread, so that others need not wait.
 
-A body may hold tens of millions of values. As Python numbers they would take several times the memory of the text, so
-those of ``series.y`` are parsed piece by piece into an array.
+A body may hold tens of millions of values. As Python objects they would take several times the memory of the text.
+Those of ``series.y``, ``series.X`` and ``series.X_future`` are therefore parsed piece by piece: numbers into arrays,
+and text into lists that hold equal texts once.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +28,13 @@ from nixtla_accessor.local.service.workers import Workers
 _CHUNK_BYTES = 2**20
 _CODECS = {"gzip": "gzip", "x-gzip": "gzip", "zstd": "zstd"}
 _MARK_BITS = 63  # cannot be guessed, and is an integer of JSON
-_NUMBER_TYPES = {float, int, type(None)}
+_ITEM_TYPES = {float, int, str, type(None)}
+_ROWS = ("X", "X_future")
+_MAX_ROWS = 1_000  # to parse apart; fewer than that are allowed
+_FIELDS = {name: re.compile(rb'"%b"[ \t\r\n]*:[ \t\r\n]*\[' % name.encode()) for name in ("y", *_ROWS)}
+_ROW_BEGINS = re.compile(rb"[ \t\r\n]*\[")
+_NEXT_ROW_BEGINS = re.compile(rb"\][ \t\r\n]*,[ \t\r\n]*\[")
+_QUOTE, _BACKSLASH, _CLOSES, _COMMA = b'"\\],'
 
 
 class BodyReader:
@@ -73,11 +83,16 @@ class InflatedRequest(Request):
             self._parsed = await self._reader.workers.run(self._inflate_and_parse)
         return self._parsed
 
+    def keep(self) -> None:
+        """Count the body until `release`, also when the request is answered."""
+        self.is_kept = True
+
     def release(self) -> None:
-        """Note that the request is done with, so that others may send as much."""
+        """Note that the body is done with, so that others may send as much."""
         self._reader.held_bytes -= self._held
         self._held = 0
 
+    is_kept = False
     _held = 0
 
     def _hold(self, n_bytes: int) -> None:
@@ -92,7 +107,7 @@ class InflatedRequest(Request):
         encoding = self.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
             sent = _inflate(sent, encoding, self._reader.limits.body_bytes)
-        return parse(sent, self._reader.limits.body_bytes_beside_y)
+        return parse(sent, self._reader.limits.body_bytes_beside_values)
 
 
 async def _in_time(stream: AsyncIterator[bytes], seconds: float) -> AsyncIterator[bytes]:
@@ -109,74 +124,176 @@ async def _in_time(stream: AsyncIterator[bytes], seconds: float) -> AsyncIterato
         raise HTTPException(408, detail, headers={"Connection": "close"}) from None
 
 
-def parse(text: bytearray, max_bytes: int = LIMITS.body_bytes_beside_y) -> Any:  # noqa: ANN401 - any JSON
-    """Parse JSON, with ``series.y``, if it holds numbers and nulls only, as an array.
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """An array of numbers or texts, parsed apart from the rest.
+
+    Attributes
+    ----------
+    begin, end : int
+        Where its items are in the text.
+    values : ndarray of float64, or list
+    mark : int
+        Put in place of its items. It is random: if it turns up in the right field, the array was indeed that field's.
+    """
+
+    begin: int
+    end: int
+    values: npt.NDArray[np.float64] | list[str | float | None]
+    mark: int
+
+
+def parse(text: bytearray, max_bytes: int = LIMITS.body_bytes_beside_values) -> Any:  # noqa: ANN401 - any JSON
+    """Parse JSON, with the values of ``series.y``, ``series.X`` and ``series.X_future`` apart from the rest.
 
     Parameters
     ----------
     text : bytearray
         Emptied while it is parsed, to save memory.
     max_bytes : int
-        How much there may be beside that array: no other thread runs while it is parsed.
+        How much there may be beside these values: no other thread runs while it is parsed.
 
     Returns
     -------
     object
-        As from orjson, except for ``["series"]["y"]``: an ndarray of float64, with NaN for null.
+        As from orjson, except for ``["series"]["y"]`` and the rows of ``["series"]["X"]`` and ``["X_future"]``: where
+        they hold numbers and nulls only, they are ndarrays of float64, with NaN for null.
 
     Raises
     ------
     orjson.JSONDecodeError
         The text is not JSON.
     HTTPException
-        There is too much beside the array.
+        There is too much beside the values.
 
     Examples
     --------
     >>> parse(bytearray(b'{"series": {"y": [1, null], "sizes": [2]}}'))
     {'series': {'y': array([ 1., nan]), 'sizes': [2]}}
     """
-    begin = text.find(b"[", text.find(b'"y"')) + 1
-    end = text.find(b"]", begin)
-    numbers = _parse_numbers(text, begin, end) if 0 < begin <= end else None
-    if numbers is None:
+    fields = {name: _find_rows(text, name) for name in _ROWS}
+    fields["y"] = _find_values(text)
+    stretches = sorted((each for rows in fields.values() for each in rows), key=lambda stretch: stretch.begin)
+    if not fields["y"] or any(one.end > other.begin for one, other in pairwise(stretches)):
         return _parse_at_once(text, max_bytes)
-    # Put a random number in place of the array: if it turns up as series.y, the array was indeed that of series.y.
-    mark = secrets.randbits(_MARK_BITS)
-    document = _parse_at_once(text[:begin] + str(mark).encode() + text[end:], max_bytes)
+    document = _parse_at_once(_with_marks(text, stretches), max_bytes)
     series = document.get("series") if isinstance(document, dict) else None
-    if not (isinstance(series, dict) and series.get("y") == [mark]):
+    if not isinstance(series, dict) or any(
+        series.get(name) != _marks(name, found) for name, found in fields.items() if found
+    ):
         return _parse_at_once(text, max_bytes)
     text.clear()
-    series["y"] = numbers
+    series["y"] = fields.pop("y")[0].values
+    series |= {name: [row.values for row in rows] for name, rows in fields.items() if rows}
     return document
 
 
-def _parse_numbers(text: bytearray, begin: int, end: int) -> npt.NDArray[np.float64] | None:
-    """Parse a stretch of numbers and nulls between commas; return None if it holds anything else."""
-    numbers = np.empty(text.count(b",", begin, end) + 1)
-    done = 0
-    while begin < end:
-        comma = text.find(b",", min(begin + _CHUNK_BYTES, end), end)
-        stop = end if comma < 0 else comma
+def _marks(name: str, stretches: list[_Stretch]) -> list[Any]:
+    """Return what the document holds in place of a field's values."""
+    marks = [[stretch.mark] for stretch in stretches]
+    return marks if name in _ROWS else marks[0]
+
+
+def _with_marks(text: bytearray, stretches: list[_Stretch]) -> bytearray:
+    """Return the text with marks in place of the values."""
+    rest, done = bytearray(), 0
+    for stretch in stretches:
+        rest += text[done : stretch.begin] + str(stretch.mark).encode()
+        done = stretch.end
+    return rest + text[done:]
+
+
+def _find_values(text: bytearray) -> list[_Stretch]:
+    """Parse the array of numbers that is named ``y``; return nothing if there is none."""
+    found = _FIELDS["y"].search(text)
+    stretch = _parse_stretch(text, found.end()) if found else None
+    return [stretch] if stretch and isinstance(stretch.values, np.ndarray) else []
+
+
+def _find_rows(text: bytearray, name: str) -> list[_Stretch]:
+    """Parse the rows of the array of arrays of this name; return nothing if one is anything else."""
+    found = _FIELDS[name].search(text)
+    rows: list[_Stretch] = []
+    begin = _ROW_BEGINS.match(text, found.end()) if found else None
+    while begin:
+        row = _parse_stretch(text, begin.end())
+        if row is None or len(rows) == _MAX_ROWS:
+            return []
+        rows.append(row)
+        begin = _NEXT_ROW_BEGINS.match(text, row.end)
+    return rows
+
+
+def _parse_stretch(text: bytearray, begin: int) -> _Stretch | None:
+    """Parse the items of an array up to its end; return None if there is none, or anything but numbers and text."""
+    values = _Values()
+    at, closes = begin, False
+    while not closes:
+        length, closes = _cut(memoryview(text)[at : at + _CHUNK_BYTES])
         try:
-            piece = orjson.loads(b"[" + text[begin:stop] + b"]")
+            piece = orjson.loads(b"[" + text[at : at + length] + b"]")
         except orjson.JSONDecodeError:
             return None
-        if not _NUMBER_TYPES.issuperset(map(type, piece)):
+        if not piece or not values.add(piece):
             return None
-        numbers[done : done + len(piece)] = np.array(piece, np.float64)
-        done += len(piece)
-        begin = stop + 1
-    return numbers if done == len(numbers) else None
+        at += length + 1
+    return _Stretch(begin, at - 1, values.join(), secrets.randbits(_MARK_BITS))
+
+
+class _Values:
+    """Collects the items of an array: numbers and nulls in 8 bytes each, as long as there is no text."""
+
+    def __init__(self) -> None:
+        self._numbers = bytearray()
+        self._items: list[str | float | None] | None = None
+        self._texts: dict[str, str] = {}
+
+    def add(self, piece: list[Any]) -> bool:
+        """Add items; return whether all of them are numbers, nulls or text."""
+        types = set(map(type, piece))
+        if not types <= _ITEM_TYPES:
+            return False
+        if self._items is None:
+            if str not in types:
+                self._numbers += np.array(piece, np.float64).tobytes()
+                return True
+            self._items = [None if np.isnan(number) else number for number in self._array().tolist()]
+        self._items += [self._texts.setdefault(item, item) if isinstance(item, str) else item for item in piece]
+        return True
+
+    def join(self) -> npt.NDArray[np.float64] | list[str | float | None]:
+        """Return all items."""
+        return self._array() if self._items is None else self._items
+
+    def _array(self) -> npt.NDArray[np.float64]:
+        return np.frombuffer(self._numbers, np.float64)
+
+
+def _cut(chunk: memoryview) -> tuple[int, bool]:
+    """Return how many bytes lie before the end of the array or else before the last comma, and which of both it is.
+
+    It is 0 where there is neither, or where text with escaped characters hides what is text and what is not.
+    """
+    codes = np.frombuffer(chunk, np.uint8)
+    outside = np.ones(len(codes), bool)
+    if (codes == _QUOTE).any():
+        if (codes == _BACKSLASH).any():
+            return 0, False
+        outside = np.logical_xor.accumulate(codes == _QUOTE) ^ True
+    ends = np.flatnonzero(outside & (codes == _CLOSES))
+    if len(ends):
+        return int(ends[0]), True
+    commas = np.flatnonzero(outside & (codes == _COMMA))
+    return (int(commas[-1]) if len(commas) else 0), False
 
 
 def _parse_at_once(text: bytearray, max_bytes: int) -> Any:  # noqa: ANN401 - any JSON
     if len(text) > max_bytes:
         raise HTTPException(
             413,
-            f"The local engine accepts at most {max_bytes:,} bytes of JSON beside the numbers and nulls of series.y, "
-            f"found {len(text):,}: send fewer series at a time, and numbers only in series.y.",
+            f"The local engine accepts at most {max_bytes:,} bytes of JSON beside the values of series.y, "
+            f"series.X and series.X_future, found {len(text):,}: send fewer series at a time, and numbers only, or in "
+            "rows of categories text without escaped characters.",
         )
     return orjson.loads(text)
 

@@ -17,7 +17,7 @@ _SECONDS = 60.0
 
 
 class FewLines(logging.Filter):
-    """Let a few lines into the log, and leave out the rest for a while: their number is up to strangers."""
+    """Let a few lines into the log, and leave out the rest for a while: clients without a key decide how many."""
 
     def __init__(self) -> None:
         super().__init__()

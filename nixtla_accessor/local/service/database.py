@@ -27,8 +27,21 @@ COLUMNS = (
     "sha256",
     "tensors",
 )
+DETAILS = ("n_series", "n_obs", "alpha")
+"""What a model was tuned on, in a table of its own, which a damaged file is rebuilt without."""
 INSERT = f"INSERT OR IGNORE INTO models ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 - constants
+INSERT_DETAILS = "INSERT OR REPLACE INTO details (id, created_at, n_series, n_obs, alpha) VALUES (?, ?, ?, ?, ?)"
 _VERSION = 1
+_CREATE_DETAILS = """
+CREATE TABLE IF NOT EXISTS details (
+    id TEXT,
+    created_at TEXT,
+    n_series INTEGER,
+    n_obs INTEGER,
+    alpha REAL,
+    PRIMARY KEY (id, created_at)
+) WITHOUT ROWID
+"""
 _CREATE = f"""
 PRAGMA page_size = {PAGE_SIZE};
 PRAGMA auto_vacuum = FULL;
@@ -232,11 +245,15 @@ def _check(database: sqlite3.Connection) -> None:
     unknown = [name for name, may_be_left_out in columns.items() if name not in COLUMNS and not may_be_left_out]
     if unknown:
         raise NotOursError(f"its models have a {unknown[0]}, which this version does not know")
+    database.execute(_CREATE_DETAILS)  # which an older version did not make
+    if list(_columns(database, "details")) != ["id", "created_at", *DETAILS]:
+        raise DamageError("its table of details has other columns")
 
 
-def _columns(database: sqlite3.Connection) -> dict[str, bool]:
-    """Return the columns of the table of models, and whether each may be left out of a new row."""
-    rows = database.execute("SELECT name, \"notnull\", dflt_value FROM pragma_table_info('models')").fetchall()
+def _columns(database: sqlite3.Connection, table: str = "models") -> dict[str, bool]:
+    """Return the columns of a table, and whether each may be left out of a new row."""
+    statement = 'SELECT name, "notnull", dflt_value FROM pragma_table_info(?)'
+    rows = database.execute(statement, (table,)).fetchall()
     return {str(name): not notnull or default is not None for name, notnull, default in rows}
 
 

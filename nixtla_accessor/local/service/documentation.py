@@ -1,4 +1,4 @@
-"""What the OpenAPI description says beside the contract's models: texts, errors, and the list of trainings."""
+"""What the OpenAPI description says beside the contract's models: texts and errors."""
 
 from __future__ import annotations
 
@@ -31,30 +31,11 @@ class ErrorMessage(BaseModel):
     detail: str = Field(description="What happened, and what to do.")
 
 
-class Job(BaseModel):
-    """A training that waits or is at work."""
-
-    job_id: str = Field(description="What POST /v2/async/jobs/{job_id}/cancel takes: the id of the model.")
-    task: Literal["finetune"] = "finetune"
-    status: Literal["pending", "running"]
-    created_at: str = Field(description="When it was asked for, ISO 8601.")
-    finetuned_model_id: str
-    finetune_steps: int
-    steps_done: int
-
-
 class CancelledJob(BaseModel):
     """The answer of ``POST /v2/async/jobs/{job_id}/cancel``."""
 
     job_id: str
     status: Literal["cancelled"] = "cancelled"
-
-
-class Jobs(BaseModel):
-    """The answer of ``GET /v2/async/jobs``, the newest first."""
-
-    jobs: list[Job]
-    next_page_token: None = None
 
 
 Responses = dict[int | str, dict[str, Any]]
@@ -69,7 +50,7 @@ def errors(*statuses: int) -> Responses:
 _DESCRIPTIONS = {
     400: "The body cannot be read",
     401: "No valid key",
-    404: "No such fine-tuned model, or none in training",
+    404: "No such fine-tuned model, or no such job at work",
     405: "Another method; Allow names those that there are",
     408: "The body stopped coming",
     409: "The training is done, and its model is being saved",

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field, replace
 import uvicorn
 
 from nixtla_accessor.errors import ConfigurationError
+from nixtla_accessor.local.service.application import create_app
 from nixtla_accessor.local.service.connections import Connection, log_few_errors
 from nixtla_accessor.local.service.engine import Engine
 from nixtla_accessor.local.service.limits import LIMITS, Limits
-from nixtla_accessor.local.service.server import create_app
 from nixtla_accessor.local.service.store import ModelStore, default_path
 from nixtla_accessor.local.service.workers import WorkerPools
 
@@ -166,6 +166,12 @@ def _listen(host: str, port: int) -> socket.socket:
         if os.name == "posix":  # on Windows it would share a port that is in use
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
+    except socket.gaierror as error:
+        listener.close()
+        raise ConfigurationError(
+            f"Cannot listen on {host!r} ({error}). Give the name or the address of this machine: 127.0.0.1 for its own "
+            "processes, 0.0.0.0 for other machines."
+        ) from error
     except (OSError, OverflowError) as error:
         listener.close()
         raise ConfigurationError(

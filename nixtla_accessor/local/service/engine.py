@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 
 import numpy as np
 
@@ -27,34 +26,40 @@ from nixtla_accessor.api.schema import (
 )
 from nixtla_accessor.contract import format_base_model_id
 from nixtla_accessor.local.arrays import Floats
-from nixtla_accessor.local.forecaster import Forecaster, Tensors
+from nixtla_accessor.local.base_models.storage import BASE_MODELS, BaseModelFolder
+from nixtla_accessor.local.forecaster import TunedModel
 from nixtla_accessor.local.service.backtest import BacktestWindows
+from nixtla_accessor.local.service.covariates import RequestedPanel, read_covariates
 from nixtla_accessor.local.service.errors import (
-    DamagedModelError,
     ModelIdTakenError,
     StoppedError,
     UnknownFrequencyError,
-    UnknownModelError,
 )
-from nixtla_accessor.local.service.forecasters import choose_forecaster
+from nixtla_accessor.local.service.explaining import (
+    contribution_lists,
+    explain,
+    forecast_past_windows,
+    forecast_windows,
+    join,
+    values_to_tune_on,
+)
+from nixtla_accessor.local.service.forecasters import Forecasters
 from nixtla_accessor.local.service.interruption import Interruption
-from nixtla_accessor.local.service.intervals import Quantiles, interval_lists, probabilities
+from nixtla_accessor.local.service.intervals import interval_lists, probabilities
+from nixtla_accessor.local.service.jobs import Jobs
 from nixtla_accessor.local.service.limits import LIMITS, Limits
-from nixtla_accessor.local.service.planning import check_forecast, plan_anomaly_detection, plan_cross_validation
+from nixtla_accessor.local.service.models import Model, Models
+from nixtla_accessor.local.service.planning import (
+    MAX_ESTIMATES,
+    check_forecast,
+    plan_anomaly_detection,
+    plan_cross_validation,
+)
 from nixtla_accessor.local.service.store import ModelStore
 from nixtla_accessor.local.service.trainings import Training, Trainings
 from nixtla_accessor.seasons import Season, season_of
 
-_MODELS_IN_MEMORY = 8
 _SEED_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A model ready for use: its forecaster, and the tensors of a fine-tuned one."""
-
-    forecaster: Forecaster
-    tensors: Tensors | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,17 @@ class TrainingPlan:
     season: Season
     model: Model
 
+    @property
+    def output(self) -> FinetuneOutput:
+        """The answer, once the model is trained."""
+        values = len(self.request.series.y)
+        return FinetuneOutput(
+            input_tokens=values,
+            output_tokens=0,
+            finetune_tokens=values * self.request.finetune_steps,
+            finetuned_model_id=self.training.model_id,
+        )
+
 
 class Engine:
     """Fine-tunes and forecasts; safe to call from many threads.
@@ -84,8 +100,8 @@ class Engine:
     ----------
     store : ModelStore
         Where fine-tuned models are saved.
-    choose_forecaster : callable
-        Returns the forecaster of a base model's name.
+    forecasters : Forecasters, optional
+        Of the base models; by default those in the package, and those in the folder beside the store.
     limits : Limits
         What it takes on.
     """
@@ -93,15 +109,15 @@ class Engine:
     def __init__(
         self,
         store: ModelStore,
-        choose_forecaster: Callable[[str], Forecaster] = choose_forecaster,
+        forecasters: Forecasters | None = None,
         limits: Limits = LIMITS,
     ) -> None:
         self.store = store
         self.limits = limits
         self.trainings = Trainings()
-        self._choose_forecaster = choose_forecaster
+        self.jobs = Jobs(store, limits)
+        self.models = Models(store, forecasters or Forecasters(BaseModelFolder(store.path.parent / BASE_MODELS)))
         self._stopping = threading.Event()
-        self._load_saved = lru_cache(_MODELS_IN_MEMORY)(self._load)
 
     def stop(self) -> None:
         """End all work at its next step with `StoppedError`; nothing half done is saved."""
@@ -111,13 +127,15 @@ class Engine:
         """Fine-tune on the series of a request and save the model: `plan_training`, then `train`."""
         return self.train(self.plan_training(request))
 
-    def plan_training(self, request: FinetuneInput) -> TrainingPlan:
+    def plan_training(self, request: FinetuneInput, interruption: Interruption | None = None) -> TrainingPlan:
         """Check that a model can be trained and saved, and hold its id; nothing is trained.
 
         Parameters
         ----------
         request : FinetuneInput
             The series, and how to tune.
+        interruption : Interruption, optional
+            Ends the training.
 
         Returns
         -------
@@ -136,9 +154,10 @@ class Engine:
         self.limits.check_series(len(request.series.sizes))
         self.limits.check_training(request.finetune_steps)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
         model_id = request.output_model_id or str(uuid.uuid4())
-        training = self.trainings.begin(model_id, request.finetune_steps)
+        training = self.trainings.begin(model_id, request.finetune_steps, interruption)
         plan = TrainingPlan(training, request, season, model)
         try:
             self._refuse_taken_id(model_id)
@@ -171,7 +190,7 @@ class Engine:
         """
         training, request = plan.training, plan.request
         try:
-            tensors = self._tune(plan.model, _split(request.series), plan.season, request, training.report)
+            tuned = self._tune(plan.model, _split(request.series), plan.season, request, training.report)
             saved = FinetunedModel(
                 id=training.model_id,
                 created_at=datetime.now(UTC).isoformat(),
@@ -179,22 +198,19 @@ class Engine:
                 steps=request.finetune_steps,
                 depth=request.finetune_depth,
                 loss=request.finetune_loss,
-                model=request.model,
+                model=plan.model.base_model,
                 freq=request.freq,
+                n_series=len(request.series.sizes),
+                n_obs=len(request.series.y),
+                alpha=tuned.alpha,
             )
-            data = plan.model.forecaster.dump(tensors)
+            data = plan.model.forecaster.dump(tuned.tensors)
             self.trainings.begin_saving(training)
             if not self.store.save(saved, data):
                 raise ModelIdTakenError(training.model_id)
         finally:
             self.trainings.end(training)
-        values = len(request.series.y)
-        return FinetuneOutput(
-            input_tokens=values,
-            output_tokens=0,
-            finetune_tokens=values * request.finetune_steps,
-            finetuned_model_id=training.model_id,
-        )
+        return plan.output
 
     def forecast(self, request: ForecastInput, interruption: Interruption | None = None) -> ForecastOutput:
         """Forecast every series of a request.
@@ -216,6 +232,8 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        WrongCovariatesError
+            If the covariates contradict the series, or each other.
         LimitError, AnswerTooLongError
             If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
@@ -223,13 +241,29 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=request.feature_contributions)
         check_forecast(request, model.forecaster.horizon, self.limits)
-        series = _split(request.series)
+        sizes = request.series.sizes
+        panel = RequestedPanel(_split(request.series), read_covariates(request.series, request.h, None))
+        windows = BacktestWindows(np.arange(len(sizes)), sizes, request.h)
+        explained = explain(model.forecaster, panel, season, sizes, progress)
         if request.finetune_steps:
-            model = replace(model, tensors=self._tune(model, series, season, request, progress))
-        quantiles = self._quantiles(model, series, season, request.h, request.level, progress)
-        quantiles = quantiles.reshape(len(quantiles), -1)
+            cleaned = panel.series if explained is None else explained.histories(windows.series, sizes)
+            model = replace(model, tensors=self._tune(model, cleaned, season, request, progress).tensors)
+        answer = forecast_windows(
+            model.forecaster,
+            model.tensors,
+            panel,
+            explained,
+            windows,
+            season,
+            probabilities(request.level),
+            clean_first=request.clean_ex_first,
+            progress=progress,
+        )
+        quantiles = answer.quantiles.reshape(len(answer.quantiles), -1)
         values = len(request.series.y)
         return ForecastOutput(
             input_tokens=values,
@@ -237,6 +271,8 @@ class Engine:
             finetune_tokens=values * request.finetune_steps,
             mean=quantiles[0].tolist(),
             intervals=interval_lists(quantiles, request.level),
+            weights_x=None if explained is None else explained.weights().tolist(),
+            feature_contributions=contribution_lists(request, answer),
         )
 
     def cross_validation(
@@ -261,6 +297,8 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        WrongCovariatesError
+            If the covariates contradict the series, or each other.
         LimitError, AnswerTooLongError
             If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
@@ -268,21 +306,34 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_tuning(request.finetune_steps, request.finetune_loss)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=request.feature_contributions)
         windows, n_rounds = plan_cross_validation(request, season, model.forecaster.horizon, self.limits)
-        series = _split(request.series)
+        panel = RequestedPanel(_split(request.series), read_covariates(request.series, 0, request.hist_exog))
         values = len(request.series.y)
         rounds = windows.rounds() if n_rounds != 1 else [np.arange(len(windows.start))]
-        quantiles = np.empty((len(probabilities(request.level)), len(windows.start), windows.horizon))
+        parts = []
         for chosen in rounds:
             tuned = model
             if request.finetune_steps:
-                known = _histories(series, windows.rows(chosen).earliest())
-                tuned = replace(model, tensors=self._tune(model, known, season, request, progress))
-            histories = _histories(series, windows.rows(chosen))
-            quantiles[:, chosen] = self._quantiles(tuned, histories, season, windows.horizon, request.level, progress)
+                known = values_to_tune_on(model.forecaster, panel, windows.rows(chosen), season, progress)
+                tuned = replace(model, tensors=self._tune(model, known, season, request, progress).tensors)
+            for some in windows.shared_rounds(chosen, MAX_ESTIMATES) if panel.covariates else [chosen]:
+                part = forecast_past_windows(
+                    tuned.forecaster,
+                    tuned.tensors,
+                    panel,
+                    windows.rows(some),
+                    season,
+                    probabilities(request.level),
+                    clean_first=request.clean_ex_first,
+                    progress=progress,
+                )
+                parts.append((some, part))
+        answer = join(parts)
         inside, positions, counts = windows.known_steps(request.series.sizes)
-        quantiles_inside = quantiles[:, inside]
+        quantiles_inside = answer.quantiles[:, inside]
         return CrossValidationOutput(
             input_tokens=values,
             output_tokens=len(positions),
@@ -291,6 +342,7 @@ class Engine:
             sizes=counts.tolist(),
             idxs=positions.tolist(),
             intervals=interval_lists(quantiles_inside, request.level),
+            feature_contributions=contribution_lists(request, answer, inside),
         )
 
     def detect_anomalies(
@@ -314,6 +366,8 @@ class Engine:
         ------
         UnknownFrequencyError, UnknownModelError
             If the frequency or the model cannot be used.
+        WrongCovariatesError
+            If the covariates contradict the series, or each other.
         LimitError, AnswerTooLongError
             If it is more work than the engine takes on, or the answer would have too many numbers.
         StoppedError
@@ -321,12 +375,24 @@ class Engine:
         """
         progress = self._progress(interruption)
         season = _season(request.freq)
-        model = self._model(request.model, request.finetuned_model_id)
+        model = self.models.find(request.model, request.finetuned_model_id)
+        model.check_covariates(clean_first=request.clean_ex_first, contributions=False)
         windows = plan_anomaly_detection(request, season, model.forecaster.horizon, self.limits)
-        series = _split(request.series)
+        panel = RequestedPanel(_split(request.series), read_covariates(request.series, 0, request.hist_exog))
+        explained = explain(model.forecaster, panel, season, request.series.sizes, progress)
+        answer = forecast_windows(
+            model.forecaster,
+            model.tensors,
+            panel,
+            explained,
+            windows,
+            season,
+            probabilities([request.level]),
+            clean_first=request.clean_ex_first,
+            progress=progress,
+        )
         inside, positions, counts = windows.known_steps(request.series.sizes)
-        histories = _histories(series, windows)
-        quantiles = self._quantiles(model, histories, season, windows.horizon, [request.level], progress)[:, inside]
+        quantiles = answer.quantiles[:, inside]
         actual = np.asarray(request.series.y, np.float64)[positions]
         _, lowest, highest = quantiles
         return AnomalyDetectionOutput(
@@ -335,38 +401,20 @@ class Engine:
             finetune_tokens=0,
             mean=quantiles[0].tolist(),
             sizes=counts.tolist(),
+            weights_x=None if explained is None else explained.weights().tolist(),
             anomaly=((actual < lowest) | (actual > highest)).tolist(),
             intervals=interval_lists(quantiles, [request.level]),
         )
 
     def model_parameters(self, model: str, freq: str) -> ModelParameters:
         """Return how many steps a base model reads, and how many it forecasts at once."""
-        forecaster = self._choose_forecaster(model)
-        return ModelParameters(input_size=forecaster.input_size(_season(freq)), horizon=forecaster.horizon)
+        season = _season(freq)
+        forecaster = self.models.forecasters.choose(model).forecaster
+        return ModelParameters(input_size=forecaster.input_size(season), horizon=forecaster.horizon)
 
     def _refuse_taken_id(self, model_id: str) -> None:
         if self.store.has(model_id):
             raise ModelIdTakenError(model_id)
-
-    def _model(self, base_model: str, finetuned_model_id: str | None) -> Model:
-        if finetuned_model_id is None:
-            return Model(self._choose_forecaster(base_model), None)
-        # The store is asked each time: another process may delete a model, and use its id again.
-        saved = self.store.model(finetuned_model_id)
-        if saved is None:
-            raise UnknownModelError(finetuned_model_id)
-        return self._load_saved(finetuned_model_id, saved.model, saved.created_at)
-
-    def _load(self, model_id: str, base_model: str, created_at: str) -> Model:  # noqa: ARG002 - part of the cache's key
-        data = self.store.tensors(model_id)
-        if data is None:
-            raise UnknownModelError(model_id)
-        forecaster = self._choose_forecaster(base_model)
-        try:
-            return Model(forecaster, forecaster.load(data))
-        except ValueError as error:
-            message = f"The saved model {model_id!r} does not fit this version of the engine."
-            raise DamagedModelError(message) from error
 
     def _tune(
         self,
@@ -375,7 +423,7 @@ class Engine:
         season: Season,
         request: FinetuneInput | ForecastInput | CrossValidationInput,
         progress: Callable[[int], None],
-    ) -> Tensors:
+    ) -> TunedModel:
         """Fine-tune; `progress` is called at every step, and may end it."""
 
         def report(steps_done: int) -> None:
@@ -392,20 +440,6 @@ class Engine:
             seed=_seed(series),
             base=model.tensors,
             progress=report,
-        )
-
-    def _quantiles(
-        self,
-        model: Model,
-        series: Sequence[Floats],
-        season: Season,
-        horizon: int,
-        levels: Sequence[float] | None,
-        progress: Callable[[int], None],
-    ) -> Quantiles:
-        """Forecast the median and the bounds of the intervals."""
-        return model.forecaster.forecast(
-            model.tensors, series, season, horizon, probabilities(levels), progress=progress
         )
 
     def _progress(self, interruption: Interruption | None) -> Callable[[int], None]:
@@ -433,11 +467,6 @@ def _season(freq: str) -> Season:
 def _split(series: Series) -> list[Floats]:
     """Split the packed values into one array for each series."""
     return np.split(np.asarray(series.y, dtype=np.float64), np.cumsum(series.sizes)[:-1])
-
-
-def _histories(series: list[Floats], windows: BacktestWindows) -> list[Floats]:
-    """Return what comes before each window in its series."""
-    return [series[i][:start] for i, start in zip(windows.series, windows.start, strict=True)]
 
 
 def _seed(series: Sequence[Floats]) -> int:

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
+import orjson
 from fastapi import HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.routing import Match
 
+from nixtla_accessor.local.base_models.names import UnknownBaseModelError
+from nixtla_accessor.local.forecaster import UnavailableError
 from nixtla_accessor.local.service.errors import (
     AnswerTooLongError,
     BusyError,
     ClientGoneError,
     DamagedModelError,
+    JobTimeoutError,
     LimitError,
     ModelIdTakenError,
     ModelInTrainingError,
@@ -22,8 +26,11 @@ from nixtla_accessor.local.service.errors import (
     StorageError,
     TrainingCancelledError,
     UnknownFrequencyError,
+    UnknownJobError,
     UnknownModelError,
     UnknownTrainingError,
+    UnsupportedError,
+    WrongCovariatesError,
 )
 
 RETRY_AFTER = 5  # seconds, when the engine is busy
@@ -53,9 +60,39 @@ async def _respond_unknown_model(_request: Request, error: Exception) -> JSONRes
     return JSONResponse({"detail": f"Finetuned model not found: {error}"}, 404)
 
 
+async def _respond_unknown_base_model(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 404)
+
+
+async def _respond_unavailable(request: Request, error: Exception) -> JSONResponse:
+    place = "query" if request.method == "GET" else "body"
+    return await _respond_refused(request, refused_value((place, "model"), str(error), "unavailable"))
+
+
+async def _respond_unsupported(request: Request, error: UnsupportedError) -> JSONResponse:
+    return await _respond_refused(request, refused_value(error.location, str(error), "unsupported"))
+
+
+async def _respond_out_of_memory(_request: Request, error: Exception) -> JSONResponse:
+    reason = f" ({error})" if str(error) else ""
+    detail = (
+        f"The local engine's memory does not suffice for this request{reason}: send fewer or shorter series at a time, "
+        "ask for a smaller model or a lower finetune_depth, or set NIXTLA_ACCESSOR_DEVICE where the engine runs."
+    )
+    return JSONResponse({"detail": detail}, 507)
+
+
 async def _respond_unknown_training(_request: Request, error: Exception) -> JSONResponse:
     detail = f"No training of a model {error} to cancel: it has ended, or was not begun."
     return JSONResponse({"detail": detail}, 404)
+
+
+async def _respond_unknown_job(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": f"Job not found: {error}. It has expired, or was never submitted."}, 404)
+
+
+async def _respond_timeout(_request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 504)  # kept with the job, and never sent
 
 
 async def _respond_taken_id(request: Request, error: Exception) -> JSONResponse:
@@ -103,6 +140,10 @@ async def _respond_limit(request: Request, error: LimitError) -> JSONResponse:
     return await _respond_refused(request, refused_value(error.location, str(error), "limit"))
 
 
+async def _respond_wrong_covariates(request: Request, error: WrongCovariatesError) -> JSONResponse:
+    return await _respond_refused(request, refused_value(error.location, str(error), "wrong_covariates"))
+
+
 async def _respond_gone(_request: Request, _error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "The client has closed the connection."}, 503)  # nobody reads it
 
@@ -127,7 +168,13 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     405: _respond_wrong_method,
     RequestValidationError: _respond_refused,
     UnknownModelError: _respond_unknown_model,
+    UnknownBaseModelError: _respond_unknown_base_model,
+    UnavailableError: _respond_unavailable,
+    UnsupportedError: _respond_unsupported,
+    MemoryError: _respond_out_of_memory,
     UnknownTrainingError: _respond_unknown_training,
+    UnknownJobError: _respond_unknown_job,
+    JobTimeoutError: _respond_timeout,
     ModelIdTakenError: _respond_taken_id,
     ModelInTrainingError: _respond_in_training,
     BusyError: _respond_busy,
@@ -137,7 +184,15 @@ HANDLERS: Mapping[int | type[Exception], Callable[[Request, Any], Coroutine[Any,
     UnknownFrequencyError: _respond_unknown_frequency,
     AnswerTooLongError: _respond_too_long,
     LimitError: _respond_limit,
+    WrongCovariatesError: _respond_wrong_covariates,
     TrainingCancelledError: _respond_cancelled,
     ClientGoneError: _respond_gone,
     Exception: _respond_failure,
 }
+
+
+async def explain_error(request: Request, error: Exception) -> str:
+    """Return in words what the response to an error says."""
+    handle = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    detail = orjson.loads((await handle(request, error)).body)["detail"]
+    return detail if isinstance(detail, str) else "; ".join(problem["msg"] for problem in detail)

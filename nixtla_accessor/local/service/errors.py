@@ -38,12 +38,52 @@ class TrainingCancelledError(ModelIdError):
     """The training of this model was cancelled."""
 
 
+class UnknownJobError(ModelIdError):
+    """No job has this id, or none that has not ended."""
+
+
+class JobCancelledError(Exception):
+    """The job of this id was cancelled."""
+
+
+class JobTimeoutError(Exception):
+    """The job was at work for longer than it may be.
+
+    Parameters
+    ----------
+    seconds : int
+        How long it may be at work.
+    """
+
+    def __str__(self) -> str:
+        return f"The job was not done within {self.args[0]:,} seconds, its timeout_seconds: raise them, or send less."
+
+
 class ClientGoneError(Exception):
     """The client has closed the connection: nobody waits for the answer."""
 
 
 class UnknownFrequencyError(Exception):
     """The engine does not know the name of the frequency."""
+
+
+class UnsupportedError(Exception):
+    """The model cannot do what a request asks for.
+
+    Parameters
+    ----------
+    location : tuple of str or int
+        Where it is asked for, such as ``("body", "finetune_loss")``.
+    message : str
+        Which model it is, and what it can do.
+    """
+
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(location, message)
+        self.location = location
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 class AnswerTooLongError(Exception):
@@ -81,6 +121,24 @@ class LimitError(Exception):
     def __str__(self) -> str:
         _, expected, found, advice = self.args
         return f"expected {expected}, found {found}" + (f": {advice}" if advice else "")
+
+
+class WrongCovariatesError(Exception):
+    """The covariates of a request contradict its series, or each other.
+
+    Parameters
+    ----------
+    location : tuple of str or int
+        Where the value is, such as ``("body", "series", "X", 0)``.
+    message : str
+    """
+
+    def __init__(self, location: tuple[str | int, ...], message: str) -> None:
+        super().__init__(location, message)
+        self.location = location
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 class DamagedModelError(Exception):

@@ -19,3 +19,7 @@ class Interruption:
         """Raise the error, if the work is to end; the work calls this at every step."""
         if self._error is not None:
             raise self._error
+
+    def begin_saving(self) -> None:
+        """Raise the error, if the work is to end; the work calls this once, before it saves what it has made."""
+        self.check()

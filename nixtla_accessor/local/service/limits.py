@@ -18,8 +18,8 @@ class Limits:
     ----------
     body_bytes : int
         JSON of a request, after inflating.
-    body_bytes_beside_y : int
-        JSON of a request without the numbers of ``series.y``, which alone are parsed piece by piece.
+    body_bytes_beside_values : int
+        JSON of a request without the values of ``series.y``, ``X`` and ``X_future``, which are parsed piece by piece.
     body_bytes_in_all : int
         Bytes of all requests that are received or wait at one time.
     series : int
@@ -32,6 +32,10 @@ class Limits:
         ``step_size``.
     points_to_fill : int
         Points of history to be read again for each window, which is needed for series with missing values.
+    covariates : int
+        Rows of ``X``.
+    covariate_values : int
+        Values of ``X``, for each time that effects are estimated from them.
     levels : int
         How many levels in ``level``.
     level : float
@@ -44,6 +48,12 @@ class Limits:
         Windows of a cross-validation that are fine-tuned for.
     trainings, forecasts : int
         Requests of this kind that are at work or wait.
+    jobs : int
+        Finished jobs that are kept.
+    job_seconds : float
+        How long a finished job is kept.
+    job_bytes : int
+        Bytes of the results that are kept.
     connections : int
         Open connections.
     seconds_without_key : float
@@ -53,13 +63,15 @@ class Limits:
     """
 
     body_bytes: int = 2**30
-    body_bytes_beside_y: int = 2**25
+    body_bytes_beside_values: int = 2**25
     body_bytes_in_all: int = 2**31
     series: int = 1_000_000
     horizon: int = 100_000
     windows: int = 1_000_000
     step_size: int = 1_000_000
     points_to_fill: int = 10**10
+    covariates: int = 500
+    covariate_values: int = 200_000_000
     levels: int = 100
     level: float = 99.9999
     answer_numbers: int = 10_000_000
@@ -67,6 +79,9 @@ class Limits:
     refits: int = 1_000
     trainings: int = 16
     forecasts: int = 64
+    jobs: int = 1_000
+    job_seconds: float = 7 * 86_400.0
+    job_bytes: int = 2**30
     connections: int = 512
     seconds_without_key: float = 10.0
     seconds_without_data: float = 60.0
@@ -86,6 +101,27 @@ class Limits:
         """Raise `LimitError` if ``n_windows`` or ``step_size`` is too large."""
         _check_at_most(n_windows, self.windows, "n_windows")
         _check_at_most(step_size, self.step_size, "step_size")
+
+    def check_covariates(self, n_covariates: int, n_values: int) -> None:
+        """Raise `LimitError` if there are too many covariates, or their effects are too much work to estimate.
+
+        Parameters
+        ----------
+        n_covariates : int
+            Rows of ``X``.
+        n_values : int
+            Values in each, for each time that their effects are estimated.
+        """
+        location = ("body", "series", "X")
+        if n_covariates > self.covariates:
+            raise LimitError(location, f"at most {self.covariates:,} rows", f"{n_covariates:,}", "send fewer features")
+        if n_covariates * n_values > self.covariate_values:
+            raise LimitError(
+                location,
+                f"at most {self.covariate_values:,} values, for each time that their effects are estimated",
+                f"{n_covariates * n_values:,}",
+                "send fewer features or series at a time, or ask for fewer windows",
+            )
 
     def check_levels(self, levels: Sequence[float] | None) -> None:
         """Raise `LimitError` if there are too many levels, or one is too close to 100."""

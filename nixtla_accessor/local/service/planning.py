@@ -18,6 +18,9 @@ from nixtla_accessor.local.service.intervals import probabilities
 from nixtla_accessor.local.service.limits import Limits
 from nixtla_accessor.seasons import Season
 
+MAX_ESTIMATES = 8
+"""How often the effects of covariates are estimated in a cross-validation that does not fine-tune for each window."""
+
 _MIN_HISTORY = 4  # steps before the first window of the past
 
 
@@ -40,6 +43,7 @@ def check_forecast(request: ForecastInput, stretch: int, limits: Limits) -> None
     limits.check_horizon(request.h)
     limits.check_levels(request.level)
     limits.check_training(request.finetune_steps)
+    limits.check_covariates(len(request.series.X or ()), len(request.series.y))
     _check_windows(n_series, request.h, request.level, stretch, limits)
 
 
@@ -74,6 +78,8 @@ def plan_cross_validation(
     if not (request.finetune_steps and request.refit):
         n_rounds = min(1, n_rounds)
     limits.check_training(request.finetune_steps, n_rounds)
+    n_estimates = max(n_rounds, min(MAX_ESTIMATES, int(counts.max())))
+    limits.check_covariates(len(request.series.X or ()), len(request.series.y) * n_estimates)
     _check_windows(int(counts.sum()), horizon, request.level, stretch, limits)
     if request.full_history:
         windows = all_windows(sizes, horizon, history)
@@ -95,6 +101,7 @@ def plan_anomaly_detection(
     sizes = request.series.sizes
     limits.check_series(len(sizes))
     limits.check_level(request.level)
+    limits.check_covariates(len(request.series.X or ()), len(request.series.y))
     horizon, history = _whole_history(season, stretch)
     _check_windows(int(count_all_windows(sizes, horizon, history).sum()), horizon, [request.level], stretch, limits)
     windows = all_windows(sizes, horizon, history)

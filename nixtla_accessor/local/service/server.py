@@ -9,11 +9,12 @@ from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import orjson
-from fastapi import APIRouter, Body, Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi import APIRouter, Body, Depends, HTTPException, Path, Request, Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
+from nixtla_accessor.api.online_schema import OnlineAnomalyInput, OnlineAnomalyOutput
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     AnomalyDetectionOutput,
@@ -29,55 +30,61 @@ from nixtla_accessor.api.schema import (
     ForecastOutput,
     ModelParametersOutput,
 )
+from nixtla_accessor.api.simulation_schema import SimulationInput, SimulationOutput
+from nixtla_accessor.api.usage_schema import Usage
 from nixtla_accessor.contract import MODEL_ID_PATTERN
 from nixtla_accessor.local.service.arrivals import Arrivals
-from nixtla_accessor.local.service.bodies import BodyReader, InflatedRequest
+from nixtla_accessor.local.service.bodies import InflatedRequest
 from nixtla_accessor.local.service.documentation import (
     FINETUNE_DESCRIPTION,
     FINETUNE_EXAMPLE,
     FINETUNE_SUMMARY,
     WRONG_VALUE,
-    CancelledJob,
-    Job,
-    Jobs,
     errors,
 )
 from nixtla_accessor.local.service.engine import Engine
-from nixtla_accessor.local.service.error_responses import HANDLERS, refused_value
+from nixtla_accessor.local.service.error_responses import refused_value
 from nixtla_accessor.local.service.errors import ClientGoneError, StoppedError, UnknownModelError
-from nixtla_accessor.local.service.forecasters import base_model_names
 from nixtla_accessor.local.service.interruption import Interruption
+from nixtla_accessor.local.service.online_anomalies import detect_online_anomalies
+from nixtla_accessor.local.service.simulating import simulate
+from nixtla_accessor.local.service.usage import UsageCounts
 from nixtla_accessor.local.service.workers import WorkerPools, Workers
 
-_UNSUPPORTED_SERIES = {
-    "X": "exogenous features",
-    "X_future": "exogenous features",
-    "categorical_exog": "exogenous features",
+JOBS = "/async"
+"""What the path of a call ends with when it is submitted as a job."""
+
+_FINETUNE_PATH = "/v2/finetune"
+_UNSUPPORTED = {"multivariate": "multivariate models", "model_parameters": "model parameters"}
+_UNSUPPORTED_IN = {
+    _FINETUNE_PATH: {"hist_exog": "features in fine-tuning; forecasts of the model may have some"},
+    "/v2/forecast": {"hist_exog": "hist_exog in a forecast, where rows of X beyond those of X_future are historic"},
 }
-_UNSUPPORTED = {
-    "hist_exog": "exogenous features",
-    "multivariate": "multivariate models",
-    "model_parameters": "model parameters",
-    "feature_contributions": "feature contributions",
+_UNSUPPORTED_SERIES_IN = {
+    _FINETUNE_PATH: dict.fromkeys(
+        ("X", "X_future", "categorical_exog"), "features in fine-tuning; forecasts of the model may have some"
+    )
 }
 
 
 ResultT = TypeVar("ResultT")
 AnswerT = TypeVar("AnswerT", bound=BaseModel)
-_FINETUNE_PATH = "/v2/finetune"
 _PIECE = 100_000  # numbers
 
 
-class _EngineRoute(APIRoute):
+class EngineRoute(APIRoute):
     """A route that checks the key before a byte of the body is read."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what handles a request."""
         handle = super().get_route_handler()
-        trains = self.path == _FINETUNE_PATH
+        trains = self.path.removesuffix(JOBS) == _FINETUNE_PATH
 
         async def handle_inflated(request: Request) -> Response:
             _check_key(request)
             inflated = InflatedRequest(request.scope, request.receive)
+            counts: UsageCounts = request.app.state.usage
+            counts.add("requests")
             try:
                 if not trains:
                     return await handle(inflated)
@@ -85,7 +92,8 @@ class _EngineRoute(APIRoute):
                 with arrivals.arriving() as request.state.begun:
                     return await handle(inflated)
             finally:
-                inflated.release()
+                if not inflated.is_kept:
+                    inflated.release()
 
         return handle_inflated
 
@@ -101,7 +109,7 @@ def _check_key(request: Request) -> None:
         request.state.connection.accept_key()
 
 
-async def _refuse_unsupported(request: Request) -> None:
+async def refuse_unsupported(request: Request) -> None:
     """Raise a 422 for a feature that the engine does not have, rather than ignore it."""
     try:
         body = await request.json()
@@ -109,15 +117,19 @@ async def _refuse_unsupported(request: Request) -> None:
         return  # the body's own check says so
     if not isinstance(body, dict):
         return
-    series = body.get("series")
+    series, path = body.get("series"), request.url.path.removesuffix(JOBS)
     for location, values, names in (
-        (("body", "series"), series if isinstance(series, dict) else {}, _UNSUPPORTED_SERIES),
-        (("body",), body, _UNSUPPORTED),
+        (("body", "series"), series if isinstance(series, dict) else {}, _UNSUPPORTED_SERIES_IN.get(path, {})),
+        (("body",), body, _UNSUPPORTED | _UNSUPPORTED_IN.get(path, {})),
     ):
         for name, feature in names.items():
             if values.get(name):
                 message = f"The local engine does not support {feature}: leave {name} out."
                 raise refused_value((*location, name), message, "unsupported")
+    name = "feature_contributions_type"
+    if body.get("feature_contributions") is True and body.get(name, "shapley") in ("granger", "transfer_entropy"):
+        message = f"The local engine does not support {body[name]}: leave {name} out, or ask for 'intervention'."
+        raise refused_value(("body", name), message, "unsupported")
 
 
 async def _engine(request: Request) -> Engine:
@@ -137,14 +149,14 @@ async def _answer(
 ) -> Response:
     """Compute an answer and encode it, unless the client goes away: then the work ends at its next step."""
     interruption = Interruption()
-    work = asyncio.ensure_future(workers.run(lambda: _encode(compute(interruption)), interruption))
+    work = asyncio.ensure_future(workers.run(lambda: encode_answer(compute(interruption)), interruption))
     gone = asyncio.ensure_future(_wait_until_gone(request))
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
             interruption.interrupt(ClientGoneError())
             raise ClientGoneError
-        return work.result()
+        return Response(work.result(), media_type="application/json")
     finally:
         gone.cancel()
         if not work.done():
@@ -157,8 +169,8 @@ async def _wait_until_gone(request: Request) -> None:
         pass
 
 
-def _encode(answer: BaseModel) -> Response:
-    """Encode an answer, lists of many numbers piece by piece: while orjson is at work, no other thread is."""
+def encode_answer(answer: BaseModel) -> bytes:
+    """Encode an answer as JSON, lists of many numbers piece by piece: while orjson is at work, no other thread is."""
     fields = []
     for name, value in answer:
         if isinstance(value, dict):
@@ -167,7 +179,7 @@ def _encode(answer: BaseModel) -> Response:
         else:
             encoded = _encode_list(value) if isinstance(value, list) else orjson.dumps(value)
         fields.append(_quote(name) + encoded)
-    return Response(b"{" + b",".join(fields) + b"}", media_type="application/json")
+    return b"{" + b",".join(fields) + b"}"
 
 
 def _quote(key: str) -> bytes:
@@ -182,11 +194,11 @@ def _encode_list(values: list[Any]) -> bytes:
 ModelIdInPath = Annotated[str, Path(title="Finetuned Model Id", pattern=MODEL_ID_PATTERN)]
 EngineOfApp = Annotated[Engine, Depends(_engine)]
 WorkersOfApp = Annotated[WorkerPools, Depends(_workers)]
-_BODY_ERRORS = (400, 408, 413, 415)
-_FORECAST_ERRORS = (*_BODY_ERRORS, 404, 410, 429, 503, 507)
+_FORECAST_ERRORS = (400, 404, 408, 410, 413, 415, 429, 503, 507)
+JOB_ERRORS = (*_FORECAST_ERRORS, 409)
 
 router = APIRouter(
-    route_class=_EngineRoute,
+    route_class=EngineRoute,
     dependencies=[Depends(HTTPBearer(auto_error=False, description="HTTPBearer"))],
     responses=WRONG_VALUE,
 )
@@ -197,7 +209,7 @@ router = APIRouter(
     operation_id="v2_finetune_v2_finetune_post",
     summary=FINETUNE_SUMMARY,
     description=FINETUNE_DESCRIPTION,
-    dependencies=[Depends(_refuse_unsupported)],
+    dependencies=[Depends(refuse_unsupported)],
 )
 async def finetune(
     request: Request,
@@ -216,7 +228,7 @@ async def finetune(
 
 @router.post(
     "/v2/forecast",
-    dependencies=[Depends(_refuse_unsupported)],
+    dependencies=[Depends(refuse_unsupported)],
     response_model=ForecastOutput,
     responses=errors(*_FORECAST_ERRORS),
 )
@@ -228,7 +240,7 @@ async def forecast(request: Request, body: ForecastInput, engine: EngineOfApp, w
 
 @router.post(
     "/v2/cross_validation",
-    dependencies=[Depends(_refuse_unsupported)],
+    dependencies=[Depends(refuse_unsupported)],
     response_model=CrossValidationOutput,
     responses=errors(*_FORECAST_ERRORS),
 )
@@ -242,7 +254,7 @@ async def cross_validation(
 
 @router.post(
     "/v2/anomaly_detection",
-    dependencies=[Depends(_refuse_unsupported)],
+    dependencies=[Depends(refuse_unsupported)],
     response_model=AnomalyDetectionOutput,
     responses=errors(*_FORECAST_ERRORS),
 )
@@ -253,10 +265,36 @@ async def anomaly_detection(
     return await _answer(request, workers.forecasts, partial(engine.detect_anomalies, body))
 
 
+@router.post(
+    "/v2/online_anomaly_detection",
+    dependencies=[Depends(refuse_unsupported)],
+    response_model=OnlineAnomalyOutput,
+    responses=errors(*_FORECAST_ERRORS),
+)
+async def online_anomaly_detection(
+    request: Request, body: OnlineAnomalyInput, engine: EngineOfApp, workers: WorkersOfApp
+) -> Response:
+    """Mark unusual values among the last of each series, by the errors of the forecasts before them."""
+    pool = workers.trainings if body.finetune_steps else workers.forecasts
+    return await _answer(request, pool, partial(detect_online_anomalies, engine, body))
+
+
+@router.post(
+    "/v2/simulate",
+    dependencies=[Depends(refuse_unsupported)],
+    response_model=SimulationOutput,
+    responses=errors(*_FORECAST_ERRORS),
+)
+async def simulation(request: Request, body: SimulationInput, engine: EngineOfApp, workers: WorkersOfApp) -> Response:
+    """Draw paths of each series that agree with its forecast, and depend on each other over time."""
+    return await _answer(request, workers.forecasts, partial(simulate, engine, body))
+
+
 @router.get("/v2/models", responses=errors())
-async def models() -> BaseModels:
-    """List the base models: the network, under the contract's default name; any other name means it too."""
-    return BaseModels(models=[BaseModelEntry(name=name) for name in base_model_names()])
+async def models(engine: EngineOfApp, workers: WorkersOfApp) -> BaseModels:
+    """List the base models: the network, under the contract's default name, and those that were pulled."""
+    names = await workers.lookups.run(engine.models.forecasters.names)
+    return BaseModels(models=[BaseModelEntry(name=name) for name in names])
 
 
 @router.get("/v2/finetuned_models", responses=errors(507))
@@ -283,42 +321,11 @@ async def delete_finetuned_model(finetuned_model_id: ModelIdInPath, engine: Engi
         raise UnknownModelError(finetuned_model_id)
 
 
-@router.get("/v2/async/jobs", responses=errors())
-async def jobs(engine: EngineOfApp) -> Jobs:
-    """List the trainings that wait or are at work, also those whose clients are gone."""
-    return Jobs(
-        jobs=[
-            Job(
-                job_id=training.model_id,
-                status="pending" if training.steps_done is None else "running",
-                created_at=training.created_at.isoformat(),
-                finetuned_model_id=training.model_id,
-                finetune_steps=training.steps,
-                steps_done=training.steps_done or 0,
-            )
-            for training in engine.trainings.current()
-        ]
-    )
-
-
-@router.post("/v2/async/jobs/{job_id}/cancel", status_code=202, responses=errors(404, 409))
-async def cancel_job(
-    request: Request, job_id: Annotated[str, Path(title="Job Id", pattern=MODEL_ID_PATTERN)], engine: EngineOfApp
-) -> CancelledJob:
-    """Cancel a training: it ends at its next step, and its model never appears. Its own request is answered with 409.
-
-    A request for it that has arrived before, and is still being read, is waited for.
-    """
-    arrivals: Arrivals = request.app.state.arrivals
-    await arrivals.wait()
-    engine.trainings.cancel(job_id)
-    return CancelledJob(job_id=job_id)
-
-
-@router.get("/model_params", responses=errors())
-async def model_params(model: str, freq: str, engine: EngineOfApp) -> ModelParametersOutput:
+@router.get("/model_params", responses=errors(404))
+async def model_params(model: str, freq: str, engine: EngineOfApp, workers: WorkersOfApp) -> ModelParametersOutput:
     """Return how many steps of history a model reads, and how many it forecasts at once."""
-    return ModelParametersOutput(detail=engine.model_parameters(model, freq))
+    parameters = await workers.lookups.run(partial(engine.model_parameters, model, freq))
+    return ModelParametersOutput(detail=parameters)
 
 
 @router.get("/validate_api_key", responses=errors())
@@ -327,33 +334,8 @@ async def validate_api_key() -> dict[str, str]:
     return {"detail": "API key is valid."}
 
 
-def create_app(engine: Engine, api_key: str) -> FastAPI:
-    """Build the application that serves an engine to those who have the key.
-
-    All routes are coroutines, and what takes time is done by `WorkerPools`: the framework's own threads, which all
-    requests would share, are not used.
-
-    Parameters
-    ----------
-    engine : Engine
-        The engine to serve.
-    api_key : str
-        The bearer token that every request must carry.
-
-    Returns
-    -------
-    FastAPI
-        An ASGI application; its OpenAPI description is at ``/openapi.json``.
-    """
-    # No page of documentation: it would load scripts from other sites.
-    app = FastAPI(title="nixtla_accessor local engine", docs_url=None, redoc_url=None, redirect_slashes=False)
-    app.state.engine = engine
-    app.state.api_key = api_key
-    app.state.workers = WorkerPools(engine.limits)
-    app.state.bodies = BodyReader(engine.limits, app.state.workers.bodies)
-    app.state.arrivals = Arrivals()
-    app.state.routes = [*app.routes, *router.routes]
-    app.include_router(router)
-    for kind, handler in HANDLERS.items():
-        app.add_exception_handler(kind, handler)
-    return app
+@router.get("/usage", responses=errors())
+async def usage(request: Request) -> Usage:
+    """Count the requests with the key of this minute and of this month, since the engine was started."""
+    counts: UsageCounts = request.app.state.usage
+    return Usage(**counts.counts())

@@ -1,4 +1,7 @@
-"""The fine-tuned models on disk: one SQLite file, so that writes are atomic across threads, processes and kills."""
+"""The fine-tuned models on disk: one SQLite file, so that writes are atomic across threads, processes and kills.
+
+Tensors of more than some megabytes lie in files beside it: see `weight_files`.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ from nixtla_accessor.api.schema import FinetunedModel
 from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.local.service.database import (
     COLUMNS,
+    DETAILS,
     INSERT,
+    INSERT_DETAILS,
     DamageError,
     Database,
     NotOursError,
@@ -28,13 +33,20 @@ from nixtla_accessor.local.service.database import (
 )
 from nixtla_accessor.local.service.errors import DamagedFileError, DamagedModelError, StorageError
 from nixtla_accessor.local.service.salvage import Row, is_intact
+from nixtla_accessor.local.service.weight_files import MAX_REFERENCE_BYTES, Reference, WeightFiles
 
 _LOG = logging.getLogger(__name__)
 _METADATA = COLUMNS[:-2]
-_SELECT = f"SELECT {', '.join(_METADATA)} FROM models NOT INDEXED"  # noqa: S608 - constants
+_REFERENCE = f"CASE WHEN length(tensors) <= {MAX_REFERENCE_BYTES} THEN tensors END"
+_SELECT = (
+    f"SELECT {', '.join((*_METADATA, *DETAILS))}, length(tensors), {_REFERENCE} "  # noqa: S608 - constants
+    "FROM models NOT INDEXED LEFT JOIN details USING (id, created_at)"
+)
+_SELECT_REFERENCES = f"SELECT {_REFERENCE} FROM models NOT INDEXED"  # noqa: S608 - constants
 _IS_INDEXED = "SELECT 1 FROM models INDEXED BY sqlite_autoindex_models_1 WHERE id = ?"
 _WAIT_TO_READ = 1.5  # seconds to wait for those who write; look-ups are to be answered within two
 _WAIT_TO_WRITE = 30.0
+_LARGEST_IN_DATABASE = 2**25  # bytes of tensors; SQLite keeps larger ones slowly, and none above 10 ** 9
 ResultT = TypeVar("ResultT")
 
 
@@ -58,6 +70,8 @@ class ModelStore:
     ----------
     path : Path
         The SQLite file; it and its folder are created if they are missing.
+    largest_in_database : int
+        Bytes of tensors; larger ones lie in files.
 
     Raises
     ------
@@ -65,12 +79,15 @@ class ModelStore:
         If models cannot be saved there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, largest_in_database: int = _LARGEST_IN_DATABASE) -> None:
         self.path = path
+        self._largest_in_database = largest_in_database
+        self._files = WeightFiles(path.parent / "finetuned_models")
         self._damaged: set[tuple[str, int]] = set()
         try:
             self.models()
             self._guard(lambda: prepare(path, _WAIT_TO_WRITE))
+            self._guard(lambda: self._files.clear(self._references()))
         except DamagedFileError as error:
             raise ConfigurationError(str(error)) from error
         except StorageError as error:
@@ -78,13 +95,30 @@ class ModelStore:
 
     def save(self, model: FinetunedModel, tensors: bytes) -> bool:
         """Save a model, whole or not at all; return False if its id is taken."""
-        values = (*model.model_dump().values(), hashlib.sha256(tensors).hexdigest(), tensors)
+        if len(tensors) <= self._largest_in_database:
+            return self._insert(model, tensors)
+        reference = self._guard(lambda: self._files.write(tensors))
+        saved = False
+        try:
+            saved = self._insert(model, reference.to_bytes())
+        finally:
+            if not saved:
+                self._files.delete(reference)
+        return saved
 
-        def save(database: Database) -> bool:
+    def _insert(self, model: FinetunedModel, tensors: bytes) -> bool:
+        fields = model.model_dump()
+        values = (*(fields[name] for name in _METADATA), hashlib.sha256(tensors).hexdigest(), tensors)
+        details = (model.id, model.created_at, *(fields[name] for name in DETAILS))
+
+        def insert(database: Database) -> bool:
             database.begin_writing()
-            return database.connection.execute(INSERT, values).rowcount == 1
+            inserted = database.connection.execute(INSERT, values).rowcount == 1
+            if inserted:
+                database.connection.execute(INSERT_DETAILS, details)
+            return inserted
 
-        return self._do(save, _WAIT_TO_WRITE)
+        return self._do(insert, _WAIT_TO_WRITE)
 
     def models(self) -> list[FinetunedModel]:
         """Return all models, the newest last; those whose description is damaged are left out, with a warning."""
@@ -135,23 +169,41 @@ class ModelStore:
         checksum, tensors = row
         if not isinstance(tensors, bytes) or not is_intact(checksum, tensors):
             raise DamagedModelError(f"The saved model {model_id!r} is damaged: its checksum does not match.")
-        return tensors
+        reference = Reference.from_bytes(tensors)
+        if reference is None:
+            return tensors
+        read = self._guard(lambda: self._files.read(reference))
+        if read is None and self.has(model_id):  # else another process has just deleted it
+            raise DamagedModelError(f"The saved model {model_id!r} is damaged: its file is not as it was saved.")
+        return read
+
+    def _references(self) -> list[Reference]:
+        def read(database: Database) -> list[tuple[object]]:
+            return database.connection.execute(_SELECT_REFERENCES).fetchall()
+
+        return [reference for (saved,) in self._do(read) if (reference := _reference(saved)) is not None]
 
     def delete(self, model_id: str) -> bool:
         """Delete a model; return False if there is none of this id."""
 
-        def delete(database: Database) -> bool:
+        def delete(database: Database) -> tuple[bool, object]:
             database.begin_writing()
             row = _tensors(database, model_id)
             if row is not None and not is_intact(*row):
                 raise DamagedModelError
             statement = "DELETE FROM models NOT INDEXED WHERE id = ?"
-            return database.connection.execute(statement, (model_id,)).rowcount == 1
+            deleted = database.connection.execute(statement, (model_id,)).rowcount == 1
+            database.connection.execute("DELETE FROM details WHERE id = ?", (model_id,))
+            return deleted, None if row is None else row[1]
 
         try:
-            return self._do(delete, _WAIT_TO_WRITE)
+            deleted, tensors = self._do(delete, _WAIT_TO_WRITE)
         except DamagedModelError:  # SQLite would free the pages that it names, which may be those of another model
             return self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, lambda _: True, without=model_id))
+        reference = _reference(tensors) if deleted else None
+        if reference is not None:
+            self._guard(lambda: self._files.delete(reference))
+        return deleted
 
     def _row(self, model_id: str) -> tuple[object, ...] | None:
         def read(database: Database) -> tuple[object, ...] | None:
@@ -224,9 +276,17 @@ def _tensors(database: Database, model_id: str) -> tuple[object, object] | None:
     return row
 
 
+def _reference(tensors: object) -> Reference | None:
+    return Reference.from_bytes(tensors) if isinstance(tensors, bytes) else None
+
+
 def _model_from_row(row: tuple[object, ...]) -> FinetunedModel:
+    *values, n_bytes, tensors = row
+    reference = _reference(tensors)
+    described = dict(zip((*_METADATA, *DETAILS), values, strict=True))
+    described["n_bytes"] = n_bytes if reference is None else reference.n_bytes
     try:
-        return FinetunedModel.model_validate(dict(zip(_METADATA, row, strict=True)))
+        return FinetunedModel.model_validate(described)
     except ValidationError as error:
         fields = ", ".join(str(problem["loc"][0]) for problem in error.errors())
         message = f"The saved model {row[0]!r} is damaged: its description cannot be read ({fields})."

@@ -28,18 +28,18 @@ class Training:
         Ends it.
     """
 
-    def __init__(self, model_id: str, steps: int) -> None:
+    def __init__(self, model_id: str, steps: int, interruption: Interruption | None = None) -> None:
         self.model_id = model_id
         self.steps = steps
         self.steps_done: int | None = None
         self.created_at = datetime.now(UTC)
-        self.interruption = Interruption()
+        self.interruption = interruption or Interruption()
         self.is_saving = False
 
     def report(self, steps_done: int) -> None:
         """Note how many steps are done, and end the training if it is to end."""
         self.steps_done = steps_done
-        self.interruption.check()
+        self.interruption.check(steps_done)
 
 
 class Trainings:
@@ -49,7 +49,7 @@ class Trainings:
         self._lock = threading.Lock()
         self._by_id: dict[str, Training] = {}
 
-    def begin(self, model_id: str, steps: int) -> Training:
+    def begin(self, model_id: str, steps: int, interruption: Interruption | None = None) -> Training:
         """Hold an id while its model is trained, so that it is not trained twice at once.
 
         Raises
@@ -59,7 +59,7 @@ class Trainings:
         with self._lock:
             if model_id in self._by_id:
                 raise ModelInTrainingError(model_id)
-            training = self._by_id[model_id] = Training(model_id, steps)
+            training = self._by_id[model_id] = Training(model_id, steps, interruption)
         return training
 
     def begin_saving(self, training: Training) -> None:
@@ -72,6 +72,7 @@ class Trainings:
         with self._lock:
             training.interruption.check()
             training.is_saving = True
+        training.interruption.begin_saving()
 
     def end(self, training: Training) -> None:
         """Let the id go; nothing happens if it was let go before."""

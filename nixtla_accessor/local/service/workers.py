@@ -72,6 +72,16 @@ class Workers:
         BusyError
             If too much is waiting already.
         """
+        return await asyncio.wrap_future(self.begin(work, interruption))
+
+    def begin(self, work: Callable[[], ResultT], interruption: Interruption | None = None) -> Future[ResultT]:
+        """Have work done in one of the threads; return its outcome at once, as something to wait for.
+
+        Raises
+        ------
+        BusyError
+            If too much is waiting already.
+        """
         job = _Job(work, interruption or Interruption())
         with self._lock:
             if self._max_jobs is not None and len(self._jobs) >= self._max_jobs:
@@ -79,7 +89,7 @@ class Workers:
             self._jobs.add(job)
         job.outcome.add_done_callback(lambda _: self._drop(job))
         self._waiting.put(job)
-        return await asyncio.wrap_future(job.outcome)
+        return job.outcome
 
     def interrupt(self, error: Exception) -> None:
         """End all that is at work or waits, each at its next step."""

@@ -19,8 +19,14 @@ anything = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["y", "series", 'y"']), inner),
     max_leaves=8,
 )
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4) | st.sampled_from([",", "]", '",', "[1,2]", "\\"])
+rows = st.lists(st.lists(numbers) | st.lists(numbers | texts), max_size=3)
 requests = st.fixed_dictionaries(
-    {"series": st.fixed_dictionaries({"y": st.lists(numbers)}, optional={"sizes": anything, "X": anything})},
+    {
+        "series": st.fixed_dictionaries(
+            {"y": st.lists(numbers)}, optional={"sizes": anything, "X": rows | anything, "X_future": rows | anything}
+        )
+    },
     optional={"freq": anything, "before": anything, "y": anything},
 )
 
@@ -40,18 +46,28 @@ def parse_whole(text):
         return None
 
 
+def as_list(values):
+    """Return the list that an array of numbers was parsed from; anything else as it is."""
+    if not isinstance(values, np.ndarray):
+        return values
+    assert values.dtype == np.float64
+    return [None if np.isnan(value) else value for value in values.tolist()]
+
+
 def parse_pieces(text):
     """Parse the text piece by piece; return also whether the values came as an array."""
     try:
         document = parse(bytearray(text))
     except orjson.JSONDecodeError:
         return None, False
-    y = document["series"].get("y") if isinstance(document, dict) and isinstance(document.get("series"), dict) else None
-    if not isinstance(y, np.ndarray):
+    series = document.get("series") if isinstance(document, dict) else None
+    if not isinstance(series, dict):
         return document, False
-    assert y.dtype == np.float64
-    document["series"]["y"] = [None if np.isnan(value) else value for value in y.tolist()]
-    return document, True
+    came_as_array = isinstance(series.get("y"), np.ndarray)
+    for name, values in series.items():
+        is_rows = name in ("X", "X_future") and isinstance(values, list)
+        series[name] = [as_list(row) for row in values] if is_rows else as_list(values)
+    return document, came_as_array
 
 
 @given(requests, st.sampled_from([None, 1]))
@@ -79,6 +95,17 @@ def test_a_broken_text_is_broken_in_pieces(request, data):
 def test_values_come_as_an_array(length):
     text = json.dumps({"series": {"y": list(range(length)), "sizes": [length]}, "freq": "D"}).encode()
     assert parse_pieces(text) == (orjson.loads(text), True)
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", " : ")])
+def test_rows_come_as_arrays_and_equal_texts_as_one(separators):
+    series = {"X": [[1, None], ["a", "a,]"], [2.5, 3]], "X_future": [[None], ["a"]], "sizes": [2], "y": [1, 2]}
+    parsed = parse(bytearray(json.dumps({"series": series}, separators=separators).encode()))["series"]
+    assert [type(row) for row in parsed["X"]] == [np.ndarray, list, np.ndarray]
+    assert [as_list(row) for row in parsed["X"]] == series["X"]
+    assert [as_list(row) for row in parsed["X_future"]] == series["X_future"]
+    many = parse(bytearray(json.dumps({"series": {"y": [1], "X": [["ab", 1, "ab"]]}}).encode()))["series"]["X"][0]
+    assert many[0] is many[2]
 
 
 @pytest.mark.parametrize(

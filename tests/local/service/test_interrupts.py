@@ -12,6 +12,7 @@ import requests
 from nixtla_accessor import connect, errors
 from nixtla_accessor.local.service import embedded
 
+AT_WORK = ("pending", "running")
 Y, SIZES = [float(i % 7) for i in range(100)], [50, 50]
 
 
@@ -31,7 +32,7 @@ def call(method, path):
 
 
 def jobs():
-    return {job["job_id"]: job for job in call("GET", "/v2/async/jobs").json()["jobs"]}
+    return {job["job_id"]: job for job in call("GET", "/v2/async/jobs").json()["jobs"] if job["status"] in AT_WORK}
 
 
 @contextmanager
@@ -87,6 +88,8 @@ def test_one_that_waits_for_its_turn_ends_too(client):
         other.join()
 
 
+# Where it comes while a connection is being opened, before the pool knows of the socket, the collector closes that.
+@pytest.mark.filterwarnings("ignore:.*unclosed <socket")
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32])
 def test_whenever_it_comes_the_message_is_true(client, delay):
     begun = threading.Event()
@@ -104,6 +107,7 @@ def test_whenever_it_comes_the_message_is_true(client, delay):
 
 
 def test_a_training_in_parts_leaves_nothing(client):
+    before = [*client.finetuned_models()]
     y = [round(i * 0.37 % 11, 4) for i in range(2_000)]
     with interrupted_when(lambda: any(job["steps_done"] > 3 for job in jobs().values())) as caught:
         client.finetune(y, [100] * 20, "D", finetune_steps=100_000, finetune_depth=5, max_request=5_000)
@@ -111,7 +115,7 @@ def test_a_training_in_parts_leaves_nothing(client):
     assert "appears later" not in str(caught.value)
     assert jobs() == {}
     time.sleep(0.5)
-    assert [*client.finetuned_models()] == []
+    assert [*client.finetuned_models()] == before
 
 
 def test_a_forecast_ends(client):

@@ -12,10 +12,12 @@ from nixtla_accessor.local.service.limits import LIMITS, Limits
 
 SMALL = {
     "body_bytes": 10_000_000,
-    "body_bytes_beside_y": 100_000,
+    "body_bytes_beside_values": 100_000,
     "series": 20,
     "windows": 39,
     "points_to_fill": 2_000,
+    "covariates": 3,
+    "covariate_values": 600,
     "answer_numbers": 504,
     "steps": 50,
     "refits": 4,
@@ -90,6 +92,17 @@ class TestUsualLimits:
         assert (np.diff(bounds, axis=0) >= 0).all()
         assert (np.diff(bounds, axis=0) > 0).any()
 
+    def test_too_many_covariates_are_refused(self, small):
+        series = small.series()
+        for n_rows, fields, words in (
+            (4, {}, "at most 3 rows, found 4"),
+            (2, {"n_windows": 4}, "at most 600 values, for each time that their effects are estimated, found 960"),
+        ):
+            rows = [series["y"]] * n_rows
+            location, message = refusal(small, "/v2/cross_validation", series={**series, "X": rows}, **fields)
+            assert location == ["body", "series", "X"]
+            assert words in message
+
     def test_too_many_levels_are_refused(self, usual):
         levels = (np.arange(101) / 2).tolist()
         assert refusal(usual, "/v2/forecast", level=levels) == (
@@ -124,7 +137,7 @@ class TestUsualLimits:
             assert answer.status_code == 422
             assert answer.json()["detail"][0]["loc"] == ["body", "freq"]
             assert len(answer.content) < 2_000
-        answer = usual.call("GET", "/model_params", params={"model": "m", "freq": freq[:10_000]}, timeout=10)
+        answer = usual.call("GET", "/model_params", params={"model": "timegpt-1", "freq": freq[:10_000]}, timeout=10)
         assert answer.status_code == 422
         assert time.monotonic() - began < 5
 
@@ -214,7 +227,10 @@ class TestSmallLimits:
     def test_much_that_is_no_number_of_y_is_refused(self, small, fields):
         answer = small.call("POST", "/v2/forecast", small.forecast_body(**fields))
         assert answer.status_code == 413
-        assert "at most 100,000 bytes of JSON beside the numbers and nulls of series.y" in answer.json()["detail"]
+        assert (
+            "at most 100,000 bytes of JSON beside the values of series.y, series.X and series.X_future"
+            in answer.json()["detail"]
+        )
 
     def test_the_bodies_of_all_requests_are_limited_together(self, serve):
         with serve(limits={"body_bytes_in_all": 1_000_000}) as serving:

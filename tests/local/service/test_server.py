@@ -73,7 +73,7 @@ class TestKeys:
         headers = {} if header is None else {"Authorization": header.format(key=engine.api_key)}
         with requests.Session() as session:
             session.trust_env = False
-            for path in ("/v2/finetuned_models", "/validate_api_key", "/model_params?model=m&freq=D"):
+            for path in ("/v2/finetuned_models", "/validate_api_key", "/model_params?model=timegpt-1&freq=D"):
                 answer = session.get(engine.base_url + path, headers=headers, timeout=10)
                 assert answer.status_code == 401
                 assert isinstance(answer.json()["detail"], str)
@@ -375,7 +375,8 @@ class TestRefusals:
             ("/v2/forecast", {"h": 0}, ["body", "h"]),
             ("/v2/forecast", {"level": []}, ["body", "level"]),
             ("/v2/forecast", {"level": [100]}, ["body", "level", 0]),
-            ("/v2/forecast", {"feature_contributions": True}, ["body", "feature_contributions"]),
+            ("/v2/forecast", {"hist_exog": [0]}, ["body", "hist_exog"]),
+            ("/v2/forecast", {"multivariate": True}, ["body", "multivariate"]),
         ],
     )
     def test_a_wrong_field_is_a_422_at_its_place(self, call, path, change, location):
@@ -406,6 +407,6 @@ class TestRefusals:
         assert call("GET", path).status_code == 422
 
     def test_an_unknown_frequency_is_a_422(self, call):
-        answer = call("GET", "/model_params?model=m&freq=fortnight")
+        answer = call("GET", "/model_params?model=timegpt-1&freq=fortnight")
         assert answer.status_code == 422
         assert answer.json()["detail"][0]["loc"] == ["query", "freq"]

@@ -27,8 +27,42 @@ def store(tmp_path):
 def test_a_model_comes_back_as_it_was_saved(store):
     assert store.save(model("a"), b"tensors")
     again = ModelStore(store.path)
-    assert again.model("a") == model("a")
+    assert again.model("a") == model("a").model_copy(update={"n_bytes": len(b"tensors")})
     assert again.tensors("a") == b"tensors"
+
+
+def test_what_a_model_was_tuned_on_is_kept_with_it(store):
+    tuned = model("a").model_copy(update={"n_series": 14, "n_obs": 1708, "alpha": 0.25})
+    store.save(tuned, b"tensors")
+    assert not store.save(model("a").model_copy(update={"n_series": 1}), b"taken")
+    (listed,) = store.models()
+    assert listed == store.model("a") == tuned.model_copy(update={"n_bytes": 7})
+    store.delete("a")
+    store.save(model("a"), b"newer")
+    assert store.model("a").n_series is None
+
+
+def test_a_file_without_details_is_brought_up_to_date(store):
+    store.save(model("a"), b"tensors")
+    with sqlite3.connect(store.path) as database:
+        database.execute("DROP TABLE details")
+    database.close()
+    assert store.model("a").n_obs is None
+    store.save(model("b").model_copy(update={"n_obs": 5}), b"")
+    assert store.model("b").n_obs == 5
+
+
+def test_a_damaged_file_is_rebuilt_without_details(store):
+    store.save(model("a").model_copy(update={"n_obs": 5}), b"tensors")
+    with sqlite3.connect(store.path) as database:
+        (page,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'details'").fetchone()
+    database.close()
+    data = bytearray(store.path.read_bytes())
+    data[(page - 1) * 4096 : page * 4096] = bytes(4096)
+    store.path.write_bytes(data)
+    (kept,) = store.models()
+    assert (kept.id, kept.n_obs, kept.n_bytes) == ("a", None, 7)
+    assert store.tensors("a") == b"tensors"
 
 
 def test_an_id_is_taken_once(store):

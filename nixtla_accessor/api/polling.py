@@ -1,0 +1,68 @@
+"""Asks how a job stands, again and again, until it has ended."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from nixtla_accessor.api.sending import RequestContext
+from nixtla_accessor.errors import ApiError, TransportError
+
+_PASSING = frozenset({408, 409, 429, 502, 503, 504})
+"""Refusals and failures that say nothing of the job, so that it is asked for again."""
+
+StateT = TypeVar("StateT")
+
+
+def poll(
+    context: RequestContext,
+    look: Callable[[], StateT],
+    is_unfinished: Callable[[StateT], bool],
+    *,
+    seconds: float,
+    longest_pause: float,
+) -> StateT:
+    """Look at once and then with growing pauses, until what is looked at has ended or the time is over.
+
+    Failures that say nothing of it are borne, for a while in a row.
+
+    Parameters
+    ----------
+    context : RequestContext
+        The pacing.
+    look : callable
+        Returns how it stands.
+    is_unfinished : callable
+        Whether it goes on; also a place to show how far it is.
+    seconds, longest_pause : float
+        How long to look, and the longest pause between two looks, in seconds.
+
+    Returns
+    -------
+    object
+        What the last look returned, which is unfinished where the time was over.
+
+    Raises
+    ------
+    ApiError, TransportError, ResponseError
+        The service does not say how it stands.
+    """
+    end, silent_since = time.monotonic() + seconds, math.inf
+    pause = context.pacing.first_poll_pause
+    while True:
+        try:
+            state = look()
+        except (ApiError, TransportError) as error:
+            now = time.monotonic()
+            silent_since = min(silent_since, now)
+            is_passing = isinstance(error, TransportError) or error.status_code in _PASSING
+            if not is_passing or now - silent_since > context.pacing.max_silence or now >= end:
+                raise
+        else:
+            silent_since = math.inf
+            if not is_unfinished(state) or time.monotonic() >= end:
+                return state
+        time.sleep(max(0.0, min(pause, end - time.monotonic())))
+        pause = min(2 * pause, longest_pause)

@@ -1,0 +1,95 @@
+"""Frames that show themselves in words: an audit with whole remedies, in a terminal of 80 columns and in notebooks."""
+
+from __future__ import annotations
+
+import textwrap
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+WIDTH = 80  # letters of a line
+MAX_PROBLEMS = 30  # shown
+_INDENT = "    "
+
+
+class ShownFrame(pd.DataFrame):
+    """A DataFrame with a text and an HTML of its own; what is selected from it is a plain DataFrame."""
+
+    def __repr__(self) -> str:
+        """Return the text, or that of any DataFrame where it was changed in place so that columns are missing."""
+        text = self._to_text()
+        return super().__repr__() if text is None else text
+
+    def _repr_html_(self) -> str | None:
+        """Return the HTML; None, as pandas does, where the display options want text."""
+        html = self._to_html() if pd.get_option("display.notebook_repr_html") else None
+        if html is not None:
+            return html
+        frame: Any = super()  # whose method the stubs leave out
+        plain: str | None = frame._repr_html_()
+        return plain
+
+    def _to_text(self) -> str | None:
+        """Return the text, or None if columns are missing."""
+        raise NotImplementedError
+
+    def _to_html(self) -> str | None:
+        """Return the HTML, or None if columns are missing."""
+        raise NotImplementedError
+
+
+class AuditReport(ShownFrame):
+    """The problems of a frame, as `TimeGPTAccessor.audit` returns them: a DataFrame that shows each remedy whole."""
+
+    _NEEDED = frozenset({"series", "column", "kind", "first", "count", "refused", "remedy"})
+
+    def _to_text(self) -> str | None:
+        if not self._NEEDED.issubset(self.columns):
+            return None
+        lines = [_headline(self)]
+        for _, problem in self.head(MAX_PROBLEMS).iterrows():
+            lines.append(textwrap.fill(_describe(problem), WIDTH, initial_indent="- ", subsequent_indent="  "))
+            # Code may be copied from here: lines break at spaces only.
+            lines.append(
+                textwrap.fill(
+                    problem["remedy"],
+                    WIDTH,
+                    initial_indent=_INDENT,
+                    subsequent_indent=_INDENT,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                )
+            )
+        if len(self) > MAX_PROBLEMS:
+            lines.append(f"… and {len(self) - MAX_PROBLEMS:,} more rows.")
+        return "\n".join(lines)
+
+    def _to_html(self) -> str | None:
+        if not self._NEEDED.issubset(self.columns):
+            return None
+        shown = self.head(MAX_PROBLEMS)
+        shown = shown.assign(
+            **{name: shown[name].astype(object).where(shown[name].notna(), "") for name in map(str, shown)}
+        )
+        with pd.option_context("display.max_colwidth", None):
+            table = shown.to_html(index=False, justify="left", border=0)
+        more = f"<p>… and {len(self) - MAX_PROBLEMS:,} more rows.</p>" if len(self) > MAX_PROBLEMS else ""
+        return f"<div><strong>{escape(_headline(self))}</strong>{table if len(self) else ''}{more}</div>"
+
+
+def _headline(report: pd.DataFrame) -> str:
+    if not len(report):
+        return "No problems found."
+    n_refused = int(report["refused"].sum())
+    refused = f"{n_refused:,} that finetune() refuses" if n_refused else "none that finetune() refuses"
+    return f"{len(report):,} problem{'s' if len(report) > 1 else ''}, {refused}:"
+
+
+def _describe(problem: pd.Series[Any]) -> str:
+    """Return in words where a problem is."""
+    where = "" if problem["series"] is None else f"series {problem['series']!r}: "
+    column = "" if problem["column"] is None else f" in {problem['column']!r}"
+    first = "" if problem["first"] is None else f", first {problem['first']}"
+    refused = ", refused" if problem["refused"] else ""
+    return f"{where}{problem['kind']}{column}, count {problem['count']:,}{first}{refused}"

@@ -1,0 +1,159 @@
+"""Cleaning a frame: what has one sensible remedy is mended, the rest is named."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nixtla_accessor  # noqa: F401 - registers df.timegpt
+from nixtla_accessor import errors
+
+
+def panel(names=("a", "b", "c"), periods=20):
+    stamps = pd.date_range("2024-01-01", periods=periods)
+    parts = [
+        pd.DataFrame({"unique_id": name, "ds": stamps, "y": 10.0 * number + np.arange(periods)})
+        for number, name in enumerate(names)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def kinds(cleaned):
+    return cleaned.timegpt.cleaning["kind"].tolist()
+
+
+def test_a_clean_frame_stays_as_it_is():
+    df = panel()
+    cleaned = df.timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned, df)
+    assert cleaned.timegpt.cleaning.empty
+    assert "timegpt_cleaning" not in df.attrs
+
+
+def test_all_that_has_one_remedy_is_mended_at_once():
+    df = panel()
+    broken = df.drop(index=[5, 6, 27]).sample(frac=1, random_state=0)
+    broken.loc[10, "y"], broken.loc[45, "y"] = np.inf, np.nan
+    blank = pd.DataFrame({"unique_id": [None], "ds": [pd.NaT], "y": [np.nan]})
+    late = pd.DataFrame({"unique_id": "a", "ds": pd.date_range("2024-01-21", periods=2), "y": np.nan})
+    empty = pd.DataFrame({"unique_id": "d", "ds": pd.date_range("2024-01-01", periods=4), "y": np.nan})
+    broken = pd.concat([broken, broken.head(3), blank, late, empty]).astype(df.dtypes)
+    before = broken.copy(deep=True)
+    cleaned = broken.timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned, df)  # a straight line is what was there
+    pd.testing.assert_frame_equal(broken, before)
+    done = cleaned.timegpt.cleaning
+    assert done["mended"].all()
+    expected = {"missing id": 1, "infinite target": 1, "duplicate stamp": 3, "gap": 3}
+    for kind, number in expected.items():
+        assert done.loc[done["kind"] == kind, "count"].tolist() == [number]
+    missing = done[done["kind"] == "missing target"]
+    assert missing["count"].tolist() == [4, 2, 2]  # series d; inf and NaN within; the end of a
+    assert missing["series"].tolist() == ["'d'", "'a', 'c'", "'a'"]
+    assert cleaned.timegpt.audit().empty
+
+
+@pytest.mark.parametrize(("rule", "value"), [("first", 3.0), ("last", 5.0), ("sum", 8.0), ("mean", 4.0)])
+def test_doubles_follow_the_named_rule(rule, value):
+    df = panel()
+    doubled = pd.concat([df, df.iloc[[3]].assign(y=5.0)])
+    cleaned = doubled.timegpt.clean(duplicates=rule)
+    pd.testing.assert_frame_equal(cleaned, df.assign(y=df["y"].where(df.index != 3, value)))
+    assert kinds(cleaned) == ["unsorted", "duplicate stamp"]
+
+
+def test_doubles_without_a_rule_are_named_and_their_series_stays():
+    df = panel()
+    doubled = pd.concat([df.drop(index=25), df.iloc[[3]].assign(y=5.0)])
+    with pytest.warns(errors.ProblemsLeftWarning, match=r"duplicate stamp in 'ds', 1 row \(series 'a'\): give a rule"):
+        cleaned = doubled.timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned.head(40), df.iloc[20:].reset_index(drop=True))
+    assert len(cleaned) == 61
+    assert cleaned["unique_id"].tail(21).eq("a").all()
+    assert cleaned.timegpt.cleaning.set_index("kind").loc["duplicate stamp", "mended"] == np.False_
+
+
+def test_rows_with_one_stamp_that_another_column_tells_apart_are_no_copies():
+    df = panel().assign(shop="x")
+    with pytest.warns(errors.ProblemsLeftWarning, match="'shop' tells these rows apart"):
+        cleaned = pd.concat([df, df.assign(shop="y")]).timegpt.clean()
+    assert len(cleaned) == 120
+
+
+def test_what_has_no_one_remedy_is_named_and_stays_at_the_end():
+    df = panel()
+    odd = df.astype({"y": float})
+    odd.loc[3, "ds"] += pd.Timedelta(hours=5)
+    weekly = pd.DataFrame({"unique_id": "w", "ds": pd.date_range("2024-01-01", periods=9, freq="W"), "y": 1.0})
+    odd = pd.concat([odd, weekly, pd.DataFrame({"unique_id": [None], "ds": [df.loc[0, "ds"]], "y": [7.0]})])
+    with pytest.warns(errors.ProblemsLeftWarning) as caught:
+        cleaned = odd.timegpt.clean()
+    assert caught[0].filename == __file__
+    said = str(caught[0].message)
+    for part in ("off-grid stamp in 'ds', 1 row (series 'a')", "missing id in 'unique_id', 1 row", "(series 'w')"):
+        assert part in said
+    assert cleaned["unique_id"].tolist() == ["b"] * 20 + ["c"] * 20 + ["a"] * 20 + ["w"] * 9 + [None]
+    assert len(cleaned) == len(odd)
+
+
+def test_text_that_reads_as_numbers_becomes_numbers():
+    cleaned = panel().astype({"y": str}).timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned, panel())
+    assert kinds(cleaned) == ["unsupported dtype"]
+    with pytest.raises(errors.UnsupportedDtypeError, match="must be real numbers"):
+        panel().assign(y="many").timegpt.clean()
+
+
+def test_levels_of_the_index_stay_there_and_the_record_too():
+    df = panel().assign(region="north")
+    indexed = df.drop(index=5).set_index(["unique_id", "ds"])
+    indexed.attrs["timegpt"] = {"kept": True}
+    cleaned = indexed.timegpt.clean(method=0)
+    expected = df.assign(y=df["y"].where(df.index != 5, 0)).set_index(["unique_id", "ds"])
+    pd.testing.assert_frame_equal(cleaned, expected)
+    assert cleaned.attrs["timegpt"] == {"kept": True}
+
+
+def test_the_report_outlives_parquet(tmp_path):
+    panel().drop(index=5).timegpt.clean().to_parquet(tmp_path / "clean.parquet")
+    again = pd.read_parquet(tmp_path / "clean.parquet")
+    assert again.timegpt.cleaning["action"].tolist() == ["rows were added, and filled along a line"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"duplicates": "max"}, {"method": None}, {"method": "spline"}, {"freq": "nope"}], ids=str
+)
+def test_wrong_arguments(wrong):
+    with pytest.raises(errors.InvalidArgumentError):
+        panel().timegpt.clean(**wrong)
+
+
+def test_one_series_and_an_empty_frame():
+    one = panel(("a",)).drop(columns="unique_id")
+    pd.testing.assert_frame_equal(one.drop(index=4).timegpt.clean(), one)
+    with pytest.raises(errors.InvalidFrameError):
+        one.head(0).timegpt.clean()
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_whatever_is_broken_a_rule_makes_a_frame_that_can_be_packed(seed):
+    rng = np.random.default_rng(seed)
+    df = panel(periods=30)
+    broken = df.sample(n=80, random_state=seed)
+    broken = pd.concat([broken, broken.sample(n=5, random_state=seed).assign(y=1.0)])
+    values = broken["y"].to_numpy().copy()
+    values[rng.integers(0, len(values), 6)] = rng.choice([np.nan, np.inf, -np.inf], 6)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cleaned = broken.assign(y=values).timegpt.clean(freq="D", duplicates="last", method="ffill")
+    packed = cleaned.timegpt.pack(freq="D")
+    assert len(packed.y) == len(cleaned)
+    known = pd.concat([broken.assign(y=values)]).replace([np.inf, -np.inf], np.nan)
+    known = known.drop_duplicates(["unique_id", "ds"], keep="last").dropna()
+    both = cleaned.merge(known, on=["unique_id", "ds"], suffixes=("", "_known"))
+    assert len(both) == len(known)
+    np.testing.assert_array_equal(both["y"], both["y_known"])
