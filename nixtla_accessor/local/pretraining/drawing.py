@@ -7,6 +7,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
 
 Generator = np.random.Generator
+CALM = 0.1  # of the series
 MIN_AHEAD = 24  # steps of the future from which slow changes are scaled to the length of the history
 
 
@@ -20,6 +21,8 @@ class Drawing:
     life : ndarray of int, shape (rows, 1)
         Points of history of each series.
     alive : ndarray of bool, shape (rows, columns)
+    calm : ndarray of bool, shape (rows, 1)
+        Series that hold almost nothing but smooth changes and seasons, as averages over many years do.
     age : ndarray of float32, shape (rows, columns)
         0 to 1 over the history and a little of the future, then growing more slowly: few trends go on for long.
     """
@@ -31,6 +34,7 @@ class Drawing:
         born = (history - length)[:, None].astype(np.float32)
         self.time = column
         self.alive: Mask = column >= born
+        self.calm = self.some(CALM)
         grown = length + np.minimum(ahead, np.maximum(MIN_AHEAD, length // 4))
         age = np.maximum((column - born) / grown[:, None].astype(np.float32), 0)
         self.age: Floats = np.where(age > 1, 1 + np.log(np.maximum(age, 1)), age).astype(np.float32)

@@ -18,6 +18,7 @@ from nixtla_accessor.local.pretraining.foreign_seasons import add_foreign_season
 from nixtla_accessor.seasons import Season
 
 SHORTEST = 8  # points, of which some histories have fewer
+MIXED, ROUNDED = 0.2, 0.15  # of the series
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +111,14 @@ def generate(rng: Generator, n_series: int, kind: Kind | None = None) -> Chunk:
     if season.length == 1:
         size = size * drawing.uniform(0.1, 0.7)
     volatile = drawing.some(0.2)  # noise that grows with the season
-    size = size * ~drawing.some(0.06)
+    size = size * ~drawing.some(0.06) * np.where(drawing.calm, drawing.log_uniform(-2, -0.3), 1)
     # noise that grows or fades
     size = size * (1 + drawing.some(0.25) * np.minimum(drawing.age, 1) * drawing.uniform(-0.7, 2))
     noise = noise * size * np.where(volatile, np.clip(1 + seasonal / drawing.spread(seasonal), 0.1, 3), 1)
     values = _transform(drawing, level + seasonal + noise, season.length, kind.min_length)
+    values = _mix(drawing, values)
     values = add_events(drawing, values, season)
+    values = _round(drawing, values)
     return Chunk(values.astype(np.float32), length, ahead, season)
 
 
@@ -151,7 +154,8 @@ def _level_and_noise(drawing: Drawing, season_length: int) -> tuple[Floats, Floa
     """Draw levels, and autocorrelated noise of unit size."""
     prior = _LevelPrior.of(season_length)
     walk, slope_walk, noise = _walks(drawing, season_length)
-    level = walk / drawing.spread(walk) * drawing.some(prior.walk) * drawing.log_uniform(-1.3, 0.4)
+    walks = drawing.some(prior.walk) & ~drawing.calm
+    level = walk / drawing.spread(walk) * walks * drawing.log_uniform(-1.3, 0.4)
     level += slope_walk / drawing.spread(slope_walk) * drawing.some(prior.slope) * drawing.log_uniform(-0.8, 0.6)
     _add_wandering(drawing, level)
     level += _trend(drawing, prior) * drawing.some(prior.trend)
@@ -325,7 +329,7 @@ def _within_days(drawing: Drawing, m: int, days: int) -> Floats:
     off = (weekday >= np.where(drawing.some(0.8), 5, 6)) & drawing.some(0.6)
     off |= (drawing.random(n_days) < 0.025) & drawing.some(0.5)  # holidays
     by_weekday = np.take_along_axis(0.25 * drawing.normal(days) * drawing.some(0.35), weekday, 1)
-    by_day = drawing.normal(n_days)
+    by_day = drawing.normal(n_days) * ~drawing.calm
     persistence = drawing.uniform(0, 0.95)[:, 0]
     for i in range(1, n_days):
         by_day[:, i] = persistence * by_day[:, i - 1] + np.sqrt(1 - persistence**2) * by_day[:, i]
@@ -361,3 +365,22 @@ def _transform(drawing: Drawing, values: Floats, season_length: int, min_length:
     shift = np.where(drawing.some(0.05), drawing.log_uniform(1.4, 4), drawing.uniform(-2, 25))
     values = values + shifted * shift * drawing.spread(values)
     return np.where(drawing.some(0.05), -values, values)
+
+
+def _mix(drawing: Drawing, values: Floats) -> Floats:
+    """Replace some series by sums of two, as in TSMixup (Ansari et al., arXiv:2403.07815): more shapes than are drawn."""
+    rows = np.flatnonzero(drawing.rng.random(drawing.rows) < MIXED)
+    others = drawing.rng.integers(0, drawing.rows, len(rows))
+    unit = values / drawing.spread(values)
+    share = drawing.uniform(0.1, 0.9, len(rows))
+    result = values.copy()
+    result[rows] = share * unit[rows] + (1 - share) * unit[others]
+    return result
+
+
+def _round(drawing: Drawing, values: Floats) -> Floats:
+    """Round some series, as measurements are."""
+    step = drawing.spread(values.astype(np.float32)) * drawing.log_uniform(-3, -0.7)
+    rounded = drawing.some(ROUNDED) & (values != np.floor(values)).any(1, keepdims=True)
+    result: Floats = np.where(rounded, np.round(values / step) * step, values)
+    return result
