@@ -17,7 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-TIMEOUT = 180  # seconds for a page, a cell or a whole notebook
+TIMEOUT = 20  # seconds for a page, a cell or a whole notebook
 
 
 def pytest_collection_modifyitems(items):
@@ -76,12 +76,17 @@ class Page:
         return self.texts(".jp-CodeCell .jp-InputPrompt")
 
     @property
+    def red(self):
+        """Texts on red: tracebacks and what was written to stderr."""
+        return [text.strip() for text in self.texts('[data-mime-type="application/vnd.jupyter.stderr"]')]
+
+    @property
     def errors(self):
-        return self.texts('[data-mime-type="application/vnd.jupyter.error"]')
+        return [text for text in self.red if "Traceback (most recent call last)" in text]
 
     @property
     def stderr(self):
-        return "".join(self.texts('[data-mime-type="application/vnd.jupyter.stderr"]')).strip()
+        return "".join(text for text in self.red if "Traceback (most recent call last)" not in text)
 
     @property
     def tables(self):
