@@ -17,7 +17,7 @@ from selenium import webdriver
 from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-TIMEOUT = 20  # seconds for a page, a cell or a whole notebook
+TIMEOUT = 180  # seconds for a page, a cell or a whole notebook
 
 
 def pytest_collection_modifyitems(items):
