@@ -14,6 +14,7 @@ import nbformat
 import pytest
 import requests
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -52,21 +53,34 @@ class Page:
 
     def run_all(self):
         self.command("notebook:run-all-cells")
+        self.wait_idle()
+
+    def choose(self, index):
+        self.ask("window.jupyterapp.shell.currentWidget.content.activeCellIndex = arguments[0]", index)
 
     def start(self, index):
         """Begin to run a cell."""
-        self.ask(
-            "window.jupyterapp.shell.currentWidget.content.activeCellIndex = arguments[0];"
-            "window.jupyterapp.commands.execute('notebook:run-cell')",
-            index,
-        )
+        self.choose(index)
+        self.ask("window.jupyterapp.commands.execute('notebook:run-cell')")
 
     def wait_idle(self):
         self.wait("return ![...document.querySelectorAll('.jp-InputPrompt')].some(e => e.innerText.includes('*'))")
 
     def run(self, index):
-        self.start(index)
-        self.wait_idle()
+        self.choose(index)
+        self.command("notebook:run-cell")
+
+    def complete(self, index):
+        """Return what Tab offers at the end of a cell."""
+        self.choose(index)
+        self.ask(
+            "const content = window.jupyterapp.shell.currentWidget.content, editor = content.activeCell.editor;"
+            "content.mode = 'edit'; editor.focus();"
+            "editor.setCursorPosition(editor.getPositionAt(editor.model.sharedModel.source.length))"
+        )
+        self.browser.switch_to.active_element.send_keys(Keys.TAB)
+        self.wait("return document.querySelector('.jp-Completer-match')?.innerText")
+        return [text.removeprefix(".") for text in self.texts(".jp-Completer-match")]
 
     def texts(self, selector):
         return self.ask("return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)", selector)
@@ -110,8 +124,11 @@ class Server:
         self.folder = folder
         self.notebooks = folder / "notebooks"
         settings = folder / "settings" / "@jupyterlab" / "notebook-extension" / "tracker.jupyterlab-settings"
-        for made in (self.notebooks, settings.parent):
+        profile = folder / "ipython" / "profile_default"
+        for made in (self.notebooks, settings.parent, profile):
             made.mkdir(parents=True)
+        # With jedi, the first Tab reads all of pandas: longer than JupyterLab waits on a busy machine.
+        (profile / "ipython_config.py").write_text("get_config().Completer.use_jedi = False")
         settings.write_text(json.dumps({"windowingMode": "none"}))  # else cells out of sight are not in the page
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent.parent
-NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem != "7-open-models")
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[1-6]-*.ipynb"))
 FIRST_SESSION = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)[1]
 WITHOUT_WIDGETS = 'import sys\n\nsys.modules["ipywidgets"] = None'
 CONNECT = """import nixtla_accessor
@@ -21,7 +21,6 @@ LONG = "df.timegpt.finetune(finetune_steps=100_000)"
 def test_a_notebook_runs_in_the_page(open_notebook, path):
     page = open_notebook(path)
     page.run_all()
-    page.wait_idle()
     assert not page.errors
     assert page.counts == [f"[{i + 1}]:" for i in range(len(page.counts))]
     assert page.tables > 0
@@ -35,7 +34,6 @@ def test_the_first_session(open_notebook):
         [FIRST_SESSION, "forecast", 'df.rename(columns={"y": "sales"}).timegpt.forecast(h=3, zero_shot=True)']
     )
     page.run_all()
-    page.wait_idle()
     assert page.counts[:3] == ["[1]:", "[2]:", "[3]:"]
     assert (page.pictures, page.tables) == (1, 1)
     [error] = page.errors
@@ -62,3 +60,9 @@ def test_an_interrupted_fine_tuning_leaves_no_bar(open_notebook, first):
     page.run(2)
     assert len(page.errors) == 1
     assert page.tables == 1
+
+
+def test_tab_offers_the_methods(open_notebook):
+    page = open_notebook([CONNECT, "df.timegpt.f"])
+    page.run(0)
+    assert {"fill_gaps", "finetune", "forecast"} <= set(page.complete(1))
