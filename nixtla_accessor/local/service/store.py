@@ -237,7 +237,7 @@ class ModelStore:
         accept: Callable[[Sequence[Row]], bool] | None
         try:
             return attempt()
-        except ReplacedError:
+        except ReplacedError:  # nothing was written; the file that is there now is sound
             return self._guard(attempt)
         except NotOursError:
             accept = bool  # it is ours only if it has rows of ours
