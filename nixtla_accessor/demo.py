@@ -114,7 +114,7 @@ def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
     check_matplotlib_is_installed()
     from matplotlib.figure import Figure
 
-    from nixtla_accessor.plotting.drawing import draw_forecast, draw_until_forecast
+    from nixtla_accessor.plotting.drawing import draw_connection, draw_forecast, draw_until_forecast
     from nixtla_accessor.plotting.layout import set_title, tidy_frame
     from nixtla_accessor.plotting.ticks import format_times
 
@@ -124,6 +124,7 @@ def _draw(panel: pd.DataFrame, forecast: pd.DataFrame, picture: Path) -> None:
         actual, ahead = (frame[frame["unique_id"] == name].set_index("ds") for frame in (panel, forecast))
         draw_until_forecast(axes, actual["y"], ahead.index[0], SHOWN_DAYS)
         draw_forecast(axes, ahead)
+        draw_connection(axes, actual["y"], ahead)
         tidy_frame(axes)
         set_title(axes, name)
         format_times(axes, actual.index.to_numpy())

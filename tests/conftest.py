@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).parent
-FOLDERS = {"chronos", "dask", "local", "official_client"}  # their tests carry the folder's name as a marker
-LIBRARIES = {"chronos": "chronos", "official_client": "nixtla"}  # of folders that need one which "dev" does not bring
+FOLDERS = {"browser", "chronos", "dask", "local", "official_client"}  # their tests carry the folder's name as a marker
+LIBRARIES = {
+    "browser": "selenium",
+    "chronos": "chronos",
+    "official_client": "nixtla",
+}  # of folders that need one which "dev" does not bring
 collect_ignore = [folder for folder, library in LIBRARIES.items() if importlib.util.find_spec(library) is None]
 SLOW = [line for line in (TESTS / "slow.txt").read_text("utf-8").splitlines() if line and not line.startswith("#")]
 

@@ -376,6 +376,8 @@ class TestCertainty:
         assert "No clear difference from luck" in said["verdict"]
         assert "The same errors as same." in said["verdict"]
         assert list(said["differences"])[-1] == "worse"
+        clear = {name: difference["is_clear"] for name, difference in said["differences"].items()}
+        assert clear == {"same": False, "luck": False, "worse": True}
         assert which_is_best({"a": np.ones((0, 1)), "b": np.ones((0, 1))})["n_series"] == 0
 
     def test_one_window_of_one_series_does_not_tell(self):

@@ -32,6 +32,7 @@ def test_tests_carry_their_markers(request, slow_entries):
     for item in request.session.items:
         folder = item.path.relative_to(TESTS).parts[0]
         if folder in {
+            "browser",
             "chronos",
             "dask",
             "local",

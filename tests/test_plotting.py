@@ -104,6 +104,11 @@ def test_ids_that_are_not_in_the_frame():
         frame().timegpt.plot(ids=["s0", "nope"])
 
 
+def test_a_mistyped_series_is_answered_with_the_nearest():
+    with pytest.raises(errors.InvalidArgumentError, match="The nearest to 'Contruction' is 'Construction'"):
+        load_unemployment().timegpt.plot(ids=["Contruction"])
+
+
 @pytest.mark.parametrize(
     "times",
     [

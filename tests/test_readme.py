@@ -29,6 +29,7 @@ PAGES = {
             *(ROOT / ".github").glob("*.md"),
             *(ROOT / "nixtla_accessor").rglob("*.md"),
             *(ROOT / "tests").rglob("*.md"),
+            ROOT / "notebooks" / "README.md",
         ]
     )
 }

@@ -318,6 +318,10 @@ CASES = {
     ),
     # values
     "numbers as text": Case(lambda: frame().assign(y=lambda df: df["y"].astype(str))),
+    "numbers as text with thousands": Case(lambda: frame().assign(y=lambda df: (df["y"] + 5000).map("{:,.1f}".format))),
+    "numbers as text with others": Case(
+        lambda: frame().assign(y=lambda df: (df["y"] + 5000).map("{:,.1f}".format).where(df.index % 10 != 3, "n/a"))
+    ),
     "numbers as views of text": Case(
         lambda: frame().assign(
             y=lambda df: pd.Series(

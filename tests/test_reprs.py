@@ -109,8 +109,23 @@ class TestAudit:
     def test_many_rows(self, frame):
         many = pd.concat([frame.assign(unique_id=frame["unique_id"] + str(i)) for i in range(20)], ignore_index=True)
         report = many.drop(range(5, len(many), 30)).timegpt.audit()
+        report["remedy"] += report["series"]  # no two are alike
         assert repr(report).splitlines()[-1] == "… and 70 more rows."
         assert "… and 70 more rows." in read(report._repr_html_())
+
+    def test_what_many_series_share_is_said_once(self):
+        stamps = pd.date_range("2024-01-01", periods=30)
+        many = pd.concat([pd.DataFrame({"unique_id": i, "ds": stamps, "y": 1.0 + stamps.day}) for i in range(20)])
+        report = many[~((many["ds"] == stamps[5]) | (many["ds"] == stamps[9]) & (many["unique_id"] == 0))]
+        report = report.timegpt.audit()
+        assert report["series"].map(type).eq(int).all()
+        text = (
+            "20 series (0, 1, 2 and 17 more): gap in 'ds', count 21 (1 to 2 each), first 2024-01-06 00:00:00, refused"
+        )
+        assert text in " ".join(repr(report).split())
+        assert len(repr(report).splitlines()) == 4
+        assert repr(report).count("fill_gaps") == report._repr_html_().count("fill_gaps") == 1
+        assert "0, 1, 2 and 17 more" in read(report._repr_html_())
 
     def test_it_is_a_frame_like_any_other(self, faulty):
         report = faulty.timegpt.audit()

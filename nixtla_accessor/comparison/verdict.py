@@ -66,7 +66,8 @@ class Difference:
 
     def figures(self) -> dict[str, Any]:
         """Return the figures by name, as JSON has them."""
-        return asdict(self) | {"interval": None if self.interval is None else list(self.interval)}
+        interval = None if self.interval is None else list(self.interval)
+        return asdict(self) | {"interval": interval, "is_clear": self.is_clear}
 
 
 def find_difference(before: Values, after: Values, n_differences: int = 1) -> Difference:

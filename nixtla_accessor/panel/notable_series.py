@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -48,7 +48,7 @@ def find_unvarying(rows: ReadableRows, y: Values) -> Iterator[Problem]:
         series = unvarying.index[some].to_numpy(dtype=np.int64)
         counts = unvarying["count"][some].to_numpy(dtype=np.int64)
         notable = Notable(kind, rows.columns.target, series, counts, _first_ticks(rows, series))
-        yield from notable.problems(rows, [remedy] * len(series))
+        yield from notable.problems(rows, remedy)
 
 
 def find_uneven_ends(stamps: Stamps, frequency: Frequency, span: Span | None) -> Iterator[Problem]:
@@ -71,12 +71,17 @@ def find_uneven_ends(stamps: Stamps, frequency: Frequency, span: Span | None) ->
     starts, stops = np.split(steps[2:], 2)
     rows = ReadableRows(stamps.columns, stamps.grouping, (stamps.ticks, stamps.form))
     for kind, lags, ticks, remedy in (
-        ("started late", starts - steps[0], ends[0], "It starts {} after the first series."),
-        ("ended early", steps[1] - stops, ends[1], "It ends {} before the last series, and is forecast from there."),
+        ("started late", starts - steps[0], ends[0], "Starts that many steps after the first series."),
+        (
+            "ended early",
+            steps[1] - stops,
+            ends[1],
+            "Ends that many steps before the last series, and is forecast from there: leave it out if it is over.",
+        ),
     ):
         series = np.flatnonzero(lags > long)
         notable = Notable(kind, stamps.columns.time, series, lags[series], ticks[series])
-        yield from notable.problems(rows, [remedy.format(count(int(lag), "step")) for lag in lags[series]])
+        yield from notable.problems(rows, remedy)
 
 
 def find_short(rows: ReadableRows, horizon: int) -> Iterator[Problem]:
@@ -88,7 +93,7 @@ def find_short(rows: ReadableRows, horizon: int) -> Iterator[Problem]:
         "out, as cross_validation and compare do with too_short='drop'."
     )
     notable = Notable("too short", rows.columns.target, series, sizes[series], _first_ticks(rows, series))
-    yield from notable.problems(rows, [remedy] * len(series))
+    yield from notable.problems(rows, remedy)
 
 
 class Notable(NamedTuple):
@@ -100,10 +105,10 @@ class Notable(NamedTuple):
     counts: Integers
     ticks: Ticks
 
-    def problems(self, rows: ReadableRows, remedies: Sequence[str]) -> Iterator[Problem]:
+    def problems(self, rows: ReadableRows, remedy: str) -> Iterator[Problem]:
         """Yield them as problems for which a frame is not refused."""
         shown = rows.show(self.ticks)
-        for series, total, stamp, remedy in zip(self.series, self.counts, shown, remedies, strict=True):
+        for series, total, stamp in zip(self.series, self.counts, shown, strict=True):
             yield Problem(rows.id_of(int(series)), self.column, self.kind, stamp, int(total), remedy, refused=False)
 
 

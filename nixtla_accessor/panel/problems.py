@@ -104,7 +104,7 @@ class ReadableRows(NamedTuple):
 
     def id_of(self, series: int) -> Hashable | None:
         """Return the id of a series; None where the frame has no ids, or they cannot be read."""
-        return None if self.columns.id is None else self.grouping.ids[series]
+        return None if self.columns.id is None else self.grouping.ids.take([series]).tolist()[0]
 
     def show(self, ticks: Ticks) -> list[Any]:
         """Return stamps as the caller writes times, None where they are missing."""

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from nixtla_accessor.panel.messages import SHOWN, and_more
+
 WIDTH = 80  # letters of a line
 MAX_PROBLEMS = 30  # shown
 _INDENT = "    "
@@ -42,13 +44,14 @@ class ShownFrame(pd.DataFrame):
 class AuditReport(ShownFrame):
     """The problems of a frame, as `TimeGPTAccessor.audit` returns them: a DataFrame that shows each remedy whole."""
 
-    _NEEDED = frozenset({"series", "column", "kind", "first", "count", "refused", "remedy"})
+    NEEDED = ("series", "column", "kind", "first", "count", "refused", "remedy")
 
     def _to_text(self) -> str | None:
-        if not self._NEEDED.issubset(self.columns):
+        if not set(self.NEEDED).issubset(self.columns):
             return None
+        problems = _together(self)
         lines = [_headline(self)]
-        for _, problem in self.head(MAX_PROBLEMS).iterrows():
+        for _, problem in problems.head(MAX_PROBLEMS).iterrows():
             lines.append(textwrap.fill(_describe(problem), WIDTH, initial_indent="- ", subsequent_indent="  "))
             # Code may be copied from here: lines break at spaces only.
             lines.append(
@@ -61,21 +64,51 @@ class AuditReport(ShownFrame):
                     break_on_hyphens=False,
                 )
             )
-        if len(self) > MAX_PROBLEMS:
-            lines.append(f"… and {len(self) - MAX_PROBLEMS:,} more rows.")
-        return "\n".join(lines)
+        return "\n".join([*lines, *_more(problems)])
 
     def _to_html(self) -> str | None:
-        if not self._NEEDED.issubset(self.columns):
+        if not set(self.NEEDED).issubset(self.columns):
             return None
-        shown = self.head(MAX_PROBLEMS)
+        problems = _together(self)
+        shown = problems.head(MAX_PROBLEMS).drop(columns="n_series")
         shown = shown.assign(
             **{name: shown[name].astype(object).where(shown[name].notna(), "") for name in map(str, shown)}
         )
         with pd.option_context("display.max_colwidth", None):
             table = shown.to_html(index=False, justify="left", border=0)
-        more = f"<p>… and {len(self) - MAX_PROBLEMS:,} more rows.</p>" if len(self) > MAX_PROBLEMS else ""
+        more = "".join(f"<p>{line}</p>" for line in _more(problems))
         return f"<div><strong>{escape(_headline(self))}</strong>{table if len(self) else ''}{more}</div>"
+
+
+def _together(report: pd.DataFrame) -> pd.DataFrame:
+    """Return the problems to show, in one row those that more than a few series share, remedy and all.
+
+    ``series`` has their ids and ``count`` the numbers as text; ``n_series`` says how many series they are.
+    """
+    rows = []
+    for _, alike in report.groupby(["column", "kind", "refused", "remedy"], sort=False, dropna=False):
+        size = len(alike) if len(alike) > SHOWN else 1
+        rows += [_merge(alike.iloc[start : start + size]) for start in range(0, len(alike), size)]
+    return pd.DataFrame(rows, columns=[*AuditReport.NEEDED, "n_series"], dtype=object)
+
+
+def _merge(alike: pd.DataFrame) -> dict[Any, Any]:
+    """Return one row for problems that differ in their series, first stamps and counts only."""
+    ids = alike["series"].tolist()
+    least, most = alike["count"].min(), alike["count"].max()
+    each = f" ({least:,} to {most:,} each)" if least < most else ""
+    row: dict[Any, Any] = alike.iloc[0].to_dict()
+    return row | {
+        "series": None if ids[0] is None else ", ".join(map(repr, ids[:SHOWN])) + and_more(len(ids)),
+        "first": min(alike["first"].dropna(), default=None),
+        "count": f"{alike['count'].sum():,}{each}",
+        "n_series": len(ids),
+    }
+
+
+def _more(problems: pd.DataFrame) -> list[str]:
+    """Return the line about what is not shown; none where all is."""
+    return [f"… and {len(problems) - MAX_PROBLEMS:,} more rows."] if len(problems) > MAX_PROBLEMS else []
 
 
 def _headline(report: pd.DataFrame) -> str:
@@ -88,8 +121,9 @@ def _headline(report: pd.DataFrame) -> str:
 
 def _describe(problem: pd.Series[Any]) -> str:
     """Return in words where a problem is."""
-    where = "" if problem["series"] is None else f"series {problem['series']!r}: "
+    number, names = problem["n_series"], problem["series"]
+    where = "" if names is None else f"series {names}: " if number == 1 else f"{number:,} series ({names}): "
     column = "" if problem["column"] is None else f" in {problem['column']!r}"
     first = "" if problem["first"] is None else f", first {problem['first']}"
     refused = ", refused" if problem["refused"] else ""
-    return f"{where}{problem['kind']}{column}, count {problem['count']:,}{first}{refused}"
+    return f"{where}{problem['kind']}{column}, count {problem['count']}{first}{refused}"

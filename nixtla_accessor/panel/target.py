@@ -11,9 +11,12 @@ from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, Target, Values
 from nixtla_accessor.panel.arrow import is_interval
 from nixtla_accessor.panel.frame_code import NamedColumn
+from nixtla_accessor.panel.messages import SHOWN, and_more
 
 EXACT_IN_FLOAT64 = 2**53
 VIEW_OF_TEXT = "large_string[pyarrow]"  # or what stands for one, of which pandas converts nothing
+_WITH_THOUSANDS = r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"
+_MOST = 0.5  # of the texts: where more are no numbers, leaving them out is no remedy
 AS_FLOAT = "{}.astype('float64')"  # how the target becomes float64
 
 
@@ -125,23 +128,38 @@ def _from_objects(values: Column, name: NamedColumn, role: str) -> pd.Series[Any
 
 
 def _not_numbers(values: Column, name: NamedColumn, found: str, role: str) -> UnsupportedDtypeError:
-    conversion = _conversion(values)
+    is_text = pd.api.types.infer_dtype(values, skipna=True) == "string" and str(values.dtype) != VIEW_OF_TEXT
+    texts, conversion = _read_texts(values) if is_text else ("", _conversion(values))
     return UnsupportedDtypeError(
-        f"The {role} {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
+        f"The {role} {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}{texts}. "
         f"Convert it{' to numbers' if conversion is None else f': {name.convert(conversion)}'}."
     )
 
 
+def _read_texts(values: Column) -> tuple[str, str | None]:
+    """Return which texts are no numbers, to follow what was found, and code that reads them; None where most are."""
+    texts = pd.Series(values).dropna().astype(object)
+    has_thousands = texts.str.fullmatch(_WITH_THOUSANDS).astype(bool)
+    numbers = pd.to_numeric(texts.where(~has_thousands, texts.str.replace(",", "")), errors="coerce")
+    unreadable = texts[numbers.isna()].drop_duplicates().tolist()
+    shown = unreadable or texts[has_thousands].drop_duplicates().tolist()
+    found = f" with {', '.join(map(repr, shown[:SHOWN]))}{and_more(len(shown))}" if shown else ""
+    if numbers.isna().mean() > _MOST:
+        return found, None
+    column = "{}.str.replace(',', '')" if has_thousands.any() else "{}"
+    missing = ", errors='coerce'" if unreadable else ""
+    return found, f"{{pd}}.to_numeric({column}{missing})"
+
+
 def _conversion(values: Column) -> str | None:
-    """Return the code that makes numbers of values; None where none does."""
+    """Return the code that makes numbers of values that are no text; None where none does."""
     dtype: Any = values.dtype
     if is_interval(dtype) or str(dtype) == VIEW_OF_TEXT or getattr(dtype, "kind", "") in {"c", "M"}:
         return None
     if getattr(dtype, "kind", "") == "m":
         return "{}.dt.total_seconds()"
-    is_text = pd.api.types.infer_dtype(values, skipna=True) == "string"
     try:
-        pd.to_numeric(pd.Series(values)) if is_text else values.astype("float64")
+        values.astype("float64")
     except (TypeError, ValueError, NotImplementedError):
         return None
-    return "{pd}.to_numeric({})" if is_text else AS_FLOAT
+    return AS_FLOAT

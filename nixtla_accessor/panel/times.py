@@ -327,9 +327,16 @@ def _read_objects(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:
     except (TypeError, ValueError) as error:
         raise UnsupportedDtypeError(
             f"The times in {name!r} must be in one time zone; pandas says: {error}. Convert them: "
-            f"{name.convert(IN_ONE_ZONE)}."
+            f"{name.convert(_in_first_zone(values))}."
         ) from error
     return np.asarray(stamps.asi8), TimeForm("stamp", np.dtype(object), unit=stamps.unit, zone=stamps.tz)
+
+
+def _in_first_zone(values: Column) -> str:
+    """Return the code that converts stamps to the zone of the first that has one with a name, or else to UTC."""
+    zones = (str(stamp.tzinfo) for stamp in values.dropna() if getattr(stamp, "tzinfo", None) is not None)
+    zone = next((one for one in zones if "/" in one), None)
+    return "{pd}.to_datetime({}, utc=True)" + ("" if zone is None else f".dt.tz_convert({zone!r})")
 
 
 def _read_texts(values: Column, name: NamedColumn) -> tuple[Ticks, TimeForm]:

@@ -13,6 +13,7 @@ from pandas.api.types import is_list_like
 
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.misnamed import nearest
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import ANOMALY_COLUMN, CUTOFF_COLUMN, MODEL_COLUMN, interval_columns
 from nixtla_accessor.plotting.drawing import (
@@ -180,8 +181,10 @@ def choose_series(names: list[Hashable], known: DrawnFrame, columns: Columns, vi
     chosen: list[Hashable] = [view.ids] if is_one else list(cast("Iterable[Hashable]", view.ids))
     missing = [name for name in chosen if name not in names]
     if missing:
+        near = nearest(missing[0], names)
         raise InvalidArgumentError(
             f"ids must be series of the frame, which has {_listed(names) or 'none'}; not found: {_listed(missing)}."
+            f"{'' if near is None else f' The nearest to {missing[0]!r} is {near!r}.'}"
         )
     return chosen
 

@@ -75,6 +75,10 @@ class DamageError(sqlite3.Error):
     """The file is damaged, as its contents show."""
 
 
+class ReplacedError(sqlite3.Error):
+    """Another thread or process has put a rebuilt file in the place of the one that was opened."""
+
+
 class Database:
     """An open file of models.
 
@@ -88,17 +92,21 @@ class Database:
         self._path = path
         self._identity = identity
 
+    def begin_reading(self) -> None:
+        """Let all that is read until the transaction ends be of one moment, whatever others write."""
+        self.connection.execute("BEGIN")
+
     def begin_writing(self) -> None:
         """Keep others from writing until the transaction ends.
 
         Raises
         ------
-        DamageError
-            If another process has put a rebuilt file in the place of this one meanwhile.
+        ReplacedError
+            If another has put a rebuilt file in the place of this one meanwhile.
         """
         self.connection.execute("BEGIN IMMEDIATE")
         if _identity(self._path) != self._identity:
-            raise DamageError("it was replaced")
+            raise ReplacedError("it was replaced")
 
 
 @contextmanager

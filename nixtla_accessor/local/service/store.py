@@ -26,6 +26,7 @@ from nixtla_accessor.local.service.database import (
     DamageError,
     Database,
     NotOursError,
+    ReplacedError,
     is_damage,
     open_database,
     prepare,
@@ -124,6 +125,7 @@ class ModelStore:
         """Return all models, the newest last; those whose description is damaged are left out, with a warning."""
 
         def read(database: Database) -> list[tuple[object, ...]]:
+            database.begin_reading()
             rows = database.connection.execute(f"{_SELECT} ORDER BY created_at, id").fetchall()
             indexed = database.connection.execute("SELECT id FROM models INDEXED BY sqlite_autoindex_models_1")
             if sorted(map(repr, indexed.fetchall())) != sorted(repr((row[0],)) for row in rows):
@@ -208,6 +210,7 @@ class ModelStore:
     def _row(self, model_id: str) -> tuple[object, ...] | None:
         def read(database: Database) -> tuple[object, ...] | None:
             row: tuple[object, ...] | None
+            database.begin_reading()
             row = database.connection.execute(f"{_SELECT} WHERE id = ?", (model_id,)).fetchone()
             if row is None and database.connection.execute(_IS_INDEXED, (model_id,)).fetchone() is not None:
                 raise DamageError("its index has a model that its table has not")
@@ -234,6 +237,8 @@ class ModelStore:
         accept: Callable[[Sequence[Row]], bool] | None
         try:
             return attempt()
+        except ReplacedError:  # nothing was written; the file that is there now is sound
+            return self._guard(attempt)
         except NotOursError:
             accept = bool  # it is ours only if it has rows of ours
         except (sqlite3.Error, UnicodeDecodeError) as error:

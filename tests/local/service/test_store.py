@@ -101,6 +101,23 @@ def test_many_threads_save_each_id_once(store):
     assert len(store.models()) == 10
 
 
+def test_what_others_write_meanwhile_is_no_damage(store):
+    def write(name):
+        for _ in range(60):
+            assert store.save(model(name), b"tensors")
+            assert store.delete(name)
+
+    def read(name):
+        for _ in range(120):
+            store.models()
+            store.model(name)
+
+    with ThreadPoolExecutor(6) as pool:
+        for done in [pool.submit(work, name) for work in (write, read, read) for name in "ab"]:
+            done.result()
+    assert not store.path.with_suffix(".damaged").exists()
+
+
 def test_processes_share_a_store(store):
     program = """if True:
         import sys
