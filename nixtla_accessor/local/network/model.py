@@ -5,6 +5,7 @@ returns quantiles for each lead, in z (see `features`)::
 
     stream    = input(x), then for each block: stream + contract(gelu(expand(norm(stream))))
     quantiles = mix of the baselines + unit * (correction + phase spread * phase correction) + share * own spread
+    mix       = softmax(mix(stream) + gain * error on trial + gain * departure), the last two of each baseline
 
 Weights of the mix (a softmax), corrections and share are given at a few leads, the knots, and between them linear in
 log(lead), so that they cost the same at any horizon. The first leads have a further correction of their own. Quantiles
@@ -20,7 +21,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
 from nixtla_accessor.local.network.baselines import N_BASELINES
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.features import Features
+from nixtla_accessor.local.network.features import Features, input_columns
 from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.weights import Weights, tensor_shapes
 
@@ -127,6 +128,7 @@ def forward(
     n, unit = len(normed), features.unit[:, :, None]
     between = between_knots(leads)
     mix = (normed @ weights["mix.weight"] + weights["mix.bias"]).reshape(n, _N_KNOTS, N_BASELINES)
+    mix += np.einsum("ekb,web->wkb", weights["trust.gain"].reshape(2, _N_KNOTS, N_BASELINES), _evidence(features))
     mix -= mix.max(2, keepdims=True)
     np.exp(mix, out=mix)
     mix /= mix.sum(2, keepdims=True)
@@ -160,6 +162,7 @@ def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
     mix = np.matmul(gradient.sum(2)[:, None] * to_knots, np.swapaxes(features.baselines, 1, 2))
     mix -= np.einsum("wkb,wkb->wk", mix, tape.mix)[:, :, None]
     mix *= tape.mix
+    gradients["trust.gain"] = np.einsum("wkb,web->ekb", mix, _evidence(features)).ravel()
     mix = mix.reshape(n, -1)
     in_units = gradient * features.unit[:, :, None]
     near = in_units[:, : NETWORK.horizon].reshape(n, -1)
@@ -182,6 +185,11 @@ def backward(weights: Weights, tape: Tape, gradient: Floats) -> Weights:
     if tape.depth == NETWORK.full_depth:
         gradients["input.weight"], gradients["input.bias"] = tape.entering.T @ stream, stream.sum(0)
     return gradients
+
+
+def _evidence(features: Features) -> Floats:
+    """Return what speaks against each baseline: its error on trial, its departure; (windows, 2, N_BASELINES)."""
+    return np.stack([features.inputs[:, input_columns(name)] for name in ("trial_error", "departure")], 1)
 
 
 def _block(weights: Weights, block: int, stream: Floats) -> tuple[Floats, BlockTape]:

@@ -41,6 +41,7 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
         "correction.bias": (n_corrections,),
         "mix.weight": (width, n_logits),
         "mix.bias": (n_logits,),
+        "trust.gain": (2 * n_logits,),  # how much the errors on trial, and the departures, count
         "spread.weight": (width, n_spreads),
         "spread.bias": (n_spreads,),
     }
@@ -52,7 +53,9 @@ def initial_weights(rng: np.random.Generator) -> Weights:
     weights: Weights = {}
     for name, shape in shapes.items():
         part, kind = name.split(".")[-2:]
-        if kind == "gain":
+        if part == "trust":
+            values = np.repeat([-1.0, -0.3], shape[0] // 2)
+        elif kind == "gain":
             values = np.ones(shape)
         elif part in ("input", "expand"):
             bound = shapes[name.replace("bias", "weight")][0] ** -0.5

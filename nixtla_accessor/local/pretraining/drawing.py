@@ -7,7 +7,7 @@ import numpy as np
 from nixtla_accessor.local.arrays import Floats, Integers, Mask
 
 Generator = np.random.Generator
-CALM = 0.1  # of the series
+CALM = 0.06  # of the series
 MIN_AHEAD = 24  # steps of the future from which slow changes are scaled to the length of the history
 
 

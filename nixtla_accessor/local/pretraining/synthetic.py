@@ -18,7 +18,7 @@ from nixtla_accessor.local.pretraining.foreign_seasons import add_foreign_season
 from nixtla_accessor.seasons import Season
 
 SHORTEST = 8  # points, of which some histories have fewer
-MIXED, ROUNDED = 0.2, 0.15  # of the series
+MIXED, ROUNDED = 0.1, 0.08  # of the series
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,7 +328,7 @@ def _within_days(drawing: Drawing, m: int, days: int) -> Floats:
     weekday = (np.arange(n_days)[None] + drawing.rng.integers(0, days, (drawing.rows, 1))) % days
     off = (weekday >= np.where(drawing.some(0.8), 5, 6)) & drawing.some(0.6)
     off |= (drawing.random(n_days) < 0.025) & drawing.some(0.5)  # holidays
-    by_weekday = np.take_along_axis(0.25 * drawing.normal(days) * drawing.some(0.35), weekday, 1)
+    by_weekday = np.take_along_axis(drawing.normal(days) * _strength(drawing, 0.4, -1.2, 0.1), weekday, 1)
     by_day = drawing.normal(n_days) * ~drawing.calm
     persistence = drawing.uniform(0, 0.95)[:, 0]
     for i in range(1, n_days):

@@ -39,14 +39,13 @@ _logger = logging.getLogger(__name__)
 BATCH = 512
 PEAK_RATE = 2e-3
 WARM_UP = 500  # steps
-DECAY_FROM = 0.65  # of the steps; until then a run does not depend on how many there will be
+DECAY_FROM = 0.4  # of the steps; until then a run does not depend on how many there will be
 DECAY = 0.02
 CHUNK_SERIES = 512
 CHUNKS = 48  # in the pool
 STEPS_PER_CHUNK = 16  # after which the oldest chunk is replaced
 CHUNKS_AHEAD = 8  # made before they are needed
-AVERAGING = 0.002  # weight of the newest weights in the running average, which is the result
-PART_OF_DIFFERENCE = 0.2  # between baselines, which a usual error is not less than
+AVERAGING = 0.004  # weight of the newest weights in the running average, which is the result
 MIN_HISTORY = 1  # points of history in a window
 FAR_LEADS = 8  # of an example, beyond the near ones
 FAR_WEIGHT = 1.0  # of a far lead's loss beside a near one's, where far leads are asked for often
@@ -139,11 +138,10 @@ def _hearsay(rng: np.random.Generator, values: Floats, length: Integers, points:
 
 
 def _units(features: Features, leads: Integers) -> Floats:
-    """Compute the size of a usual error at each lead: as far as the history moved in so many steps, or more.
+    """Compute the size of a usual error at each lead: as far as the history moved in so many steps.
 
-    It is not less than a part of what the baselines differ by. Losses are in this unit, so that no kind of series
-    counts for more than all others, and few errors are so large that the loss clips them: what is clipped is missing
-    from the intervals.
+    Losses are in this unit, so that no kind of series counts for more than all others, and few errors are so large that
+    the loss clips them: what is clipped is missing from the intervals.
     """
     moved = np.sinh(features.inputs[:, input_columns("lag_errors")]) + np.float32(0.05)
     known = features.inputs[:, input_columns("lag_seen")] > 0
@@ -153,8 +151,7 @@ def _units(features: Features, leads: Integers) -> Floats:
         growth = (NETWORK.knots[knot] / NETWORK.knots[max(knot - 1, 0)]) ** 0.25
         before = np.where(known[:, knot], np.clip(moved[:, knot], before, before * 3), before * growth)
         at_knots[:, knot] = before
-    differ = features.baselines - features.baselines.mean(1, keepdims=True)
-    result: Floats = np.maximum(at_knots @ between_knots(leads).T, PART_OF_DIFFERENCE * np.abs(differ).mean(1))
+    result: Floats = at_knots @ between_knots(leads).T
     return result
 
 

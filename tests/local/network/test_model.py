@@ -10,7 +10,7 @@ from autograd import grad
 
 from nixtla_accessor.local.network.baselines import N_BASELINES
 from nixtla_accessor.local.network.config import NETWORK
-from nixtla_accessor.local.network.features import N_INPUTS, Features
+from nixtla_accessor.local.network.features import N_INPUTS, Features, input_columns
 from nixtla_accessor.local.network.history import NEAR_LEADS
 from nixtla_accessor.local.network.model import backward, forward, run_frozen_layers, trained_tensors
 from nixtla_accessor.local.network.weights import (
@@ -55,6 +55,9 @@ def slow_network(weights, features):
         stream = norm(stream, "norm")
         near = anp.reshape(linear(stream, "correction"), (HORIZON, len(LEVELS)))
         logits = anp.reshape(linear(stream, "mix"), (len(KNOTS), N_BASELINES))
+        of_errors, of_departures = anp.reshape(weights["trust.gain"], (2, len(KNOTS), N_BASELINES))
+        logits = logits + of_errors * features.inputs[row, input_columns("trial_error")]
+        logits = logits + of_departures * features.inputs[row, input_columns("departure")]
         mix = anp.exp(logits) / anp.sum(anp.exp(logits), axis=1, keepdims=True)
         spread = anp.reshape(linear(stream, "spread"), (len(KNOTS), 2 * len(LEVELS) + 1))
         spread = spread * (np.array(KNOTS) ** 0.25)[:, None]
