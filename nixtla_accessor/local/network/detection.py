@@ -15,6 +15,7 @@ MIN_RISE = 0.1  # of a peak over the trough before it: the slow decay of a walk 
 MULTIPLES = 4  # of a season's length, at which it repeats
 SLACK = 0.7  # standard deviations of white noise's autocorrelation
 OUTLIER = 4.0  # standard deviations to which values are clipped
+ROUNDING = 1e-4  # in z: a smaller spread is that of rounded numbers
 
 
 def detect_seasons(z: Floats, seen: Mask, n: Integers, season: Season) -> tuple[Integers, Floats]:
@@ -83,13 +84,14 @@ def _repeated(autocorrelation: Floats, lag: Integers, n: Integers) -> tuple[Floa
 
 
 def _detrend(z: Floats, seen: Mask, n: Integers) -> Floats:
-    """Return deviations from the linear trend, in their standard deviations, outliers clipped."""
+    """Return deviations from the linear trend, in their standard deviations, outliers clipped; 0 where they are none."""
     time = np.where(seen, (n + 1) / 2 - np.arange(z.shape[1], 0, -1), 0).astype(np.float32)
     mean = (z * seen).sum(1, keepdims=True) / n
     slope = (time * z).sum(1, keepdims=True) / np.maximum((time * time).sum(1, keepdims=True), np.float32(1e-6))
     deviation = (z - mean.astype(np.float32) - slope * time) * seen
     spread = np.sqrt(np.einsum("wt,wt->w", deviation, deviation)[:, None] / n).astype(np.float32)
-    result: Floats = np.clip(deviation / np.maximum(spread, np.float32(1e-6)), -OUTLIER, OUTLIER)
+    left = spread > ROUNDING
+    result: Floats = np.where(left, np.clip(deviation / np.where(left, spread, 1), -OUTLIER, OUTLIER), np.float32(0))
     return result
 
 
