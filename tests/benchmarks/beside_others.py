@@ -128,7 +128,7 @@ def measure(model: Model, panel: Panel) -> dict[str, float]:
     quantiles = model(panel, max(len(values) for values in panel.test))
     seconds = time.process_time() - began
     mase, inside_80, inside_95 = scores(panel, quantiles)
-    if np.isnan(quantiles[..., 0]).all():
+    if np.isnan(quantiles[..., NETWORK.quantile_levels.index(0.1)]).all():
         inside_80 = inside_95 = np.nan
     return {"MASE": mase, "80%": inside_80, "95%": inside_95, "seconds": seconds}
 

@@ -56,6 +56,10 @@ def test_the_shortest_and_constant_histories_have_none(n):
         assert not detect(rows)[0].any()
 
 
+def test_what_rounding_leaves_is_no_season():
+    assert not detect(1e-6 * cycles(10, 20, 0.1))[0].any()
+
+
 def test_what_lies_before_a_history_does_not_count():
     rows = cycles(12, 8, 0.1, n_series=20).astype(np.float32)
     padded = np.concatenate([np.zeros((20, 300), np.float32), rows], 1)
