@@ -84,7 +84,7 @@ def _repeated(autocorrelation: Floats, lag: Integers, n: Integers) -> tuple[Floa
 
 
 def _detrend(z: Floats, seen: Mask, n: Integers) -> Floats:
-    """Return deviations from the linear trend, in their standard deviations, outliers clipped; 0 where they are none."""
+    """Return deviations from the linear trend, in standard deviations, outliers clipped; 0 where they are rounding."""
     time = np.where(seen, (n + 1) / 2 - np.arange(z.shape[1], 0, -1), 0).astype(np.float32)
     mean = (z * seen).sum(1, keepdims=True) / n
     slope = (time * z).sum(1, keepdims=True) / np.maximum((time * time).sum(1, keepdims=True), np.float32(1e-6))

@@ -72,7 +72,7 @@ def forecast(
     >>> from nixtla_accessor.local.network.weights import pretrained_weights
     >>> sales = np.tile([10.0, 12.0, 15.0, 11.0], 8)
     >>> forecast(pretrained_weights(), [sales], Season(4, 0), horizon=6).shape
-    (1, 6, 9)
+    (1, 6, 11)
     """
     quantiles = np.empty((len(series), horizon, NETWORK.n_levels))
     for part in forecast_parts(weights, series, season, horizon, progress=progress):

@@ -1,8 +1,8 @@
 """Pretrain the network on synthetic series, reproducibly from a seed.
 
-    python -m nixtla_accessor.local.pretraining --seed 0 --steps 64000 --checkpoint-folder run --output new.safetensors
+    python -m nixtla_accessor.local.pretraining --seed 0 --steps 8000 --folder run --output new.safetensors
 
-A run that was cut is resumed from its checkpoint folder. With glibc it is faster by a quarter if the C library keeps
+A run that was cut is resumed from what is in its folder. With glibc it is faster by a quarter if the C library keeps
 freed memory: ``MALLOC_TRIM_THRESHOLD_=2000000000 MALLOC_MMAP_THRESHOLD_=1000000000``.
 """
 
@@ -25,13 +25,13 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--checkpoint-folder", type=Path, required=True, help="a run is resumed from its checkpoint")
+    parser.add_argument("--folder", type=Path, required=True, help="of the examples, 6 GB, and of the checkpoint")
     parser.add_argument("--output", type=Path, required=True, help="the file of the weights, in float16")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    arguments.checkpoint_folder.mkdir(parents=True, exist_ok=True)
+    arguments.folder.mkdir(parents=True, exist_ok=True)
     config = PretrainingConfig(seed=arguments.seed, steps=arguments.steps)
-    weights = pretrain(config, arguments.checkpoint_folder / "checkpoint.safetensors")
+    weights = pretrain(config, arguments.folder)
     arguments.output.write_bytes(dump_weights(weights, dtype=np.float16))
 
 

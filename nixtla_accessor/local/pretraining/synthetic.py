@@ -368,7 +368,7 @@ def _transform(drawing: Drawing, values: Floats, season_length: int, min_length:
 
 
 def _mix(drawing: Drawing, values: Floats) -> Floats:
-    """Replace some series by sums of two, as in TSMixup (Ansari et al., arXiv:2403.07815): more shapes than are drawn."""
+    """Replace some series by sums of two, as in TSMixup (Ansari et al., arXiv:2403.07815): more shapes are seen."""
     rows = np.flatnonzero(drawing.rng.random(drawing.rows) < MIXED)
     others = drawing.rng.integers(0, drawing.rows, len(rows))
     unit = values / drawing.spread(values)

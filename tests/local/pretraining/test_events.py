@@ -4,8 +4,8 @@ import numpy as np
 
 from nixtla_accessor.local.pretraining.drawing import Drawing
 from nixtla_accessor.local.pretraining.events import add_events
+from nixtla_accessor.local.pretraining.examples import draw_far_leads
 from nixtla_accessor.local.pretraining.foreign_seasons import add_foreign_season
-from nixtla_accessor.local.pretraining.training import draw_far_leads
 from nixtla_accessor.seasons import Season
 
 ROWS, HISTORY, AHEAD = 600, 400, 48

@@ -113,7 +113,8 @@ def test_what_others_write_meanwhile_is_no_damage(store):
                 store.models()
                 store.model(name)
             except StorageError as error:  # a busy machine may let a reader wait too long
-                assert "database is locked" in str(error)
+                if "database is locked" not in str(error):
+                    raise
 
     with ThreadPoolExecutor(6) as pool:
         for done in [pool.submit(work, name) for work in (write, read, read) for name in "ab"]:
