@@ -24,11 +24,16 @@ def local():
 
 
 def panel(n_series=4, length=240):
-    """Make a pattern that is no season of days, so that tuning changes the model."""
-    step = np.arange(length)
+    """Make waves whose lengths are no whole numbers of days: no season repeats, so that tuning changes the model."""
+    rng = np.random.default_rng(0)
+    step = 2 * np.pi * np.arange(length)
     parts = [
         pd.DataFrame(
-            {"unique_id": f"s{i}", "ds": pd.date_range("2024-01-01", periods=length), "y": 10.0 * ((step + i) % 9)}
+            {
+                "unique_id": f"s{i}",
+                "ds": pd.date_range("2024-01-01", periods=length),
+                "y": 50 + 10 * (np.sin(step / 11.3 + i) + np.sin(step / 8.6 + 2 * i)) + 0.3 * rng.normal(size=length),
+            }
         )
         for i in range(n_series)
     ]
