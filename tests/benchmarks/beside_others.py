@@ -79,10 +79,13 @@ def of_statsforecast(kind: type) -> Model:
 def lightgbm(panel: Panel, horizon: int) -> Quantiles:
     """Forecast with boosted trees over the panel, on seasonal differences, scaled; recursive."""
     season = panel.season.length
+    lags = sorted({*range(1, 4), *range(1, min(season, 12) + 1), season, 2 * season})
+    if max(map(len, panel.train)) <= lags[-1] + season:  # nothing is left to train on
+        return np.full((len(panel.train), horizon, NETWORK.n_levels), np.nan)
     engine = MLForecast(
         {"model": LGBMRegressor(objective="mae", verbosity=-1, n_jobs=1, random_state=0)},
         freq=1,
-        lags=sorted({*range(1, 4), *range(1, min(season, 12) + 1), season, 2 * season}),
+        lags=lags,
         lag_transforms={1: [RollingMean(max(season, 3), min_samples=1)]},
         target_transforms=[Differences([season]), LocalStandardScaler()],
     )

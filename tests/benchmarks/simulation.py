@@ -64,7 +64,7 @@ def judge(sums: np.ndarray, actual: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(sums, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     errors = actual - np.quantile(sums, DECILES, axis=1)
     loss = np.maximum(DECILES[:, None] * errors, (DECILES[:, None] - 1) * errors).mean()
-    return float(((low < actual) & (actual < high)).mean()), float(loss)
+    return float(((low <= actual) & (actual <= high)).mean()), float(loss)
 
 
 def main() -> None:
@@ -85,7 +85,7 @@ def main() -> None:
                 {
                     "panel": name,
                     "sums": len(sums),
-                    "each step": ((low < actual) & (actual < high)).mean(),
+                    "each step": ((low <= actual) & (actual <= high)).mean(),
                     "sum": coverage,
                     "shuffled": coverage_shuffled,
                     "sorted": coverage_sorted,
