@@ -48,7 +48,7 @@ def tensor_shapes() -> dict[str, tuple[int, ...]]:
 
 
 def initial_weights(rng: np.random.Generator) -> Weights:
-    """Draw random weights to begin pretraining with: the first forecasts are near the baselines' mean."""
+    """Draw random weights to begin pretraining with: the baselines count by their errors on trial."""
     shapes = tensor_shapes()
     weights: Weights = {}
     for name, shape in shapes.items():
