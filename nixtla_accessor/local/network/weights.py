@@ -54,7 +54,7 @@ def initial_weights(rng: np.random.Generator) -> Weights:
     for name, shape in shapes.items():
         part, kind = name.split(".")[-2:]
         if part == "trust":
-            values = np.repeat([-1.0, -0.3], shape[0] // 2)
+            values = np.repeat([-1.0, -0.3], shape[0] // 2)  # twice the error on trial, half the weight
         elif kind == "gain":
             values = np.ones(shape)
         elif part in ("input", "expand"):

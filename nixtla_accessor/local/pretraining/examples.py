@@ -107,9 +107,8 @@ def draw_examples(seed: int, n_series: int, number: int) -> LeadExamples:
         series = np.resize(long_enough, n_series)  # repeats some where others are too short
         history, end = chunk.values[series], points - back
         length = chunk.length[series] - back
-        features = extract_features(
-            history[:, :end], length, chunk.season, leads, _hearsay(rng, history, chunk.length[series], points)
-        )
+        usual_change = _usual_change_of_panel(rng, history, chunk.length[series], points)
+        features = extract_features(history[:, :end], length, chunk.season, leads, usual_change)
         future = (history[:, end + leads - 1] - features.location) / features.scale
         future += features.unit * surprises(rng, len(future), chunk.season, leads)
         parts.append(features)
@@ -126,13 +125,13 @@ def draw_far_leads(rng: np.random.Generator, ahead: int) -> Integers:
     return np.sort(np.exp(rng.uniform(low, high, FAR_LEADS)).astype(int))
 
 
-def _hearsay(rng: np.random.Generator, values: Floats, length: Integers, points: int) -> Floats:
-    """Compute what a panel would say about each series' usual change, from its own and not exactly."""
+def _usual_change_of_panel(rng: np.random.Generator, values: Floats, length: Integers, points: int) -> Floats:
+    """Compute the usual change that a panel tells each of its series: near the series' own; (series, 1)."""
     inside = np.arange(values.shape[1])[None] >= (points - length)[:, None]
     size = row_mean(np.abs(values), inside) + 1e-9
     change = row_mean(np.abs(np.diff(values)), inside[:, :-1]) / size
-    heard: Floats = np.clip(change * np.exp(0.4 * rng.standard_normal(change.shape)), 1e-3, 3)
-    return heard
+    told: Floats = np.clip(change * np.exp(0.4 * rng.standard_normal(change.shape)), 1e-3, 3)
+    return told
 
 
 def _units(features: Features, leads: Integers) -> Floats:

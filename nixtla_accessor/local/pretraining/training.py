@@ -28,7 +28,7 @@ from nixtla_accessor.local.pretraining.examples import ExampleFiles, write_examp
 
 _logger = logging.getLogger(__name__)
 
-# Chosen on the choosing panels of tests/benchmarks/development.py.
+# Steps and chunks were chosen on the choosing panels of tests/benchmarks/development.py.
 BATCH = 512
 PEAK_RATE = 2e-3
 WARM_UP = 500  # steps
