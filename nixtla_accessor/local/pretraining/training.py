@@ -134,7 +134,7 @@ def pretrain(config: PretrainingConfig, folder: Path, *, checkpoint_every: int =
     ----------
     config : PretrainingConfig
     folder : pathlib.Path
-        Of this configuration alone; the examples take 9 MB for each chunk of 512 series.
+        Of one configuration; the examples take 9 MB for each chunk of 512 series.
     checkpoint_every, log_every : int
         Steps.
 
@@ -143,7 +143,8 @@ def pretrain(config: PretrainingConfig, folder: Path, *, checkpoint_every: int =
     dict of ndarray
         The averaged weights.
     """
-    checkpoint, made = folder / "checkpoint.safetensors", folder / "examples"
+    checkpoint = folder / "checkpoint.safetensors"
+    made = folder / f"examples-{config.seed}-{config.chunks}x{config.chunk_series}"  # all that they depend on
     if not made.exists():
         with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as executor:
             write_examples(executor, made, seed=config.seed, chunks=config.chunks, chunk_series=config.chunk_series)

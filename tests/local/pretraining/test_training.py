@@ -68,6 +68,17 @@ def test_seeds_differ_and_a_checkpoint_of_another_configuration_is_refused(tmp_p
     assert not np.array_equal(one["input.weight"], other["input.weight"])
 
 
+def test_examples_of_another_seed_are_not_taken(tmp_path, monkeypatch):
+    def cut(run):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(PretrainingRun, "advance", cut)
+        pretrain(PretrainingConfig(seed=2, steps=20, batch=16, chunks=2, chunk_series=8), tmp_path / "shared")
+    here, elsewhere = pretrain(TINY, tmp_path / "shared"), pretrain(TINY, tmp_path / "own")
+    assert all(np.array_equal(here[name], elsewhere[name]) for name in tensor_shapes())
+
+
 def test_the_loss_falls_on_series_that_were_not_trained_on(write):
     config = PretrainingConfig(seed=0, steps=120, batch=64, chunks=4, chunk_series=32)
     run = PretrainingRun(config, write(config))
