@@ -15,7 +15,7 @@ import pandas as pd
 
 from nixtla_accessor.api.adaptation import Adaptation, check_adaptation
 from nixtla_accessor.api.checks import check_flag
-from nixtla_accessor.api.client import Client, default_client
+from nixtla_accessor.api.client import Client, chosen_client, default_client
 from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.outcome import announce_outcome
 from nixtla_accessor.api.requests import (
@@ -109,7 +109,7 @@ def finetune(
         max_request=sending.max_request,
     )
     wait = _check_wait(sending)
-    client = sending.client or default_client()
+    client = chosen_client(sending.client)
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
     result = train(client, options, packed, timeout=sending.timeout, wait=wait)
     record = _record_of_training(options, packed, result, client.origin)
@@ -133,7 +133,7 @@ def model_state(source: Source[FrameT], code: FrameCode) -> str | None:
 
 def wait_for_model(source: Source[FrameT], code: FrameCode, timeout: float | None, client: Client | None) -> FrameT:
     """Wait for the frame's model, and attach its record as that of a trained one; see `TimeGPTAccessor.wait`."""
-    client = client or default_client()
+    client = chosen_client(client)
     record = training_record(source.schema, client, code)
     if record.state == PENDING:
         progress = client.wait_for_training(record.finetuned_model_id, record.job_id, timeout)
@@ -144,7 +144,7 @@ def wait_for_model(source: Source[FrameT], code: FrameCode, timeout: float | Non
 
 def cancel_training(source: Source[FrameT], code: FrameCode, client: Client | None) -> str:
     """Cancel the training of the frame's model, and return how it has ended; see `TimeGPTAccessor.cancel`."""
-    client = client or default_client()
+    client = chosen_client(client)
     record = training_record(source.schema, client, code)
     if record.state == READY:
         return READY
@@ -163,7 +163,7 @@ def use_model(
     """Attach an existing model; see `TimeGPTAccessor.use_model`."""
     recorded = None if isinstance(model, str) else given_record(model)
     columns = selection.with_recorded_columns(source.schema, recorded).resolve_columns(source.schema)
-    record = recorded or look_up_model(str(model), client or default_client())
+    record = recorded or look_up_model(str(model), chosen_client(client))
     freq = record.freq
     given = selection.parse_freq()
     if given is not None:
@@ -251,7 +251,7 @@ def compare(
 ) -> pd.DataFrame:
     """Forecast the last windows with each candidate, and compare the forecasts; see `TimeGPTAccessor.compare`."""
     options = check_cross_validation_options(**windows.as_options())
-    client = sending.client or default_client()
+    client = chosen_client(sending.client)
     covariates = source.check_covariates(covariates)
     selection = selection.with_recorded_columns(source.schema)
     columns, frequency = selection.resolve_columns(source.schema), selection.parse_freq()
@@ -334,7 +334,7 @@ def _query(
 
     The query packs the series itself, since on Dask each partition is packed and asked about on its own.
     """
-    client = sending.client or default_client()
+    client = chosen_client(sending.client)
     covariates = source.check_covariates(covariates)
     selection = selection.with_recorded_columns(source.schema)
     record = model_to_ask(source.schema, choice, client, selection.default_columns(source.schema).frame)

@@ -134,8 +134,13 @@ def check_levels(name: str, value: object) -> tuple[int | float, ...]:
 
 
 def check_level(name: str, value: object) -> int | float:
-    """Check for one level in percent, as `check_levels` does."""
-    [level] = check_percentages(name, [value])
+    """Check for one level in percent, and refuse what is likely meant as a share, such as 0.8."""
+    level = _as_percentage(value)
+    if level is None:
+        raise InvalidArgumentError(
+            f"{name} must be one percentage from {MIN_LEVEL} to below {MAX_LEVEL}, such as {name}=99; "
+            f"got {reprlib.repr(value)}."
+        )
     if _is_share(level):
         raise InvalidArgumentError(
             f"{name} is in percent, from {MIN_LEVEL} to below {MAX_LEVEL}, and not a share of 1: write "
@@ -149,14 +154,14 @@ def check_percentages(name: str, value: object) -> tuple[int | float, ...]:
 
     Levels keep twelve digits, as the keys of intervals have them; whole ones become ``int``.
     """
-    levels: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else []
-    rounded = [float(exact_decimal(level)) for level in levels if _is_real(level) and math.isfinite(level)]
-    if not levels or len(rounded) < len(levels) or not all(MIN_LEVEL <= level < MAX_LEVEL for level in rounded):
+    given: list[Any] = list(value) if isinstance(value, Iterable) and not isinstance(value, str | bytes) else []
+    levels = [level for level in map(_as_percentage, given) if level is not None]
+    if not levels or len(levels) < len(given):
         raise InvalidArgumentError(
             f"{name} must be a list of percentages from {MIN_LEVEL} to below {MAX_LEVEL}, such as [80, 90]; "
             f"got {reprlib.repr(value)}."
         )
-    return tuple(int(level) if level.is_integer() else level for level in rounded)
+    return tuple(levels)
 
 
 def check_quantiles(name: str, value: object) -> tuple[float, ...]:
@@ -171,7 +176,7 @@ def check_quantiles(name: str, value: object) -> tuple[float, ...]:
         raise InvalidArgumentError(
             f"{expected}, with at least one; got {found} ({len(wrong)} wrong of {len(quantiles)})."
         )
-    return tuple(float(quantile) for quantile in quantiles)
+    return tuple(_as_written(quantile) for quantile in quantiles)
 
 
 def check_flag(name: str, value: object) -> bool:
@@ -184,6 +189,22 @@ def check_flag(name: str, value: object) -> bool:
 def _is_real(value: object) -> bool:
     """Return whether a value is a number, and not a bool."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _as_percentage(value: Any) -> int | float | None:  # noqa: ANN401 - whatever the caller gave
+    """Return a level in percent with twelve digits, ``int`` where it is whole; None where it is none."""
+    if not _is_real(value) or not math.isfinite(value):
+        return None
+    level = float(exact_decimal(_as_written(value)))
+    if not MIN_LEVEL <= level < MAX_LEVEL:
+        return None
+    return int(level) if level.is_integer() else level
+
+
+def _as_written(value: Any) -> float:  # noqa: ANN401 - any real number
+    """Return a number as a float: of a narrow one the shortest decimal, so that float32's 99.9 is 99.9."""
+    is_narrow = isinstance(value, np.floating) and not isinstance(value, np.float64)
+    return float(str(value)) if is_narrow else float(value)
 
 
 def _is_share(level: float) -> bool:

@@ -56,7 +56,13 @@ from nixtla_accessor.contract import (
     DEFAULT_LEVEL,
     DEFAULT_MODEL,
 )
-from nixtla_accessor.errors import AuthenticationError, ConflictError, NotFoundError, PermissionDeniedError
+from nixtla_accessor.errors import (
+    AuthenticationError,
+    ConflictError,
+    InvalidArgumentError,
+    NotFoundError,
+    PermissionDeniedError,
+)
 from nixtla_accessor.markup import describe
 from nixtla_accessor.tracebacks import short_traceback, short_tracebacks
 
@@ -71,6 +77,7 @@ __all__ = [
     "ModelParameters",
     "Progress",
     "SimulationResult",
+    "chosen_client",
     "connect",
     "default_client",
 ]
@@ -354,6 +361,11 @@ class Client:
         series = check_features(
             check_series(y, sizes), X=X, X_future=X_future, categorical_exog=categorical_exog, h=options.h
         )
+        if options.feature_contributions and not series.X:
+            raise InvalidArgumentError(
+                "feature_contributions=True tells what each feature of X contributes; there is none. Give X, or leave "
+                "feature_contributions out."
+            )
         return self.ask(options, series, check_text("freq", freq), timeout=timeout)
 
     def cross_validation(
@@ -868,3 +880,23 @@ def _client_from_settings(kind: type[Client], settings: Settings) -> Client:
     client = kind.__new__(kind)
     client._use(settings)
     return client
+
+
+def chosen_client(client: Client | None) -> Client:
+    """Return the client that a caller gave, by default the connected one.
+
+    Raises
+    ------
+    InvalidArgumentError
+        The caller gave something else.
+    ConfigurationError
+        As of `default_client`.
+    """
+    if client is None:
+        return default_client()
+    if isinstance(client, Client):
+        return client
+    raise InvalidArgumentError(
+        "client must be a client, such as client=nixtla_accessor.Client(base_url='local'), or None for the connected "
+        f"one; got a {type(client).__name__}."
+    )

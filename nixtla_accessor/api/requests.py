@@ -115,7 +115,7 @@ class ForecastOptions:
     model, finetuned_model_id : str
         The base model, and the fine-tuned one or None.
     feature_contributions : bool
-        Whether to ask what each covariate contributes.
+        Whether to ask what each covariate contributes, where there are some.
     adaptation : Adaptation
         How the model is adapted for this call.
     """
@@ -137,7 +137,7 @@ class ForecastOptions:
             model=self.model,
             level=None if self.level is None else list(self.level),
             finetuned_model_id=self.finetuned_model_id,
-            feature_contributions=self.feature_contributions,
+            feature_contributions=self.feature_contributions and bool(series.X),
             **self.adaptation.tuning(),
             **self.adaptation.settings(),
         )
@@ -175,7 +175,7 @@ class CrossValidationOptions:
     full_history : bool
         Whether to forecast the whole past, in windows that the service chooses.
     feature_contributions : bool
-        Whether to ask what each covariate contributes.
+        Whether to ask what each covariate contributes, where there are some.
     quantiles : tuple of float or None
         The quantiles that the caller wants; the levels are then those that have them as bounds.
     refit : bool
@@ -210,7 +210,7 @@ class CrossValidationOptions:
             finetuned_model_id=self.finetuned_model_id,
             hist_exog=list(self.hist_exog) or None,
             full_history=self.full_history,
-            feature_contributions=self.feature_contributions,
+            feature_contributions=self.feature_contributions and bool(series.X),
             refit=self.refit,
             **self.adaptation.tuning(),
             **self.adaptation.settings(),

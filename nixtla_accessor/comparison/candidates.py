@@ -6,6 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeAlias
 
+from pandas.api.types import is_hashable
+
 from nixtla_accessor.api.checks import check_flag, check_model_id, check_text
 from nixtla_accessor.api.requests import FinetuneOptions, check_finetune_options
 from nixtla_accessor.arguments import Candidates, Tuning
@@ -117,7 +119,7 @@ def _read(name: object, given: object, tuning: Tuning, names: Sequence[Hashable]
         return BaseModel(check_text("model", tuning.model))
     if given == FINE_TUNED:
         return ToTune(check_finetune_options(**asdict(tuning)))
-    if isinstance(given, str) and given in names:
+    if is_hashable(given) and given in names:
         if given in {*columns.keys, columns.target}:
             raise InvalidArgumentError(f"The candidate {given!r} is the id, the time or the target, not a forecast.")
         return Column(given)

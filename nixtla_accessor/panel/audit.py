@@ -233,7 +233,11 @@ def _bad_values(rows: ReadableRows, y: Values) -> Iterator[Problem]:
     columns, grouping, missing = rows.columns, rows.grouping, np.isnan(y)
     codes = grouping.row_codes()
     has_values = np.bincount(codes[~missing], minlength=len(grouping.sizes)) > 0
-    if columns.id is not None and not has_values.all():
+    if not has_values.any():
+        remedy = "There is no value at all. Name the column that holds the values."
+        yield from problems_by_series(rows, columns.target, "missing target", np.flatnonzero(missing), remedy)
+        missing &= False
+    elif columns.id is not None and not has_values.all():
         without_values = grouping.ids.take(np.flatnonzero(~has_values)).tolist()
         kept = columns.frame.keep_series_with_values(columns.id, columns.target, without_values)
         nowhere = np.flatnonzero(~has_values[codes])

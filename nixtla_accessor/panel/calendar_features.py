@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 from pandas.api.types import is_list_like
 
 from nixtla_accessor.errors import ConfigurationError, InvalidArgumentError, UnsupportedDtypeError
-from nixtla_accessor.panel.aliases import NANOSECONDS
+from nixtla_accessor.panel.aliases import NANOSECONDS, NANOSECONDS_PER_DAY
 from nixtla_accessor.panel.arrays import concatenate_ranges, offsets, steps_within
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, DateFeatures, Holidays
 from nixtla_accessor.panel.covariate_values import read_covariate
@@ -44,7 +45,15 @@ _RENAMED = {
     "dayofyear": "day_of_year",
     "daysinmonth": "days_in_month",
 }
-_STAMP_DAYS = frozenset({*NANOSECONDS, "D", "B", "C"})  # frequencies of which each step lies in one day
+# the usual attributes, to suggest where a name is none
+_ATTRIBUTES = (
+    *("week", "day_name", "month_name", *_OF_CLOCKS, "microsecond", "nanosecond", "quarter"),
+    *_RENAMED,
+    *_RENAMED.values(),
+    *(f"is_{period}_{edge}" for period in ("month", "quarter", "year") for edge in ("start", "end")),
+    "is_leap_year",
+)
+_DAYS = frozenset({"D", "B", "C"})
 _ONE_STAMP = pd.DatetimeIndex(["2024-01-01"])
 _Feature = str | Callable[[pd.DatetimeIndex], Any]
 
@@ -76,7 +85,7 @@ def feature_names(date_features: DateFeatures, frequency: Frequency) -> list[str
     >>> feature_names(True, parse_frequency("QE")), feature_names(["day_name"], parse_frequency("D"))
     (['year', 'quarter'], ['day_name'])
     """
-    return [_name_of(feature) for feature in _features(date_features, frequency)]
+    return [name for name, _ in _named(_features(date_features, frequency))]
 
 
 def calendar_covariates(packed: PackedSeries, choice: CovariateChoice, horizon: int) -> tuple[Covariate, ...]:
@@ -138,20 +147,27 @@ def _check_frequency(choice: CovariateChoice, frequency: Frequency, form: TimeFo
             "date_features and holidays need stamps of the calendar; the times are integers. Put what you know of the "
             "calendar into columns of the frame."
         )
-    if choice.holidays is not None and frequency.family not in _STAMP_DAYS:
+    if choice.holidays is not None and not _is_within_days(frequency):
         raise InvalidArgumentError(
             f"holidays are days, and a step of the frequency {frequency.name!r} covers several, of which it is not "
             "known where among them its stamp stands. Count the holidays of each step in a column of your own."
         )
 
 
+def _is_within_days(frequency: Frequency) -> bool:
+    """Return whether each step lies in one day."""
+    if frequency.family in NANOSECONDS:
+        return frequency.multiple * NANOSECONDS[frequency.family] <= NANOSECONDS_PER_DAY
+    return frequency.multiple == 1 and frequency.family in _DAYS
+
+
 def _columns(
     stamps: pd.DatetimeIndex, choice: CovariateChoice, frequency: Frequency
 ) -> Iterator[tuple[str, npt.NDArray[Any]]]:
     """Yield the name and the values of each feature of some stamps, which ascend."""
-    for feature in _features(choice.date_features, frequency):
+    for own_name, feature in _named(_features(choice.date_features, frequency)):
         values = _attribute(feature, stamps) if isinstance(feature, str) else feature(stamps)
-        frame = values if isinstance(values, pd.DataFrame) else _one_column(values, _name_of(feature), stamps)
+        frame = values if isinstance(values, pd.DataFrame) else _one_column(values, own_name, stamps)
         for name in frame.columns:
             yield str(name), _read(frame[name], str(name), len(stamps))
     if choice.holidays is not None:
@@ -172,11 +188,18 @@ def _features(date_features: Any, frequency: Frequency | None = None) -> list[_F
     return features
 
 
-def _name_of(feature: _Feature) -> str:
-    if isinstance(feature, str):
-        return feature
-    name = getattr(feature, "__name__", None)
-    return name if isinstance(name, str) else type(feature).__name__
+def _named(features: list[_Feature]) -> list[tuple[str, _Feature]]:
+    """Return features with their names: several lambdas are numbered, as pandas numbers those of an aggregation."""
+    names = [feature if isinstance(feature, str) else _name_of(feature) for feature in features]
+    if names.count("<lambda>") > 1:
+        numbers = itertools.count()
+        names = [f"<lambda_{next(numbers)}>" if name == "<lambda>" else name for name in names]
+    return list(zip(names, features, strict=True))
+
+
+def _name_of(function: Callable[[pd.DatetimeIndex], Any]) -> str:
+    name = getattr(function, "__name__", None)
+    return name if isinstance(name, str) else type(function).__name__
 
 
 def _attribute(name: str, stamps: pd.DatetimeIndex) -> Any:  # noqa: ANN401 - any column
@@ -193,11 +216,10 @@ def _attribute(name: str, stamps: pd.DatetimeIndex) -> Any:  # noqa: ANN401 - an
     if name in {"day_name", "month_name"}:
         found = found()  # type: ignore[misc] # a method
     if not is_list_like(found) or isinstance(found, pd.DatetimeIndex | pd.PeriodIndex):
-        there = ("week", "day_name", "month_name", *_OF_CLOCKS, "weekday", "quarter", "dayofyear", "days_in_month")
-        near = difflib.get_close_matches(name, [*there, *dir(stamps)], n=1)
+        near = difflib.get_close_matches(name, _ATTRIBUTES, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise InvalidArgumentError(
-            f"date_features must be attributes of pandas' stamps, such as {', '.join(map(repr, there[:4]))}; "
+            f"date_features must be attributes of pandas' stamps, such as {', '.join(map(repr, _ATTRIBUTES[:4]))}; "
             f"{name!r} is none.{hint}"
         )
     return found

@@ -9,10 +9,16 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from nixtla_accessor.errors import InvalidArgumentError, ProblemsLeftWarning, UnsupportedDtypeError, warn_caller
+from nixtla_accessor.errors import (
+    InvalidArgumentError,
+    MissingValueError,
+    ProblemsLeftWarning,
+    UnsupportedDtypeError,
+    warn_caller,
+)
 from nixtla_accessor.panel.arrays import Flags, Integers
 from nixtla_accessor.panel.arrow import plain_frame
-from nixtla_accessor.panel.diagnosis import diagnose, how_to_mend_off_grid
+from nixtla_accessor.panel.diagnosis import diagnose, how_to_mend_gaps, how_to_mend_off_grid, series_with_vast_gaps
 from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_arrays
 from nixtla_accessor.panel.frequency import Frequency
@@ -177,6 +183,11 @@ def _leave_out_unusable_values(frame: pd.DataFrame, columns: Columns, steps: lis
     n_values = np.bincount(codes[np.isfinite(panel.y)], minlength=len(panel.grouping.sizes))
     empty = n_values[codes] == 0
     _note(steps, "missing target", columns.target, empty, panel, "series without any value were left out")
+    if empty.all():
+        raise MissingValueError(
+            f"The target {columns.target!r} must have values; it is missing or infinite in all "
+            f"{count(len(frame), 'row')}. Name the column that holds the values."
+        )
     return _take(frame, ~empty)
 
 
@@ -231,7 +242,11 @@ def _set_aside_irregular(
         _note(steps, "off-grid stamp", columns.time, off_grid, panel, advice, mended=False)
     advice = f"their frequency is not {found_frequency.name!r}; clean them apart, or leave them out"
     _note(steps, "other frequency", columns.time, other, panel, advice, mended=False)
-    aside = np.isin(codes, codes[off_grid | other])
+    vast = np.isin(codes, series_with_vast_gaps(panel, found))
+    if vast.any():
+        advice = how_to_mend_gaps(panel, found_frequency, found)
+        _note(steps, "gap", columns.time, vast, panel, advice, mended=False)
+    aside = np.isin(codes, codes[off_grid | other | vast])
     return _take(frame, ~aside), _take(frame, aside)
 
 

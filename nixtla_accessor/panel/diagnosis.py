@@ -28,6 +28,9 @@ from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
 
 
+_MOST_ADDED, _MOST_TIMES = 10_000_000, 100  # rows that gaps may be filled with, and how many times the frame's
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Diagnosis:
     """Every irregularity of a panel under a frequency; rows are positions in the frame.
@@ -203,6 +206,15 @@ def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> MissingTime
     )
 
 
+def series_with_vast_gaps(stamps: Stamps, found: Diagnosis) -> Integers:
+    """Return the series whose gaps are too wide to be filled, as after a stamp that is wrong by decades; mostly none."""
+    if found.missing.sum() <= max(_MOST_ADDED, _MOST_TIMES * len(stamps.ticks)):
+        return np.empty(0, dtype=np.int64)
+    sizes = stamps.grouping.sizes
+    missing = np.bincount(stamps.grouping.row_codes()[found.gaps], weights=found.missing, minlength=len(sizes))
+    return np.flatnonzero(missing > _MOST_TIMES * sizes)
+
+
 def how_to_mend_off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -> str:
     """Return the sentences that tell what to do about stamps off the grid."""
     look = explain_look(_sample_around(stamps, rows), stamps.columns, stamps.form, frequency)
@@ -218,6 +230,8 @@ def how_to_mend_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> 
     look = explain_look(sample, stamps.columns, stamps.form, frequency)
     if look is not None:
         return look
+    if len(series_with_vast_gaps(stamps, found)):
+        return "So many cannot be filled: correct the stamp that is far from the others, or leave its row out."
     return (
         f"Fill the gaps with {how_to_fill(stamps, frequency)}.{suggest_holidays(sample, stamps.form, frequency) or ''}"
     )

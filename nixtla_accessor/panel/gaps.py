@@ -13,7 +13,7 @@ from pandas.api.extensions import ExtensionDtype
 from nixtla_accessor.errors import InvalidArgumentError, ValuesLeftMissingWarning, warn_caller
 from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
 from nixtla_accessor.panel.arrow import plain_frame
-from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity
+from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity, series_with_vast_gaps
 from nixtla_accessor.panel.frame import check_series_have_values, read_arrays, refuse_missing_times
 from nixtla_accessor.panel.frame_code import INTERPOLATED, TRIMMED
 from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency, spell_frequency
@@ -67,7 +67,7 @@ def fill_gaps(
         There is no such method or frequency.
     InvalidFrameError
         The frame is irregular in other ways than gaps: duplicate stamps, stamps off the frequency, mixed frequencies,
-        missing times or ids.
+        missing times or ids. Or a gap is far too wide, as after a stamp that is wrong by decades.
     MissingValueError
         A series has nothing but missing values, from which none can be filled.
 
@@ -119,7 +119,8 @@ def fill_columns(
     is_given = frequency is not None
     frequency = frequency or infer_frequency(panel)
     found = diagnose(panel, frequency, allow_coarser=is_given)
-    if found.mixed_frequencies or len(found.duplicates) or len(found.off_grid):
+    vast = series_with_vast_gaps(panel, found)
+    if found.mixed_frequencies or len(found.duplicates) or len(found.off_grid) or len(vast):
         raise explain_irregularity(panel, frequency)
 
     rows, codes, ticks = _rows_without_gaps(panel, frequency)

@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_hashable
 
@@ -79,6 +80,7 @@ def default_columns(
     InvalidArgumentError, MissingColumnError
         Several columns were given for one role.
     """
+    id_col, time_col, target_col = (_plain_name(name) for name in (id_col, time_col, target_col))
     for role, name in (("id", id_col), ("time", time_col), ("target", target_col)):
         if not is_one_name(frame, name):
             several = list(cast("Iterable[Hashable]", name))
@@ -92,6 +94,11 @@ def default_columns(
     )
     roles = [("id", columns.id), ("time", columns.time), ("target", columns.target)]
     return replace(columns, frame=_frame_code(frame, roles, library))
+
+
+def _plain_name(name: Hashable | None) -> Hashable | None:
+    """Return NumPy's numbers and text as Python's, which JSON, and so Parquet, can keep in a frame's attrs."""
+    return name.item() if isinstance(name, np.number | np.str_ | np.bool_) else name
 
 
 def get_column(frame: pd.DataFrame, name: Hashable, role: str) -> pd.Series[Any] | pd.Index:

@@ -16,6 +16,8 @@ from nixtla_accessor.panel.messages import SHOWN, and_more
 EXACT_IN_FLOAT64 = 2**53
 VIEW_OF_TEXT = "large_string[pyarrow]"  # or what stands for one, of which pandas converts nothing
 _WITH_THOUSANDS = r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"
+_LEADING_ZERO = r"[+-]?0.*"  # which no group of thousands has
+_WITH_DECIMAL_COMMA = r"[+-]?\d*,\d*"
 _MOST = 0.5  # of the texts: where more are no numbers, leaving them out is no remedy
 AS_FLOAT = "{}.astype('float64')"  # how the target becomes float64
 
@@ -120,7 +122,7 @@ def _from_objects(values: Column, name: NamedColumn, role: str) -> pd.Series[Any
     try:
         if found == "integer":
             return pd.Series(pd.array(values.to_numpy(), dtype="Int64"))
-        if found in {"floating", "empty"}:
+        if found in {"floating", "mixed-integer-float", "empty"}:
             return pd.Series(pd.array(values.to_numpy(), dtype="Float64"))
     except (OverflowError, TypeError, ValueError) as error:
         raise _not_numbers(values, name, f"an object column ({error})", role) from error
@@ -129,37 +131,60 @@ def _from_objects(values: Column, name: NamedColumn, role: str) -> pd.Series[Any
 
 def _not_numbers(values: Column, name: NamedColumn, found: str, role: str) -> UnsupportedDtypeError:
     is_text = pd.api.types.infer_dtype(values, skipna=True) == "string" and str(values.dtype) != VIEW_OF_TEXT
-    texts, conversion = _read_texts(values) if is_text else ("", _conversion(values))
+    texts, conversions = _read_texts(values) if is_text else ("", _conversions(values))
+    ways = [f"{name.convert(conversion)}{where}" for where, conversion in conversions.items()]
+    how = f": {', or '.join(ways)}" if ways else " to numbers"
     return UnsupportedDtypeError(
         f"The {role} {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}{texts}. "
-        f"Convert it{' to numbers' if conversion is None else f': {name.convert(conversion)}'}."
+        f"Convert it{how}."
     )
 
 
-def _read_texts(values: Column) -> tuple[str, str | None]:
-    """Return which texts are no numbers, to follow what was found, and code that reads them; None where most are."""
+def _read_texts(values: Column) -> tuple[str, dict[str, str]]:
+    """Return which texts are no numbers, to follow what was found, and the code that reads them; none where most are.
+
+    What commas mean is said where they can be either: before a group of three digits.
+    """
     texts = pd.Series(values).dropna().astype(object)
-    has_thousands = texts.str.fullmatch(_WITH_THOUSANDS).astype(bool)
-    numbers = pd.to_numeric(texts.where(~has_thousands, texts.str.replace(",", "")), errors="coerce")
+
+    def matching(pattern: str) -> pd.Series[bool]:
+        return texts.str.fullmatch(pattern).astype(bool)
+
+    with_comma = texts.str.contains(",", regex=False).astype(bool)
+    has_thousands, has_decimals = matching(_WITH_THOUSANDS), matching(_WITH_DECIMAL_COMMA)
+    may_be_decimal = with_comma.any() and bool(has_decimals[with_comma].all())
+    is_decimal = may_be_decimal and not (has_thousands & ~matching(_LEADING_ZERO))[with_comma].all()
+    commas, separator = (has_decimals, ".") if is_decimal else (has_thousands, "")
+    numbers = pd.to_numeric(texts.where(~commas, texts.str.replace(",", separator)), errors="coerce")
     unreadable = texts[numbers.isna()].drop_duplicates().tolist()
-    shown = unreadable or texts[has_thousands].drop_duplicates().tolist()
+    shown = unreadable or texts[commas].drop_duplicates().tolist()
     found = f" with {', '.join(map(repr, shown[:SHOWN]))}{and_more(len(shown))}" if shown else ""
     if numbers.isna().mean() > _MOST:
-        return found, None
-    column = "{}.str.replace(',', '')" if has_thousands.any() else "{}"
+        return found, {}
     missing = ", errors='coerce'" if unreadable else ""
-    return found, f"{{pd}}.to_numeric({column}{missing})"
+
+    def code(column: str) -> str:
+        return f"{{pd}}.to_numeric({column}{missing})"
+
+    if not commas.any():
+        return found, {"": code("{}")}
+    if may_be_decimal and not is_decimal:
+        return found, {
+            " where commas separate thousands": code("{}.str.replace(',', '')"),
+            " where they are decimal commas": code("{}.str.replace(',', '.')"),
+        }
+    return found, {"": code(f"{{}}.str.replace(',', {separator!r})")}
 
 
-def _conversion(values: Column) -> str | None:
-    """Return the code that makes numbers of values that are no text; None where none does."""
+def _conversions(values: Column) -> dict[str, str]:
+    """Return the code that makes numbers of values that are no text; none where none does."""
     dtype: Any = values.dtype
     if is_interval(dtype) or str(dtype) == VIEW_OF_TEXT or getattr(dtype, "kind", "") in {"c", "M"}:
-        return None
+        return {}
     if getattr(dtype, "kind", "") == "m":
-        return "{}.dt.total_seconds()"
+        return {"": "{}.dt.total_seconds()"}
     try:
         values.astype("float64")
     except (TypeError, ValueError, NotImplementedError):
-        return None
-    return AS_FLOAT
+        return {}
+    return {"": AS_FLOAT}

@@ -17,7 +17,7 @@ from nixtla_accessor.panel.scores import mase_scale
 from nixtla_accessor.panel.tidy import CUTOFF_COLUMN, MODEL_COLUMN
 from nixtla_accessor.plotting.colors import forecast_color
 from nixtla_accessor.plotting.layout import AxesArray, add_legend, add_note, fit_title, tidy_frame
-from nixtla_accessor.plotting.reading import read_frame
+from nixtla_accessor.plotting.reading import DrawnFrame, check_forecasts, read_forecast, read_frame
 
 MAX_SHOWN = 30  # series
 _SIZE = (11.0, 4.2)  # inches
@@ -51,11 +51,16 @@ def plot_errors(
     InvalidArgumentError
         There is no forecast, or one has no time that the frame has a value for.
     """
+    check_forecasts("forecasts", forecasts)
     if not forecasts:
         raise InvalidArgumentError('forecasts must name at least one frame, such as {"tuned": frame}; found none.')
     units = dict(zip(packed.ids, mase_scale(packed, packed.frequency.season_length), strict=True))
-    actual = _values(frame, columns, columns.target)
-    errors = {name: _errors(name, actual, forecast, columns, units) for name, forecast in forecasts.items()}
+    known = read_frame(frame, columns)
+    actual = _values(known, columns.target, columns)
+    errors = {
+        name: _errors(name, actual, read_forecast(name, forecast, columns, known), columns, units)
+        for name, forecast in forecasts.items()
+    }
     by_series = pd.DataFrame({name: table.groupby("series")["error"].mean() for name, table in errors.items()})
     shown = _spread(by_series)
     height = max(_SIZE[1], len(shown) * _HEIGHT_OF_SERIES + 1.2)
@@ -89,9 +94,8 @@ def _spread(by_series: pd.DataFrame) -> pd.DataFrame:
     return ordered.iloc[positions]
 
 
-def _values(frame: pd.DataFrame, columns: Columns, column: object) -> pd.DataFrame:
+def _values(drawn: DrawnFrame, column: object, columns: Columns) -> pd.DataFrame:
     """Return the series, time, cutoff and value of each row of a frame, and its lead time in steps."""
-    drawn = read_frame(frame, columns)
     rows = drawn.rows
     names = np.array([*drawn.names, None], dtype=object)[:-1]  # of one dimension, also where ids are tuples
     table = pd.DataFrame(
@@ -107,10 +111,10 @@ def _values(frame: pd.DataFrame, columns: Columns, column: object) -> pd.DataFra
 
 
 def _errors(
-    name: str, actual: pd.DataFrame, forecast: pd.DataFrame, columns: Columns, units: Mapping[object, float]
+    name: str, actual: pd.DataFrame, forecast: DrawnFrame, columns: Columns, units: Mapping[object, float]
 ) -> pd.DataFrame:
     """Return the series, lead time and scaled absolute error of each forecast that has an actual value."""
-    ahead = _values(forecast, columns, MODEL_COLUMN)
+    ahead = _values(forecast, MODEL_COLUMN, columns)
     known = actual.drop_duplicates(["series", "time"])[["series", "time", "value"]]
     both = ahead.merge(known, on=["series", "time"], suffixes=("", "_actual"))
     error = (both["value"] - both["value_actual"]).abs() / both["series"].map(units).astype(np.float64)

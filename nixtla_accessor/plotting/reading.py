@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,8 +15,10 @@ from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.arrays import Ticks
 from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.ids import group_rows, rows_without_id, single_series
+from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import get_column
-from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
 from nixtla_accessor.panel.target import read_target
 from nixtla_accessor.panel.tidy import CUTOFF_COLUMN, MODEL_COLUMN
 from nixtla_accessor.panel.times import MISSING_TICK, TimeForm, read_times
@@ -111,6 +113,56 @@ def read_frame(frame: pd.DataFrame, columns: Columns, start: object = None) -> D
         drawn[CUTOFF_COLUMN] = plottable(cutoffs, cutoff_form)[rows]
     names: list[Hashable] = [None] if ids is None else list(grouping.ids)
     return DrawnFrame(names, codes[order], drawn)
+
+
+def check_forecasts(argument: str, forecasts: object) -> dict[str, pd.DataFrame]:
+    """Check for forecasts by name; none where the argument was not given.
+
+    Raises
+    ------
+    InvalidArgumentError
+        They are no mapping, or one of them is no frame with forecasts.
+    """
+    if forecasts is None:
+        return {}
+    if not isinstance(forecasts, Mapping):
+        raise InvalidArgumentError(
+            f"{argument} must be frames of forecasts by name, such as {argument}={{'tuned': frame}}; got a "
+            f"{type(forecasts).__name__}."
+        )
+    for name, forecast in forecasts.items():
+        if not isinstance(forecast, pd.DataFrame):
+            raise InvalidArgumentError(
+                f"{argument} must hold frames, as forecast() returns them; {name!r} is a {type(forecast).__name__}."
+            )
+        if MODEL_COLUMN not in forecast:
+            others = [column for column in names_of(forecast) if column not in (ID_COLUMN, TIME_COLUMN, TARGET_COLUMN)]
+            listed = ", ".join(map(repr, others[:SHOWN])) + and_more(len(others))
+            raise InvalidArgumentError(
+                f"{argument} must hold frames with the column {MODEL_COLUMN!r}, as forecast() returns them; {name!r} "
+                f"has {listed or 'none beside the keys'}. Rename the column of the forecasts to {MODEL_COLUMN!r}."
+            )
+    return dict(forecasts)
+
+
+def read_forecast(
+    name: str, forecast: pd.DataFrame, columns: Columns, known: DrawnFrame, start: object = None
+) -> DrawnFrame:
+    """Read a frame of forecasts of another frame's series, for drawing.
+
+    Raises
+    ------
+    InvalidArgumentError
+        Its times are integers and those of the other frame are not, or the other way round.
+    """
+    drawn = read_frame(forecast, columns, start)
+    kinds = [len(each.rows) and each.rows[columns.time].dtype.kind for each in (drawn, known)]
+    if all(kinds) and kinds[0] != kinds[1]:
+        found = "dates" if kinds[0] == "M" else "integers"
+        raise InvalidArgumentError(
+            f"The times in {columns.time!r} of the forecast {name!r} must be like those of the frame; found {found}."
+        )
+    return drawn
 
 
 def plottable(ticks: Ticks, form: TimeForm) -> npt.NDArray[Any]:

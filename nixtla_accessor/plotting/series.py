@@ -33,7 +33,7 @@ from nixtla_accessor.plotting.layout import (
     set_title,
     tidy_frame,
 )
-from nixtla_accessor.plotting.reading import DrawnFrame, read_frame
+from nixtla_accessor.plotting.reading import DrawnFrame, check_forecasts, read_forecast, read_frame
 from nixtla_accessor.plotting.ticks import format_numbers, format_times
 
 MAX_SERIES = 6
@@ -95,13 +95,14 @@ def plot_series(
     Raises
     ------
     InvalidArgumentError
-        The frame does not have a series of the view, there are fewer axes than series, or the start is no time.
+        The frame does not have a series of the view, there are fewer axes than series, the start is no time, or the
+        forecasts are none.
     InvalidFrameError
         The ids, times or values cannot be read.
     """
+    named = check_forecasts("forecast", {"forecast": forecasts} if isinstance(forecasts, pd.DataFrame) else forecasts)
     known = read_frame(frame, columns, view.start)
-    named = _name_forecasts(forecasts)
-    ahead = {name: read_frame(forecast, columns, view.start) for name, forecast in named.items()}
+    ahead = {name: read_forecast(name, forecast, columns, known, view.start) for name, forecast in named.items()}
     names = list(dict.fromkeys(name for part in (known, *ahead.values()) for name in part.names))
     chosen = choose_series(names, known, columns, view)
     if not chosen:
@@ -134,12 +135,6 @@ def plot_series(
         part = known.series(name)
         format_times(subplot, None if part is None else part[columns.time].to_numpy())
     return axes
-
-
-def _name_forecasts(forecasts: Forecasts | None) -> dict[str, pd.DataFrame]:
-    if forecasts is None:
-        return {}
-    return {"forecast": forecasts} if isinstance(forecasts, pd.DataFrame) else dict(forecasts)
 
 
 def _draw(

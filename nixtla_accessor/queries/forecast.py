@@ -97,6 +97,8 @@ class ForecastQuery(Query):
             by_name = dict(zip((covariate.name for covariate in packed.covariates), rows, strict=True))
             columns |= {name: by_name[name] for name in self._in_callers_order(by_name)}
             columns[BASE_COLUMN] = base
+        elif self.options.feature_contributions:  # a calendar without a holiday in this time has no covariates
+            columns[BASE_COLUMN] = mean
         return columns
 
     def _empty_columns(

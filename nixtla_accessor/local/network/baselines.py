@@ -402,10 +402,13 @@ def _fitted_smoothing(history: History, fixed: _FixedSmoothing) -> _FittedSmooth
     """Fit to the series less its season, over its season and as it is, and put the season back."""
     z, n, trend, positive = history.z, history.n, fixed.trend, fixed.positive
     ratio, _ = history.ratio_profile(NETWORK.period_means)
-    over_season = (z + history.offset) / history.repeat_profile(ratio, z.shape[1]) - history.offset
-    nonseasonal = smooth(z, n, trend, history.ahead)
-    additive = smooth(fixed.adjusted, n, trend, history.ahead)
-    multiplicative = smooth(np.where(positive, over_season, fixed.adjusted) * history.seen, n, trend, history.ahead)
+    additive = multiplicative = nonseasonal = smooth(z, n, trend, history.ahead)
+    if history.season.length > 1:
+        additive = smooth(fixed.adjusted, n, trend, history.ahead)
+        some = np.flatnonzero(positive)
+        over_season = (z + history.offset) / history.repeat_profile(ratio, z.shape[1]) - history.offset
+        values = over_season[some] * history.seen[some]
+        multiplicative = additive.with_rows(some, smooth(values, n[some], trend[some], history.ahead))
 
     def times_season(forecast: Floats) -> Floats:
         product = (forecast + history.offset) * ratio[:, history.phase] - history.offset

@@ -202,7 +202,7 @@ def extract_features(
     measures = measure(values, age, n, m, recent_points, usual_change)
     location, scale = measures.location, measures.scale
     z = (np.clip((values - location) / scale, -50, 50) * seen).astype(np.float32)
-    history = History(z, seen, n, season, (location / scale).astype(np.float32), leads)
+    history = History(z, seen, n, season, measures.offset, leads)
     detected, strength = detect_seasons(_without_season(history), seen, n, season)
     baselines = forecast_baselines(history, detected)
     errors = naive_errors(history, recent_points)
@@ -242,7 +242,7 @@ def extract_features(
         baselines=baselines.stacked,
         own_spread=quantiles - quantiles[:, NETWORK.median, None],
         phase_spread=_phase_spread(history),
-        support=_support(raw, seen, history.offset),
+        support=_support(raw, seen, (location / scale).astype(np.float32)),
         unit=unit,
         location=location,
         scale=scale,

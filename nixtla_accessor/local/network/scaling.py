@@ -16,11 +16,16 @@ USUAL_CHANGE = 0.1  # from point to point over the mean size, where no series sh
 MOST_COMPARED = 1000  # series whose usual change is measured
 SHORTEST_OWN_SPREAD = 3  # changes from which on a series' own are taken alone
 MIN_UNIT = 0.02  # in z
+ROUNDING = 1e-11  # of the mean: what varies less is constant but for rounding
+FARTHEST_ZERO = 1e5  # scales from zero: beyond, float32 does not tell ratios to zero from differences
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measures:
-    """Location, scale and spread of each history, in the units of the series; each (windows, 1)."""
+    """Location, scale and spread of each history, in the units of the series; each (windows, 1).
+
+    `offset` is the location in scales, as far as features are concerned: at most FARTHEST_ZERO.
+    """
 
     mean: Floats
     location: Floats
@@ -28,6 +33,10 @@ class Measures:
     recent_spread: Floats
     recent_change: Floats
     scale: Floats
+
+    @property
+    def offset(self) -> Floats:
+        return np.clip(self.location / self.scale, -FARTHEST_ZERO, FARTHEST_ZERO).astype(np.float32)
 
 
 def measure(
@@ -43,7 +52,7 @@ def measure(
     own_weight = np.clip((n - 1) / SHORTEST_OWN_SPREAD, 0, 1)  # a change or two say little
     recent_change = own_weight * recent_change + (1 - own_weight) * usual_change * np.abs(mean)
     scale = np.maximum.reduce(
-        [0.5 * recent_spread, 0.5 * recent_change, 0.05 * spread, 1e-5 * np.abs(mean), np.full_like(mean, 1e-9)]
+        [0.5 * recent_spread, 0.5 * recent_change, 0.05 * spread, ROUNDING * np.abs(mean), np.full_like(mean, 1e-9)]
     )
     location = row_mean(values, age <= np.minimum(m, n))
     return Measures(mean, location, spread, recent_spread, recent_change, scale)

@@ -9,7 +9,7 @@ computed once serve all histories, and the first state is the least-squares one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -18,6 +18,7 @@ from nixtla_accessor.local.arrays import Floats, Integers, Mask
 
 # The shipped weights were trained with baselines of this grid.
 POINTS = 96  # the latest points that are smoothed
+BLOCK = 24  # points whose errors are computed at once: few enough for a processor's cache
 LEVEL_ALPHAS = (0.05, 0.15, 0.3, 0.5, 0.75, 1.0)
 TREND_ALPHAS = (0.1, 0.35, 0.85)
 TREND_BETAS_OVER_ALPHA = (0.05, 0.3)
@@ -34,8 +35,9 @@ class _Tables:
 
     Attributes
     ----------
-    errors : ndarray, shape (POINTS, k * POINTS)
-        From a history that begins in the first column to its errors, if the first state were zero.
+    errors : tuple of ndarray, each of shape (end, k * BLOCK)
+        For each block of points that ends there, from a history that begins in the first column to the errors in the
+        block, if the first state were zero.
     response : ndarray, shape (k, 2, POINTS)
         Effect of a first state on the forecasts.
     first_state : ndarray, shape (POINTS + 1, k, 2, 2)
@@ -52,7 +54,7 @@ class _Tables:
     alpha : ndarray, shape (k,)
     """
 
-    errors: Floats
+    errors: tuple[Floats, ...]
     response: Floats
     first_state: Floats
     state: Floats
@@ -87,13 +89,14 @@ def _tables() -> _Tables:
     response = np.einsum("ki,tkij->kjt", measured, carried[:-1])
     impulse = np.einsum("kjt,kj->kt", response, gain)  # of an observation on the forecasts after it
     since = np.arange(POINTS)[None] - np.arange(POINTS)[:, None]
-    errors = np.where(since > 0, -impulse[:, np.maximum(since - 1, 0)], since == 0)
+    errors = np.where(since > 0, -impulse[:, np.maximum(since - 1, 0)], since == 0).astype(np.float32)
+    ends = range(BLOCK, POINTS + 1, BLOCK)
+    blocks = (errors[:, :end, end - BLOCK : end].transpose(1, 0, 2).reshape(end, -1) for end in ends)
     squares = np.einsum("kit,kjt->tkij", response, response).cumsum(0)
     squares = np.concatenate([np.zeros((1, k, 2, 2)), squares]) + np.diag(FIRST_STATE_RIDGE)
     with_trend = beta > 0
     lengths = np.arange(POINTS + 1)[:, None]
     single = {
-        "errors": errors.transpose(1, 0, 2).reshape(POINTS, -1),
         "response": response,
         "first_state": np.linalg.inv(squares),
         "state": np.einsum("tkij,kj->tki", carried[POINTS - 1 :: -1], gain).reshape(POINTS, -1),
@@ -102,7 +105,8 @@ def _tables() -> _Tables:
         "lag": (1 - (1 - alpha) ** lengths) / alpha - 1,
         "alpha": alpha,
     }
-    return _Tables(with_trend=with_trend, **{name: table.astype(np.float32) for name, table in single.items()})
+    rest = {name: table.astype(np.float32) for name, table in single.items()}
+    return _Tables(errors=tuple(blocks), with_trend=with_trend, **rest)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,6 +133,13 @@ class FittedSmoothing:
     alpha: Floats
     trend_weight: Floats
 
+    def with_rows(self, rows: Integers, fitted: FittedSmoothing) -> FittedSmoothing:
+        """Return the same with some rows from another fit, that of these rows alone."""
+        changed = {field.name: getattr(self, field.name).copy() for field in fields(self)}
+        for name, values in changed.items():
+            values[rows] = getattr(fitted, name)
+        return FittedSmoothing(**changed)
+
 
 def smooth(values: Floats, n: Integers, slope: Floats, ahead: Floats) -> FittedSmoothing:
     """Fit every model of the grid to each history, and forecast with their weighted mean.
@@ -150,14 +161,22 @@ def smooth(values: Floats, n: Integers, slope: Floats, ahead: Floats) -> FittedS
     length = np.minimum(n[:, 0], POINTS)
     column = np.arange(POINTS)[None]
     inside = column < length[:, None]
-    left_aligned = np.take_along_axis(values, np.minimum(column + POINTS - length[:, None], POINTS - 1), 1) * inside
-    errors = (left_aligned @ tables.errors).reshape(-1, k, POINTS)
-    errors *= inside[:, None]
-    correlated = np.matmul(errors.transpose(1, 0, 2), tables.response.transpose(0, 2, 1)).transpose(1, 0, 2)
-    first = np.einsum("wkij,wkj->wki", tables.first_state[length], correlated)
-    squares = np.einsum("wkt,wkt->wk", errors, errors) - np.einsum("wki,wki->wk", first, correlated)
-    state = (values @ tables.state).reshape(-1, k, 2) + np.einsum("wkij,wkj->wki", tables.carried[length], first)
-    damped_steps = np.stack([damped_sum(float(damping), ahead[0]) for damping in tables.damping])
+    left_aligned = values
+    if not inside.all():
+        at = np.minimum(column + POINTS - length[:, None], POINTS - 1)
+        left_aligned = np.take_along_axis(values, at, 1) * inside
+    squares, correlated = np.zeros((len(values), k), np.float32), np.zeros((k, len(values), 2), np.float32)
+    for end, to_errors in zip(range(BLOCK, int(length.max(initial=0)) + BLOCK, BLOCK), tables.errors, strict=False):
+        block = slice(end - BLOCK, end)
+        errors = (left_aligned[:, :end] @ to_errors).reshape(-1, k, BLOCK)
+        errors *= inside[:, None, block]
+        squares += np.einsum("wkt,wkt->wk", errors, errors)
+        correlated += np.matmul(errors.transpose(1, 0, 2), tables.response[:, :, block].transpose(0, 2, 1))
+    correlated = correlated.transpose(1, 0, 2)
+    first = _times(tables.first_state[length], correlated)
+    squares -= np.einsum("wki,wki->wk", first, correlated)
+    state = (values @ tables.state).reshape(-1, k, 2) + _times(tables.carried[length], first)
+    damped_steps = damped_sum(tables.damping[:, None], ahead)
     variance = np.maximum(squares / length[:, None], 0) + np.float32(MIN_VARIANCE)
     criterion = _criterion(variance, length, tables.with_trend)
     level_weights, trend_weights = _weights(criterion, ~tables.with_trend), _weights(criterion, tables.with_trend)
@@ -182,9 +201,16 @@ def smooth(values: Floats, n: Integers, slope: Floats, ahead: Floats) -> FittedS
     )
 
 
-def damped_sum(damping: float, steps: Floats) -> Floats:
+def damped_sum(damping: Floats | float, steps: Floats) -> Floats:
     """Return ``damping + damping^2 + …``, so many terms as steps, in float32."""
-    return (damping * (1 - damping**steps) / (1 - damping)).astype(np.float32)
+    result: Floats = (damping * (1 - damping**steps) / (1 - damping)).astype(np.float32)
+    return result
+
+
+def _times(matrices: Floats, vectors: Floats) -> Floats:
+    """Multiply matrices, 2 by 2, by vectors; (windows, models, 2)."""
+    product: Floats = matrices[..., 0] * vectors[..., :1] + matrices[..., 1] * vectors[..., 1:]
+    return product
 
 
 def _criterion(variance: Floats, length: Integers, with_trend: Mask) -> Floats:

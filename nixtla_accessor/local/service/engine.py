@@ -38,6 +38,7 @@ from nixtla_accessor.local.service.errors import (
 from nixtla_accessor.local.service.explaining import (
     contribution_lists,
     explain,
+    forecast_nothing,
     forecast_past_windows,
     forecast_windows,
     join,
@@ -312,6 +313,7 @@ class Engine:
         windows, n_rounds = plan_cross_validation(request, season, model.forecaster.horizon, self.limits)
         panel = RequestedPanel(_split(request.series), read_covariates(request.series, 0, request.hist_exog))
         values = len(request.series.y)
+        quantiles = probabilities(request.level)
         rounds = windows.rounds() if n_rounds != 1 else [np.arange(len(windows.start))]
         parts = []
         for chosen in rounds:
@@ -326,12 +328,12 @@ class Engine:
                     panel,
                     windows.rows(some),
                     season,
-                    probabilities(request.level),
+                    quantiles,
                     clean_first=request.clean_ex_first,
                     progress=progress,
                 )
                 parts.append((some, part))
-        answer = join(parts)
+        answer = join(parts) if parts else forecast_nothing(len(quantiles), len(panel.covariates), windows.horizon)
         inside, positions, counts = windows.known_steps(request.series.sizes)
         quantiles_inside = answer.quantiles[:, inside]
         return CrossValidationOutput(

@@ -136,6 +136,12 @@ def join(parts: Sequence[tuple[Integers, ExplainedForecast]]) -> ExplainedForeca
     )
 
 
+def forecast_nothing(n_quantiles: int, n_covariates: int, horizon: int) -> ExplainedForecast:
+    """Return the forecasts of no windows: those of a panel whose series have one value each."""
+    none = np.empty((n_covariates, 0, horizon))
+    return ExplainedForecast(np.empty((n_quantiles, 0, horizon)), np.empty((0, horizon)), none, none)
+
+
 def contribution_lists(
     request: ForecastInput | CrossValidationInput, forecast: ExplainedForecast, inside: Mask | None = None
 ) -> list[list[float]] | None:
