@@ -960,8 +960,8 @@ class TimeGPTAccessor:
             The rows that the model could forecast (not the beginning of each series), sorted by id and time: id,
             stamp, target, ``TimeGPT``, ``TimeGPT-lo-99``, ``TimeGPT-hi-99`` and ``anomaly`` (bool). Online, the last
             ``detection_size`` rows of each series, and ``anomaly_score``: how many standard deviations the value is
-            from its forecast (float64, NaN where the value is missing); judged together also ``accumulated_anomaly_score``, the same of all series at
-            that step.
+            from its forecast (float64; 0 where the value is missing); judged together also
+            ``accumulated_anomaly_score``, the same of all series at that step.
 
         Raises
         ------

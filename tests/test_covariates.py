@@ -507,6 +507,23 @@ class TestTheCalendar:
         assert {"US_New Year's Day", "DE-BY_Second Day of Christmas"} <= set(past.columns)
         assert "US_Independence Day" not in past
 
+    @pytest.mark.parametrize("freq", ["2D", "48h", "2B", "W"])
+    def test_holidays_need_steps_of_one_day_at_most(self, sent, freq):
+        df = pd.DataFrame({"ds": pd.date_range("2024-01-02", periods=30, freq=freq), "y": np.arange(30.0)})
+        with pytest.raises(errors.InvalidArgumentError, match="covers several"):
+            df.timegpt.calendar_features(H, holidays="US")
+
+    def test_lambdas_are_numbered(self, sent):
+        features = [lambda stamps: stamps.month, "year", lambda stamps: stamps.day]
+        past, _ = history().timegpt.calendar_features(H, date_features=features)
+        assert past.columns[2:].tolist() == ["<lambda_0>", "year", "<lambda_1>"]
+
+    @pytest.mark.parametrize(("name", "hint"), [("isocalendar", ""), ("tz", ""), ("dayofweak", "'dayofweek'?")])
+    def test_no_feature_is_suggested_that_is_none(self, sent, name, hint):
+        with pytest.raises(errors.InvalidArgumentError) as refused:
+            history().timegpt.calendar_features(H, date_features=[name])
+        assert str(refused.value).partition(" Did you mean ")[2] == hint
+
     def test_days_around_holidays(self, sent):
         df = history(1, 40).assign(ds=pd.date_range("2023-11-25", periods=40))
         past, _ = df.timegpt.calendar_features(H, date_features=False, holidays={"US": [-1, 0, 2]})

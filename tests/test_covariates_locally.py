@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nixtla_accessor import connect
+from nixtla_accessor import connect, errors
 
 H = 14
 N = 120 + H
@@ -103,3 +103,29 @@ def test_windows_and_anomalies(frames):
     strange = history.assign(y=history["y"].mask(history.index == 100, 500.0))
     found = strange.timegpt.detect_anomalies(**chosen)
     assert found.loc[found["y"] == 500.0, "anomaly"].all()
+
+
+@pytest.mark.parametrize("add_history", [False, True])
+def test_a_time_without_holidays_has_nothing_but_the_base_value(add_history):
+    df = pd.DataFrame({"ds": pd.date_range("2024-03-05", periods=30), "y": np.arange(30.0) % 7})
+    asked = {"holidays": "US", "feature_contributions": True, "zero_shot": True, "add_history": add_history}
+    ahead = df.timegpt.forecast(3, **asked)
+    assert ahead.columns.tolist()[-2:] == ["TimeGPT", "base_value"]
+    assert ahead["base_value"].tolist() == ahead["TimeGPT"].tolist()
+    wanted = df.timegpt.forecast(3, zero_shot=True, add_history=add_history)
+    pd.testing.assert_series_equal(ahead["TimeGPT"], wanted["TimeGPT"])
+
+
+@pytest.mark.parametrize("covariates", [{}, {"date_features": ["month"], "feature_contributions": True}], ids=str)
+def test_series_of_one_value_have_no_history_to_forecast(covariates):
+    df = pd.DataFrame({"unique_id": ["a", "b"], "ds": pd.Timestamp("2024-03-05"), "y": [1.0, 2.0]})
+    asked = {"freq": "D", "level": [80], "zero_shot": True, **covariates}
+    both = df.timegpt.forecast(2, add_history=True, **asked)
+    pd.testing.assert_frame_equal(both, df.timegpt.forecast(2, **asked), check_dtype=False)
+
+
+def test_x_df_that_reaches_further_for_some_series_is_not_answered_with_a_shorter_horizon(frames):
+    history, X_df = frames[:2]
+    uneven = X_df.drop(index=X_df.index[-1])
+    with pytest.raises(errors.CovariateError, match=r"missing are .*Add these rows\.$"):
+        history.timegpt.forecast(H, X_df=uneven.drop(columns="y"), zero_shot=True)

@@ -423,3 +423,24 @@ def test_a_legend_of_long_names_has_several_rows():
     figure.canvas.draw()
     [legend] = figure.legends
     assert legend.get_window_extent().width < figure.bbox.width
+
+
+WRONG_FORECASTS = {
+    "no forecasts": (lambda ahead: ahead.rename(columns={"TimeGPT": "AutoETS"}), "has 'AutoETS'"),
+    "a list": (lambda ahead: [ahead, ahead], "by name.* got a list"),
+    "a column": (lambda ahead: {"a": ahead["TimeGPT"]}, "'a' is a Series"),
+    "a number": (lambda ahead: 5, "by name.* got a int"),
+    "integer times": (lambda ahead: ahead.assign(ds=range(10)), "must be like those of the frame; found integers"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_FORECASTS)
+def test_what_are_no_forecasts_of_the_frame(wrong):
+    build, message = WRONG_FORECASTS[wrong]
+    with pytest.raises(errors.InvalidArgumentError, match=message):
+        frame().timegpt.plot(build(forecasts()))
+
+
+def test_errors_are_of_forecasts_by_name():
+    with pytest.raises(errors.InvalidArgumentError, match=r"such as forecasts=\{'tuned': frame\}; got a DataFrame"):
+        frame().timegpt.plot_comparison(forecasts())

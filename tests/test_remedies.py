@@ -319,6 +319,12 @@ CASES = {
     # values
     "numbers as text": Case(lambda: frame().assign(y=lambda df: df["y"].astype(str))),
     "numbers as text with thousands": Case(lambda: frame().assign(y=lambda df: (df["y"] + 5000).map("{:,.1f}".format))),
+    "numbers as text with a decimal comma": Case(
+        lambda: frame().assign(y=lambda df: df["y"].map("{:.2f}".format).str.replace(".", ","))
+    ),
+    "numbers as text with commas of either kind": Case(
+        lambda: frame().assign(y=lambda df: (df["y"] + 5000).map("{:,.0f}".format))
+    ),
     "numbers as text with others": Case(
         lambda: frame().assign(y=lambda df: (df["y"] + 5000).map("{:,.1f}".format).where(df.index % 10 != 3, "n/a"))
     ),
@@ -638,6 +644,9 @@ CASES = {
     ),
     "fine-tuning for a call that is to be zero-shot": Case(
         frame, forecast, {"zero_shot": True, "finetune_steps": 1}, layouts=("columns",), orders=("sorted",)
+    ),
+    "a client that is none": Case(
+        frame, forecast, {"zero_shot": True, "client": "local"}, layouts=("columns", "dask"), orders=("sorted",)
     ),
     # lengths
     "a series that is too short": Case(

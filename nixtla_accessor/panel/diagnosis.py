@@ -27,7 +27,6 @@ from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.nearest import nearest_frequency
 from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
 
-
 _MOST_ADDED, _MOST_TIMES = 10_000_000, 100  # rows that gaps may be filled with, and how many times the frame's
 
 
@@ -207,7 +206,7 @@ def _gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> MissingTime
 
 
 def series_with_vast_gaps(stamps: Stamps, found: Diagnosis) -> Integers:
-    """Return the series whose gaps are too wide to be filled, as after a stamp that is wrong by decades; mostly none."""
+    """Return the series whose gaps are too wide to be filled, as after a stamp that is wrong by decades."""
     if found.missing.sum() <= max(_MOST_ADDED, _MOST_TIMES * len(stamps.ticks)):
         return np.empty(0, dtype=np.int64)
     sizes = stamps.grouping.sizes

@@ -68,9 +68,7 @@ class OnlineAnomalyQuery(Query):
         columns |= {ANOMALY_COLUMN: result.anomaly, SCORE_COLUMN: result.anomaly_score}
         if self._is_accumulated:
             columns[ACCUMULATED_COLUMN] = result.accumulated_anomaly_score
-        answer = anomaly_frame(packed, result.sizes, columns)
-        answer[SCORE_COLUMN] = answer[SCORE_COLUMN].where(answer[self.columns.target].notna())
-        return answer
+        return anomaly_frame(packed, result.sizes, columns)
 
     def _horizon(self, packed: PackedSeries) -> int:
         """Return the steps of a window: a season, if the caller has not said, as far as there are values to examine."""

@@ -78,6 +78,15 @@ def test_levels_are_plain_numbers_and_whole_ones_are_integers():
     assert level == (80, 97.5)
     assert [type(value) for value in level] == [int, float]
     assert check_forecast_options(h=1, level=(0, np.int64(99))).level == (0, 99)
+    narrow = np.array([99.9, 80, 12.5], np.float32)
+    assert check_forecast_options(h=1, level=narrow).level == (99.9, 80, 12.5)
+    assert check_forecast_options(h=1, quantiles=np.array([0.1, 0.9], np.float32)).quantiles == (0.1, 0.9)
+
+
+@pytest.mark.parametrize("level", [[99], (80, 90), "99", 100, None])
+def test_the_level_of_anomalies_is_one_number(level):
+    message = refusal(check_anomaly_options, level=level)
+    assert message == f"level must be one percentage from 0 to below 100, such as level=99; got {level!r}."
 
 
 @pytest.mark.parametrize("level", [[], 80, "80", ["80"], [100], [-1], [float("nan")], [True], [None], [[80]]])

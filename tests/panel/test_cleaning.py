@@ -157,3 +157,22 @@ def test_whatever_is_broken_a_rule_makes_a_frame_that_can_be_packed(seed):
     both = cleaned.merge(known, on=["unique_id", "ds"], suffixes=("", "_known"))
     assert len(both) == len(known)
     np.testing.assert_array_equal(both["y"], both["y_known"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_frame_without_any_value_is_refused_as_that(value):
+    df = panel().assign(y=value)
+    with pytest.raises(errors.MissingValueError, match=r"in all .* rows\. Name the column that holds the values"):
+        df.timegpt.clean()
+
+
+def test_an_audit_of_a_frame_without_any_value_does_not_leave_it_all_out():
+    remedies = panel().assign(y=np.nan).timegpt.audit()["remedy"]
+    assert remedies.str.contains("Name the column that holds the values").all()
+
+
+def test_names_that_numpy_made_outlive_parquet(tmp_path):
+    df = panel().drop(index=5).set_axis(pd.Index([0, 1, 2]), axis=1)
+    id_col, time_col, target_col = df.columns
+    df.timegpt.clean(id_col=id_col, time_col=time_col, target_col=target_col).to_parquet(tmp_path / "clean.parquet")
+    assert pd.read_parquet(tmp_path / "clean.parquet").timegpt.cleaning["column"].tolist() == [1]

@@ -243,3 +243,18 @@ def test_constants_beside_missing_values_of_their_column():
         "north",
         "north",
     ]
+
+
+def test_a_stamp_that_is_wrong_by_decades_is_not_filled_up_to(pack):
+    seconds = pd.date_range("2024-01-01", periods=100, freq="s")
+    good = pd.DataFrame({"unique_id": "b", "ds": seconds, "y": 1.0})
+    wrong = good.assign(unique_id="a", ds=[pd.Timestamp("1970-01-01"), *seconds[1:]])
+    frame = pd.concat([good, wrong], ignore_index=True)
+    for refused in (pack, fill_gaps):
+        with pytest.raises(errors.MissingTimestampError, match=r"1704067200 stamps missing.* leave its row out\.$"):
+            refused(frame)
+    with pytest.warns(errors.ProblemsLeftWarning, match="series 'a'.*far from the others"):
+        cleaned = frame.timegpt.clean()
+    assert len(cleaned) == 200
+    assert cleaned["unique_id"].tolist() == ["b"] * 100 + ["a"] * 100
+    assert frame.timegpt.audit().query("kind == 'gap'")["remedy"].str.contains("leave its row out").all()

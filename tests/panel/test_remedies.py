@@ -539,6 +539,28 @@ def test_targets_that_are_no_numbers(kind):
     assert mended.timegpt.pack().sizes.tolist() == [20]
 
 
+@pytest.mark.parametrize(
+    ("texts", "values"),
+    [
+        (["1,234.5", "17"], [[1234.5, 17]]),
+        (["1,234,567", "1,200"], [[1234567, 1200]]),
+        (["0,5", "1,234"], [[0.5, 1.234]]),
+        (["10,78", "9,5"], [[10.78, 9.5]]),
+        (["1,759", "999"], [[1759, 999], [1.759, 999]]),
+    ],
+    ids=str,
+)
+def test_commas_are_read_as_what_they_can_be(texts, values):
+    df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=texts * 10)
+    codes = re.findall(r"df\['y'\] = pd\.to_numeric\(df\['y'\][^)]*\)\)", refusal(df))
+    read = []
+    for code in codes:
+        names = {"df": df.copy(), "pd": pd}
+        exec(code, names)
+        read.append(names["df"]["y"].tolist()[:2])
+    assert read == values
+
+
 def test_two_stamps_are_given_a_frequency_that_they_fit():
     df = frame(pd.date_range("2024-01-01", periods=2, freq="MS"))
     freq = re.search(r"freq='(\w+)'", refusal(df))[1]

@@ -114,7 +114,7 @@ class TrainingConfig:
 # Chosen, like all of TuningConfig, on the panels of tests/benchmarks/development.py and those of the M1 competition.
 TRAINING: Mapping[int, TrainingConfig] = MappingProxyType(
     {
-        1: TrainingConfig(peak_rate=1.5e-2, steps=10, batch=1024),
+        1: TrainingConfig(peak_rate=4e-3, steps=10, batch=1024),
         2: TrainingConfig(peak_rate=4.5e-3, steps=50, batch=128),
         3: TrainingConfig(peak_rate=2e-3, steps=50, batch=128),
         4: TrainingConfig(peak_rate=1e-3, steps=50, batch=128),

@@ -22,10 +22,7 @@ FARTHEST_ZERO = 1e5  # scales from zero: beyond, float32 does not tell ratios to
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measures:
-    """Location, scale and spread of each history, in the units of the series; each (windows, 1).
-
-    `offset` is the location in scales, as far as features are concerned: at most FARTHEST_ZERO.
-    """
+    """Location, scale and spread of each history, in the units of the series; each (windows, 1)."""
 
     mean: Floats
     location: Floats
@@ -36,6 +33,7 @@ class Measures:
 
     @property
     def offset(self) -> Floats:
+        """The location in scales, as far as features know it: at most FARTHEST_ZERO; (windows, 1)."""
         return np.clip(self.location / self.scale, -FARTHEST_ZERO, FARTHEST_ZERO).astype(np.float32)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nixtla_accessor.local.network.baselines import BASELINES, TRENDING, forecast_baselines
-from nixtla_accessor.local.network.cycles import Cycle, short_season
+from nixtla_accessor.local.network.cycles import CYCLE_FORECASTS, Cycle, forecast_cycles, short_season
 from nixtla_accessor.local.network.growth import growth_bounds
 from nixtla_accessor.local.network.history import History
 from nixtla_accessor.local.network.outliers import without_spikes
@@ -23,7 +23,8 @@ def history_of(rows, season=NONE, offset=0.0):
 def test_forecasts_of_cycles_are_what_slow_loops_compute():
     rng = np.random.default_rng(0)
     rows, periods = rng.normal(size=(4, 150)).astype(np.float32), [7, 11, 40, 100]
-    cycle = Cycle(history_of(rows), np.array(periods)[:, None], np.zeros((4, len(LEADS)), np.float32))
+    cycle = Cycle(history_of(rows), np.array(periods)[:, None])
+    assert cycle.rows.tolist() == [0, 1, 2, 3]
     for row, (values, period) in enumerate(zip(rows.astype(float), periods, strict=True)):
         count = min(len(values) // period, 8)
         whole = [values[len(values) - (k + 1) * period : len(values) - k * period] for k in range(count)]
@@ -44,9 +45,9 @@ def test_forecasts_of_cycles_are_what_slow_loops_compute():
 
 def test_without_a_cycle_the_other_forecast_is_taken():
     otherwise = np.full((3, len(LEADS)), 7.0, np.float32)
-    cycle = Cycle(history_of(np.ones((3, 150))), np.array([[0], [151], [1]]), otherwise)
-    assert not cycle.known.any()
-    for forecast in cycle.forecasts.values():
+    forecasts = forecast_cycles(history_of(np.ones((3, 150))), np.array([[0], [151], [1]]), otherwise)
+    assert len(forecasts) == 2 * len(CYCLE_FORECASTS) + 1
+    for forecast in forecasts.values():
         np.testing.assert_array_equal(forecast, otherwise)
 
 

@@ -89,6 +89,15 @@ def test_forecasts_are_in_the_units_of_the_series(factor):
     np.testing.assert_array_equal(scaled, factor * plain)
 
 
+@pytest.mark.parametrize("level", [1e6, 1e8, 1e9])
+def test_forecasts_follow_small_changes_of_a_high_level(level):
+    values = 10 + np.sin(np.arange(172) * 2 * np.pi / 12)
+    forecast_there = forecast(pretrained_weights(), [values + level], MONTHS, 12)[0] - level
+    expected = 10 + np.sin(np.arange(172, 184) * 2 * np.pi / 12)
+    np.testing.assert_allclose(forecast_there[:, MEDIAN], expected, atol=0.02)
+    assert np.ptp(forecast_there, axis=1).max() < 0.5
+
+
 def test_the_first_steps_do_not_depend_on_the_horizon():
     weights, series = pretrained_weights(), seasonal_panel(n=200)
     long = forecast(weights, series, MONTHS, 2000)

@@ -72,9 +72,11 @@ def test_examples_of_another_seed_are_not_taken(tmp_path, monkeypatch):
     def cut(run):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    other = PretrainingConfig(seed=2, steps=20, batch=16, chunks=2, chunk_series=8)
+    with monkeypatch.context() as patch:
         patch.setattr(PretrainingRun, "advance", cut)
-        pretrain(PretrainingConfig(seed=2, steps=20, batch=16, chunks=2, chunk_series=8), tmp_path / "shared")
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(other, tmp_path / "shared")
     here, elsewhere = pretrain(TINY, tmp_path / "shared"), pretrain(TINY, tmp_path / "own")
     assert all(np.array_equal(here[name], elsewhere[name]) for name in tensor_shapes())
 
