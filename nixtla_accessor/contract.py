@@ -118,8 +118,8 @@ class RefusedValue(NamedTuple):
 
     Attributes
     ----------
-    array : {"y", "X", "X_future"}
-        The array that has it.
+    array : {"y", "X", "X_future", "sizes"}
+        The array that has it; ``"sizes"`` where a whole series is meant.
     row : int or None
         The row, of an array of several.
     position : int
@@ -141,8 +141,8 @@ def refused_values(detail: object) -> Iterator[RefusedValue]:
     """
     for problem in detail if isinstance(detail, list) else ():
         match problem:
-            case {"loc": ["body", "series", "y", int(position), *_]} if _is_position(position):
-                yield RefusedValue("y", None, position)
+            case {"loc": ["body", "series", "y" | "sizes" as array, int(position), *_]} if _is_position(position):
+                yield RefusedValue(array, None, position)
             case {"loc": ["body", "series", "X" | "X_future" as array, int(row), int(position), *_]} if _is_position(
                 row
             ) and _is_position(position):

@@ -111,6 +111,9 @@ def _refused_rows_named(packed: PackedSeries) -> Iterator[None]:
 
 def _name_value(packed: PackedSeries, refused: RefusedValue) -> str:
     """Return how a message names a packed value: its series, its stamp and the value; empty where there is none."""
+    if refused.array == "sizes":
+        is_there = refused.position < len(packed.sizes)
+        return name_id(packed.columns, packed.ids, refused.position) if is_there else ""
     values: npt.NDArray[Any] | None = packed.y
     of_covariate = ""
     if refused.row is not None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ValidationError
 
 from nixtla_accessor.api.exchange import Failure, FailureKind
+from nixtla_accessor.api.explain import describe_detail
 from nixtla_accessor.api.schema import (
     AnomalyDetectionInput,
     ContractModel,
@@ -104,12 +105,14 @@ def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:
         The answer; an unreadable `Failure` where it does not follow the contract.
     """
     try:
-        answer = orjson.loads(content)
-        if isinstance(answer, dict) and "data" in answer:
-            answer = answer["data"]
+        answer = body = orjson.loads(content)
     except orjson.JSONDecodeError:
         return Failure(FailureKind.UNREADABLE, f"answered with {_describe(content)}")
-    return decode_value(answer, expected)
+    if isinstance(body, dict) and "data" in body:
+        answer = body["data"]
+    result = decode_value(answer, expected)
+    words = describe_detail(body) if isinstance(result, Failure) and isinstance(body, dict) else ""
+    return Failure(FailureKind.UNREADABLE, f"reported success, and yet says: {words}") if words else result
 
 
 def decode_value(value: object, expected: type[AnswerT]) -> AnswerT | Failure:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from nixtla_accessor.api.encoding import RequestModel, decode
 from nixtla_accessor.api.exchange import Failure, FailureKind
-from nixtla_accessor.api.job_schema import JobAnswer, Jobs
+from nixtla_accessor.api.job_schema import JobAnswer, Jobs, JobStatus
 from nixtla_accessor.api.results import (
     AnomalyResult,
     CrossValidationResult,
@@ -65,10 +65,15 @@ class Call(Generic[ResultT_co]):
     method: Literal["GET", "POST", "DELETE"]
     path: str
     read: Callable[[bytes], ResultT_co | Failure]
-    parameters: Mapping[str, str] | None = None
+    parameters: Mapping[str, str | Sequence[str]] | None = None
     request: RequestModel | None = None
     activity: str = ""
     model_id: str | None = None
+
+    @property
+    def tunes(self) -> bool:
+        """Whether the service tunes a model, which costs."""
+        return getattr(self.request, "finetune_steps", 0) > 0
 
 
 def finetune(request: FinetuneInput) -> Call[FinetuneResult]:
@@ -145,9 +150,16 @@ def cancel_job(job_id: str) -> Call[None]:
     return Call("POST", f"{_JOBS}/{job_id}/cancel", _ignore_body)
 
 
-def jobs(page_token: str | None) -> Call[Jobs]:
-    """Return the call that lists jobs, the first page or that of a token (``GET /v2/async/jobs``)."""
-    parameters = {"page_size": str(_JOBS_OF_A_PAGE)} | ({} if page_token is None else {"page_token": page_token})
+def jobs(page_token: str | None, statuses: Sequence[JobStatus] | None = None) -> Call[Jobs]:
+    """Return the call that lists jobs, the first page or that of a token (``GET /v2/async/jobs``).
+
+    Without statuses, the hosted service lists those that wait or are at work.
+    """
+    parameters: dict[str, str | Sequence[str]] = {"page_size": str(_JOBS_OF_A_PAGE)}
+    if statuses is not None:
+        parameters["status"] = statuses
+    if page_token is not None:
+        parameters["page_token"] = page_token
     return Call("GET", _JOBS, partial(decode, expected=Jobs), parameters=parameters)
 
 

@@ -70,7 +70,7 @@ _MAX_DEPTH = 16  # lists and objects within one another that are kept of an expl
 _MAX_LOCATION, _MAX_REQUEST_ID, _MAX_PLACE, _MAX_TITLE = 300, 100, 40, 4000  # characters
 _MAX_PAGE = 2**16  # characters of a page in which its title is looked for
 _SHOWN_PLACES = 8
-_TEXTS = ("detail", "message", "error", "details", "msg", "title")
+_TEXTS = ("detail", "message", "error", "error_message", "errors", "details", "reason", "msg", "title")
 _REQUEST_IDS = ("requestID", "request_id", "requestId")
 _MODELS = re.compile(r"\b(fine-?tuned|saved) models?\b", re.IGNORECASE)
 _LIMIT = re.compile(r"\b(limit|maximum|max|quota|too many|at most|full)\b", re.IGNORECASE)
@@ -189,7 +189,9 @@ def _api_error(
     detail = shift_refused_positions(detail, offsets)
     explanation = printable(_in_words(detail)) if text is None else text
     kind, headline, advice = _kind(answer)
-    if kind is NotFoundError and model_id is not None:
+    if kind is NotFoundError and text is not None:  # a page, which is none of the service's own
+        advice = "Check base_url."
+    elif kind is NotFoundError and model_id is not None:
         headline = f"Fine-tuned model {model_id!r} does not exist"
     if new_model_id is not None and answer.status < 500 and _MODELS.search(explanation) and _LIMIT.search(explanation):
         advice = _DELETE
@@ -280,14 +282,14 @@ def _in_words(detail: object) -> str:
 
 def _problem_in_words(problem: object) -> str:
     """Return one refused value in words, with its full location."""
-    if not isinstance(problem, dict) or "msg" not in problem:
+    if not isinstance(problem, dict) or not ("msg" in problem or "field" in problem):
         return _in_words(problem)
-    location = problem.get("loc")
+    location = problem.get("loc", problem.get("field"))
     places = location if isinstance(location, list) else [] if location is None else [location]
     where = " → ".join(printable(str(place), _MAX_PLACE) for place in places[:_SHOWN_PLACES])
     got = problem.get("input")
     found = "" if got is None or isinstance(got, dict | list) else f" (got {reprlib.repr(got)})"
-    return f"{where}: {_in_words(problem['msg'])}{found}".removeprefix(": ")
+    return f"{where}: {_in_words({**problem, 'code': None})}{found}".removeprefix(": ")
 
 
 def _page_title(page: str) -> str:

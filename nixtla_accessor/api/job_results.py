@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import orjson
 
+from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.encoding import RequestModel, decode
 from nixtla_accessor.api.endpoints import Call
 from nixtla_accessor.api.exchange import Answer, Failure, FailureKind
@@ -18,6 +19,8 @@ from nixtla_accessor.api.polling import poll
 from nixtla_accessor.api.retry import decide_submission
 from nixtla_accessor.api.sending import Attempts, RequestContext, send_quickly
 from nixtla_accessor.errors import TimeGPTError
+
+_SECONDS_TO_CANCEL = 5.0  # after Ctrl-C: a user waits for it
 
 ResultT = TypeVar("ResultT")
 
@@ -79,7 +82,7 @@ def result_of_job(
         content = _wait(context, task, job_id)
     except BaseException:
         with suppress(TimeGPTError):
-            send_quickly(context, Call("POST", f"/v2/async/jobs/{job_id}/cancel", lambda _content: None))
+            send_quickly(context.briefly(_SECONDS_TO_CANCEL), endpoints.cancel_job(job_id))
         raise
     result = read(content)
     if isinstance(result, Failure):
@@ -94,7 +97,7 @@ def _wait(context: RequestContext, task: str, job_id: str) -> bytes:
     seconds = context.timeout[1]
     job = poll(
         context,
-        partial(send_quickly, context, look),
+        partial(send_quickly, call=look),
         lambda job: job.status in UNFINISHED,
         seconds=seconds,
         longest_pause=context.pacing.max_poll_pause,
@@ -103,6 +106,7 @@ def _wait(context: RequestContext, task: str, job_id: str) -> bytes:
         late = f"did not finish the job {job_id} within {seconds:g} seconds, and was asked to cancel it"
         raise error_of(Failure(FailureKind.TIMED_OUT, late), context.transport.service_name)
     if job.status != "succeeded":
-        explanation = orjson.dumps({"detail": job.error or f"The job {job_id} is {job.status}."})
+        said = context.transport.redact_value(job.error) or f"The job {job_id} is {job.status}."
+        explanation = orjson.dumps({"detail": said})
         raise error_of(Answer(500, explanation), context.transport.service_name)
     return orjson.dumps(job.result)

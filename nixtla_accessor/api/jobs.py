@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from nixtla_accessor.api import endpoints
 from nixtla_accessor.api.encoding import decode_value
 from nixtla_accessor.api.exchange import Answer
 from nixtla_accessor.api.explain import describe_detail
-from nixtla_accessor.api.job_schema import Job, JobAnswer, Jobs
+from nixtla_accessor.api.job_schema import Job, JobAnswer, Jobs, JobStatus
 from nixtla_accessor.api.polling import poll
 from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.api.retry import Presence
@@ -24,6 +24,8 @@ ModelState: TypeAlias = Literal["pending", "running", "ready", "failed", "cancel
 UNFINISHED: frozenset[ModelState] = frozenset({"pending", "running"})
 
 _MAX_PAGES = 50
+_GONE = "the service knows neither its job nor the model"
+_TIMES_GONE = 3  # in a row, for a service that has not heard of a new job everywhere yet
 _LONGEST_PAUSE_LOCALLY = 1.0  # seconds; asking the engine of this process costs nothing
 
 
@@ -96,11 +98,12 @@ class JobLookup(ModelLookup):
 
 
 def list_jobs(context: RequestContext) -> Iterator[Job]:
-    """Yield the jobs of the account, page after page."""
+    """Yield the jobs of the account, page after page, in whichever state they are."""
     token = None
     for _ in range(_MAX_PAGES):
-        page = send_quickly(context, endpoints.jobs(token))
-        yield from page.jobs
+        page = send_quickly(context, endpoints.jobs(token, get_args(JobStatus)))
+        for job in page.jobs:
+            yield job.model_copy(update={"error": context.transport.redact_value(job.error)})
         token = page.next_page_token
         if token is None:
             return
@@ -130,10 +133,10 @@ def look_at_training(context: RequestContext, model_id: str, job_id: str | None)
         except NotFoundError:
             job = None
     if job is not None:
-        return _progress_of(job, model_id)
+        return _progress_of(job, model_id, context.transport.redact_value(job.error))
     if find_model(context, model_id) is not None:
         return Progress("ready", FinetuneResult(model_id))
-    return Progress("failed", FinetuneResult(model_id), error="the service knows neither its job nor the model")
+    return Progress("failed", FinetuneResult(model_id), error=_GONE)
 
 
 def wait_for_training(context: RequestContext, model_id: str, job_id: str | None, seconds: float) -> Progress:
@@ -145,14 +148,17 @@ def wait_for_training(context: RequestContext, model_id: str, job_id: str | None
         The service does not say how it stands.
     """
     display = _Steps(context, model_id)
+    times_gone = 0
 
     def goes_on(progress: Progress) -> bool:
+        nonlocal times_gone
         display.show(progress)
-        return progress.is_unfinished
+        times_gone = times_gone + 1 if progress.error == _GONE else 0
+        return progress.is_unfinished or 0 < times_gone < _TIMES_GONE
 
     return poll(
         context,
-        partial(look_at_training, context, model_id, job_id),
+        partial(look_at_training, model_id=model_id, job_id=job_id),
         goes_on,
         seconds=seconds,
         longest_pause=_LONGEST_PAUSE_LOCALLY if context.transport.is_local else context.pacing.max_poll_pause,
@@ -179,11 +185,11 @@ class _Steps:
         self._shown = max(self._shown, progress.steps_done)
 
 
-def _progress_of(job: JobAnswer, model_id: str) -> Progress:
-    """Return how a training stands from how its job does."""
+def _progress_of(job: JobAnswer, model_id: str, error: object) -> Progress:
+    """Return how a training stands from how its job does, and its error without the key."""
     known = Progress("pending", FinetuneResult(model_id), steps_done=job.steps_done, steps=job.finetune_steps)
     if job.status != "succeeded":
-        return replace(known, state=job.status, error=describe_detail(job.error))
+        return replace(known, state=job.status, error=describe_detail(error))
     output = decode_value(job.result, FinetuneOutput)
     result = FinetuneResult(**output.model_dump()) if isinstance(output, FinetuneOutput) else known.result
     return replace(known, state="ready", result=result)

@@ -13,12 +13,14 @@ from nixtla_accessor.errors import ApiError, TransportError
 _PASSING = frozenset({408, 409, 429, 502, 503, 504})
 """Refusals and failures that say nothing of the job, so that it is asked for again."""
 
+_LEAST = 2.0  # seconds that a look may take, also where the time is almost over
+
 StateT = TypeVar("StateT")
 
 
 def poll(
     context: RequestContext,
-    look: Callable[[], StateT],
+    look: Callable[[RequestContext], StateT],
     is_unfinished: Callable[[StateT], bool],
     *,
     seconds: float,
@@ -31,9 +33,9 @@ def poll(
     Parameters
     ----------
     context : RequestContext
-        The pacing.
+        The connection and the limits.
     look : callable
-        Returns how it stands.
+        Returns how it stands; with a context that ends with the time.
     is_unfinished : callable
         Whether it goes on; also a place to show how far it is.
     seconds, longest_pause : float
@@ -53,7 +55,7 @@ def poll(
     pause = context.pacing.first_poll_pause
     while True:
         try:
-            state = look()
+            state = look(context.briefly(max(end - time.monotonic(), _LEAST)))
         except (ApiError, TransportError) as error:
             now = time.monotonic()
             silent_since = min(silent_since, now)

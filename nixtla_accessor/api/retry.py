@@ -201,6 +201,17 @@ def decide_repeatable(outcome: Outcome, history: History, pacing: Pacing, jitter
     return _decide_on_compression(outcome, history, pacing)
 
 
+def decide_tuning(outcome: Outcome, history: History, pacing: Pacing, jitter: float) -> Decision:
+    """Decide what follows a forecast that a model is tuned for, which costs as often as it is processed.
+
+    It leaves no model to look up, so it is sent again only where the service can hardly be at work on it; see
+    `decide_training`.
+    """
+    if processing_of(outcome, history, pacing) in (Processing.NONE, Processing.UNLIKELY):
+        return decide_repeatable(outcome, history, pacing, jitter)
+    return GIVE_UP
+
+
 def processing_of(outcome: Outcome, history: History, pacing: Pacing) -> Processing:
     """Return what is known of the service's work on the last request.
 

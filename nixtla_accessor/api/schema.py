@@ -74,6 +74,11 @@ def _text_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _whole(value: object) -> object:
+    """Return a float that is a whole number as an int."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _count_or_none(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < 2**53 else None
 
@@ -121,6 +126,8 @@ Sizes = Annotated[
     ),
     WithJsonSchema({"type": "array", "items": {"type": "integer"}}),
 ]
+Tokens = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+"""A count of an answer, also written as ``4.0``."""
 Count = Annotated[int | None, BeforeValidator(_count_or_none)]
 """A count that a service may leave out; None for anything else."""
 Share = Annotated[float | None, BeforeValidator(_share_or_none)]
@@ -274,9 +281,9 @@ class FinetuneInput(ContractModel):
 class FinetuneOutput(ContractModel):
     """The answer of ``POST /v2/finetune``."""
 
-    input_tokens: int = Field(ge=0)
-    output_tokens: int = Field(ge=0)
-    finetune_tokens: int = Field(ge=0)
+    input_tokens: Tokens
+    output_tokens: Tokens
+    finetune_tokens: Tokens
     finetuned_model_id: ModelId
 
 
@@ -302,9 +309,9 @@ class ForecastInput(ModelSettings):
 class ForecastOutput(ContractModel):
     """The answer of ``POST /v2/forecast``: each list holds the first series' horizon, then the second's."""
 
-    input_tokens: int = Field(ge=0)
-    output_tokens: int = Field(ge=0)
-    finetune_tokens: int = Field(ge=0)
+    input_tokens: Tokens
+    output_tokens: Tokens
+    finetune_tokens: Tokens
     mean: Numbers
     intervals: dict[str, Numbers] | None = None
     weights_x: Numbers | None = None
@@ -352,9 +359,9 @@ class CrossValidationOutput(ContractModel):
         The position of each forecast value in the ``y`` that was sent.
     """
 
-    input_tokens: int = Field(ge=0)
-    output_tokens: int = Field(ge=0)
-    finetune_tokens: int = Field(ge=0)
+    input_tokens: Tokens
+    output_tokens: Tokens
+    finetune_tokens: Tokens
     mean: Numbers
     sizes: Counts
     idxs: Counts
@@ -379,9 +386,9 @@ class AnomalyDetectionInput(ModelSettings):
 class AnomalyDetectionOutput(ContractModel):
     """The answer of ``POST /v2/anomaly_detection``: the last ``sizes`` values of each series."""
 
-    input_tokens: int = Field(ge=0)
-    output_tokens: int = Field(ge=0)
-    finetune_tokens: int = Field(ge=0)
+    input_tokens: Tokens
+    output_tokens: Tokens
+    finetune_tokens: Tokens
     mean: Numbers
     sizes: Counts
     anomaly: Annotated[list[bool], Field(fail_fast=True)]

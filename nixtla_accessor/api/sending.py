@@ -24,6 +24,7 @@ from nixtla_accessor.api.retry import (
     Processing,
     decide_repeatable,
     decide_training,
+    decide_tuning,
     processing_of,
 )
 from nixtla_accessor.api.transport import Transport, Upload
@@ -69,6 +70,11 @@ class RequestContext:
         """Return the same context, with no timeout above so many seconds."""
         return replace(self, timeout=(min(self.timeout[0], seconds), min(self.timeout[1], seconds)))
 
+    def briefly(self, seconds: float) -> Self:
+        """Return the same context, with neither timeouts nor waits between attempts above so many seconds."""
+        waits = min(self.pacing.max_total_wait, seconds)
+        return replace(self.within(seconds), pacing=replace(self.pacing, max_total_wait=waits))
+
 
 class Lookup(Protocol[ResultT_co]):
     """Finds out whether a call has made its model, although the answer was lost."""
@@ -112,7 +118,8 @@ class Attempts(Generic[ResultT]):
     lookup : Lookup, optional
         Looks up the model that the call makes.
     decide : callable, optional
-        Decides what follows an outcome; by default `decide_training` with a look-up, else `decide_repeatable`.
+        Decides what follows an outcome; by default `decide_training` with a look-up, `decide_tuning` for a call that
+        tunes on its way, else `decide_repeatable`.
 
     Raises
     ------
@@ -130,7 +137,9 @@ class Attempts(Generic[ResultT]):
         self._context = context
         self._call = call
         self._lookup = lookup
-        self._policy = decide or (decide_repeatable if lookup is None else decide_training)
+        self._policy = decide or (
+            decide_training if lookup is not None else decide_tuning if call.tunes else decide_repeatable
+        )
         self._body = self._encode(compress=True)
         self._history = History()
         self._upload: Upload | None = None

@@ -16,6 +16,7 @@ from nixtla_accessor.api.schema import (
     ModelSettings,
     Numbers,
     SeriesWithFutureExogenous,
+    Tokens,
 )
 from nixtla_accessor.contract import DEFAULT_MODEL
 
@@ -73,9 +74,9 @@ class SimulationOutput(ContractModel):
         Whether the paths of a number belong together over the series.
     """
 
-    input_tokens: int = Field(default=0, ge=0)
-    output_tokens: int = Field(default=0, ge=0)
-    finetune_tokens: int = Field(default=0, ge=0)
+    input_tokens: Tokens = 0
+    output_tokens: Tokens = 0
+    finetune_tokens: Tokens = 0
     samples: Numbers
     sizes: Counts
     n_paths: int

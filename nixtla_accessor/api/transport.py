@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib.metadata import version
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import orjson
 import requests
 from pydantic import SecretStr
 from requests.auth import AuthBase
@@ -165,7 +166,7 @@ class Transport:
         *,
         timeout: tuple[float, float],
         upload: Upload | None = None,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Mapping[str, str | Sequence[str]] | None = None,
     ) -> Outcome:
         """Send a request and read the answer.
 
@@ -232,6 +233,10 @@ class Transport:
     def redact_failure(self, failure: Failure) -> Failure:
         """Return a failure with nothing of the service in it that must not be shown; for one from an answer's body."""
         return replace(failure, reason=printable(self._server.redactor.redact(failure.reason)))
+
+    def redact_value(self, value: object) -> Any:  # noqa: ANN401 - any JSON
+        """Return a value of an answer without the key, for one that is shown."""
+        return orjson.loads(self._server.redactor.redact_bytes(orjson.dumps(value)))
 
     def _session_of_process(self) -> Session:
         """Return the session; after a fork a new one, since the sockets belong to the parent."""

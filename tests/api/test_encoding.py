@@ -97,6 +97,23 @@ def test_answers_with_and_without_an_envelope(envelope):
     assert decode(json.dumps(envelope(MODEL)).encode(), FinetuneOutput).finetune_tokens == 2
 
 
+def test_a_whole_number_may_be_written_as_a_float():
+    assert decode(json.dumps({**MODEL, "input_tokens": 4.0}).encode(), FinetuneOutput).input_tokens == 4
+    assert isinstance(decode(json.dumps({**MODEL, "input_tokens": 4.5}).encode(), FinetuneOutput), Failure)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"data": None, "message": "No credit left", "code": "A21"}, "No credit left [A21]"),
+        ({"detail": "Model training failed: y too short"}, "Model training failed: y too short"),
+    ],
+)
+def test_a_success_that_is_none_keeps_the_words_of_the_service(body, words):
+    found = decode(json.dumps(body).encode(), FinetuneOutput)
+    assert found.reason == f"reported success, and yet says: {words}"
+
+
 def test_unknown_fields_are_ignored():
     assert decode(json.dumps({**MODEL, "more": 1}).encode(), FinetuneOutput).finetuned_model_id == "a"
 

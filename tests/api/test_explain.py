@@ -105,3 +105,14 @@ def test_failures_in_words(kind, reason, message, error_class):
 
 def test_the_local_engine_starts_a_sentence():
     assert str(error_of(Failure(FailureKind.CUT_OFF, "slept"), "the local engine")) == "The local engine slept."
+
+
+def test_other_ways_to_name_a_problem():
+    error = error_of(Answer(422, b'{"errors":[{"field":"y","reason":"must be positive"}]}'), "https://x.io")
+    assert "(422): y: must be positive." in str(error)
+    assert "(500): it broke." in str(error_of(Answer(500, b'{"error_message":"it broke"}'), "https://x.io"))
+
+
+def test_a_page_that_is_not_there_is_no_model():
+    error = error_of(Answer(404, b"<html><title>Not Found</title>"), "https://x.io", model_id="sales")
+    assert str(error) == ("The model or endpoint does not exist (404): an HTML page, 'Not Found'. Check base_url.")

@@ -1,5 +1,6 @@
 """Jobs over a service with faults: a training is submitted once, and its outcome known or its id in the error."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -248,6 +249,39 @@ def test_a_job_that_has_failed_says_why(service, submit, client, error, shown):
     assert (progress.state, progress.error) == ("failed", shown)
 
 
+def test_why_a_job_has_failed_never_shows_the_key(service, client_class):
+    with client_class(api_key="nixak-12345678", base_url=service.url) as client:
+        service.jobs["job-0"] = {"status": "failed", "polls": 0, "result": None, "error": "bad key nixak-12345678"}
+        service.names_models = False
+        assert client.wait_for_training("a", "job-0").error == "bad key *****"
+        assert [job.error for job in client.jobs()] == [None]
+        service.page = lambda query: {"jobs": [{"job_id": "b", "status": "failed", "error": ["no nixak-12345678"]}]}
+        assert [job.error for job in client.jobs()] == [["no *****"]]
+
+
+@pytest.mark.parametrize(
+    "fault", [lambda service: service.says(503, headers={"Retry-After": "20"}), lambda service: service.late(30)]
+)
+def test_waiting_ends_with_its_time_whatever_the_service_asks_for(service, submit, client, fault):
+    submitted = submit()
+    service.poll_faults = [fault(service)] * 20
+    began = time.monotonic()
+    with pytest.raises(errors.TimeGPTError):
+        client.wait_for_training(submitted.finetuned_model_id, submitted.job_id, 1)
+    assert time.monotonic() - began < 10
+
+
+def test_a_job_that_is_not_found_once_is_looked_for_again(service, submit, client):
+    submitted = submit()
+    service.poll_faults = [service.says(404), None, service.says(404), service.says(404)]
+    assert client.wait_for_training(submitted.finetuned_model_id, submitted.job_id).state == "ready"
+    submitted = submit()
+    service.poll_faults = [service.says(404)] * 10
+    progress = client.wait_for_training(submitted.finetuned_model_id, submitted.job_id)
+    assert (progress.state, progress.error) == ("failed", "the service knows neither its job nor the model")
+    assert len(service.poll_faults) == 7
+
+
 def test_an_answer_about_another_job_says_nothing(service, submit, client):
     submitted = submit()
     service.poll_faults = [service.says(200, {"job_id": "another", "status": "succeeded"})]
@@ -258,6 +292,8 @@ def test_an_answer_about_another_job_says_nothing(service, submit, client):
 def test_jobs_are_listed_page_by_page_and_cancelled(service, submit, client):
     submitted = [submit() for _ in range(3)]
     assert [job.job_id for job in client.jobs()] == ["job-0", "job-1", "job-2"]
+    queries = [request.path.partition("?")[2] for request in service.lookups if request.path.startswith(JOBS)]
+    assert all(f"status={state}" in queries[-1] for state in ("pending", "running", "succeeded", "failed", "cancelled"))
     assert client.cancel_job("job-1")
     assert client.training_progress(submitted[1].finetuned_model_id, "job-1").state == "cancelled"
     service.submit_faults = [service.says(409)]

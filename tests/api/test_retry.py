@@ -14,6 +14,7 @@ from nixtla_accessor.api.retry import (
     Processing,
     decide_repeatable,
     decide_training,
+    decide_tuning,
     lookup_pause,
     processing_of,
 )
@@ -181,3 +182,18 @@ def test_nothing_that_may_be_processed_is_retried_without_a_lookup(seconds):
             assert decision.retry_in is None or decision.look_up_for == PACING.lookup_time
         if processing in (Processing.POSSIBLE, Processing.FAILED, Processing.FINISHED):
             assert decision.retry_in is None
+
+
+@pytest.mark.parametrize("seconds", [WITHIN_A_SECOND, LATER])
+def test_a_tuning_within_a_forecast_is_repeated_only_where_it_can_hardly_be_at_work(seconds):
+    history = History(attempts=1, answered_after=seconds)
+    for outcome in OUTCOMES:
+        decision = decide_tuning(outcome, history, PACING, jitter=0.0)
+        if processing_of(outcome, history, PACING) in (Processing.NONE, Processing.UNLIKELY):
+            assert decision == decide_repeatable(outcome, history, PACING, jitter=0.0)
+        else:
+            assert decision == GIVE_UP
+    late = History(attempts=1, answered_after=LATER)
+    for outcome in (CUT_OFF, INCOMPLETE, Answer(500), Answer(502), Answer(504)):
+        assert decide_tuning(outcome, late, PACING, jitter=0.0) == GIVE_UP
+    assert decide_tuning(Answer(503, retry_after=7.0), late, PACING, jitter=0.0) == Decision(retry_in=7.0)

@@ -134,7 +134,7 @@ async def refuse_other_task(task: str) -> None:
 async def list_jobs(
     engine: EngineOfApp,
     workers: WorkersOfApp,
-    status: Annotated[JobStatus | None, Query(description="The jobs of this status only.")] = None,
+    status: Annotated[list[JobStatus] | None, Query(description="The jobs of these statuses only.")] = None,
     page_size: Annotated[int, Query(ge=1, le=_LARGEST_PAGE)] = _PAGE,
     page_token: Annotated[str | None, Query(description="The next_page_token of the page before.")] = None,
 ) -> Jobs:
@@ -146,7 +146,7 @@ async def list_jobs(
         if not places:
             raise refused_value(("query", "page_token"), "There is no such page any more: list anew.", "no_page")
         begin = places[0] + 1
-    asked = [job for job in jobs[begin:] if status in (None, job.status)]
+    asked = [job for job in jobs[begin:] if status is None or job.status in status]
     page = asked[:page_size]
     return Jobs(jobs=page, next_page_token=page[-1].job_id if len(asked) > page_size else None)
 
