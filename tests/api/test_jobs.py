@@ -260,7 +260,12 @@ def test_why_a_job_has_failed_never_shows_the_key(service, client_class):
 
 
 @pytest.mark.parametrize(
-    "fault", [lambda service: service.says(503, headers={"Retry-After": "20"}), lambda service: service.late(30)]
+    "fault",
+    [
+        lambda service: service.says(503, headers={"Retry-After": "20"}),
+        lambda service: lambda *_: service.stopped.wait(30),
+    ],
+    ids=["asks to wait", "is silent"],
 )
 def test_waiting_ends_with_its_time_whatever_the_service_asks_for(service, submit, client, fault):
     submitted = submit()
