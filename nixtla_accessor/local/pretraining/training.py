@@ -34,7 +34,7 @@ PEAK_RATE = 2e-3
 WARM_UP = 500  # steps
 DECAY_FROM = 0.4  # of the steps
 DECAY = 0.02
-CHUNKS = 640
+CHUNKS = 900
 CHUNK_SERIES = 512
 AVERAGING = 0.004  # weight of the newest weights in the running average, which is the result
 
