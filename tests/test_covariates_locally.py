@@ -124,8 +124,8 @@ def test_series_of_one_value_have_no_history_to_forecast(covariates):
     pd.testing.assert_frame_equal(both, df.timegpt.forecast(2, **asked), check_dtype=False)
 
 
-def test_x_df_that_reaches_further_for_some_series_is_not_answered_with_a_shorter_horizon(frames):
+def test_x_df_that_reaches_further_for_some_series_has_rows_that_a_shorter_horizon_does_not_need(frames):
     history, X_df = frames[:2]
     uneven = X_df.drop(index=X_df.index[-1])
-    with pytest.raises(errors.CovariateError, match=r"missing are .*Add these rows\.$"):
+    with pytest.raises(errors.CovariateError, match=r"for all: h=13, without the rows of later steps\.$"):
         history.timegpt.forecast(H, X_df=uneven.drop(columns="y"), zero_shot=True)

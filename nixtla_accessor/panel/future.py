@@ -242,8 +242,9 @@ def _lacking(placed: Placement, horizon: Horizon) -> Iterator[Finding]:
         return
     codes, ticks = lacking // horizon.steps, horizon.ticks[lacking]
     complete = int(np.argmax(is_lacking.any(axis=0)))
-    reaches_all = complete and bool(is_lacking[:, complete:].all())  # or else rows beyond would be refused
-    shorter = f", or forecast only what it reaches: h={complete}" if reaches_all else ""
+    shorter = f", or forecast only what it reaches for all: h={complete}" if complete else ""
+    if complete and not is_lacking[:, complete:].all():
+        shorter += ", without the rows of later steps"
     found = (
         f"X_df must have the {count(horizon.steps, 'step')} after the end of each series; missing are "
         f"{_named(horizon, codes[:SHOWN], horizon.form.show(ticks[:SHOWN]))}{and_more(len(lacking))}."
