@@ -93,7 +93,7 @@ def clean_frame(
     InvalidArgumentError
         There is no such rule or method.
     InvalidFrameError
-        The frame cannot be read, or has no frequency.
+        The frame cannot be read, has no frequency, or has no value at all.
 
     Warns
     -----

@@ -141,9 +141,10 @@ def _not_numbers(values: Column, name: NamedColumn, found: str, role: str) -> Un
 
 
 def _read_texts(values: Column) -> tuple[str, dict[str, str]]:
-    """Return which texts are no numbers, to follow what was found, and the code that reads them; none where most are.
+    """Return which texts are no numbers, to follow what was found, and the code that reads the others.
 
-    What commas mean is said where they can be either: before a group of three digits.
+    The code is under the words that follow it in a message: where commas can be either kind, each reading and when it
+    is right; else no words. There is none where most texts are no numbers.
     """
     texts = pd.Series(values).dropna().astype(object)
 
@@ -177,7 +178,7 @@ def _read_texts(values: Column) -> tuple[str, dict[str, str]]:
 
 
 def _conversions(values: Column) -> dict[str, str]:
-    """Return the code that makes numbers of values that are no text; none where none does."""
+    """Return the code that makes numbers of values that are no text, as `_read_texts` does; none where none does."""
     dtype: Any = values.dtype
     if is_interval(dtype) or str(dtype) == VIEW_OF_TEXT or getattr(dtype, "kind", "") in {"c", "M"}:
         return {}

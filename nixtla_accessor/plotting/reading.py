@@ -156,8 +156,8 @@ def read_forecast(
         Its times are integers and those of the other frame are not, or the other way round.
     """
     drawn = read_frame(forecast, columns, start)
-    kinds = [len(each.rows) and each.rows[columns.time].dtype.kind for each in (drawn, known)]
-    if all(kinds) and kinds[0] != kinds[1]:
+    kinds = [each.rows[columns.time].dtype.kind for each in (drawn, known) if len(each.rows)]
+    if len(set(kinds)) > 1:
         found = "dates" if kinds[0] == "M" else "integers"
         raise InvalidArgumentError(
             f"The times in {columns.time!r} of the forecast {name!r} must be like those of the frame; found {found}."

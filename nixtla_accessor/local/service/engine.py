@@ -37,8 +37,8 @@ from nixtla_accessor.local.service.errors import (
 )
 from nixtla_accessor.local.service.explaining import (
     contribution_lists,
+    empty_forecast,
     explain,
-    forecast_nothing,
     forecast_past_windows,
     forecast_windows,
     join,
@@ -333,7 +333,7 @@ class Engine:
                     progress=progress,
                 )
                 parts.append((some, part))
-        answer = join(parts) if parts else forecast_nothing(len(quantiles), len(panel.covariates), windows.horizon)
+        answer = join(parts) if parts else empty_forecast(len(quantiles), len(panel.covariates), windows.horizon)
         inside, positions, counts = windows.known_steps(request.series.sizes)
         quantiles_inside = answer.quantiles[:, inside]
         return CrossValidationOutput(

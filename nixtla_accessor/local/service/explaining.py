@@ -136,7 +136,7 @@ def join(parts: Sequence[tuple[Integers, ExplainedForecast]]) -> ExplainedForeca
     )
 
 
-def forecast_nothing(n_quantiles: int, n_covariates: int, horizon: int) -> ExplainedForecast:
+def empty_forecast(n_quantiles: int, n_covariates: int, horizon: int) -> ExplainedForecast:
     """Return the forecasts of no windows: those of a panel whose series have one value each."""
     none = np.empty((n_covariates, 0, horizon))
     return ExplainedForecast(np.empty((n_quantiles, 0, horizon)), np.empty((0, horizon)), none, none)
