@@ -138,9 +138,8 @@ def panel_change(series: Sequence[Floats]) -> float:
 def _prepare(series: Floats, season: Season) -> PreparedSeries:
     """Prepare the points that the network reads; all where some are missing: they are filled from earlier ones."""
     size = NETWORK.max_input
-    end = series[-size:]
-    if np.isfinite(end).all():
-        return prepare_series(end, season)
+    if len(series) <= size or np.isfinite(series[-size:]).all():
+        return prepare_series(series[-size:], season)
     whole = prepare_series(series, season)
     return PreparedSeries(whole.values[-size:].copy(), whole.observed[-size:].copy(), whole.exponent)
 

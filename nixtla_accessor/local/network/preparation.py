@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,14 +41,15 @@ def prepare_series(series: Floats, season: Season) -> PreparedSeries:
     """
     values = np.asarray(series, np.float64)
     observed = np.isfinite(values)
-    if not observed.all():
+    complete = bool(observed.all())
+    if not complete:
         seen = np.flatnonzero(observed)
         if not len(seen):
             return PreparedSeries(np.zeros(1), np.zeros(1, bool), 0)
         values, observed = values[seen[0] :], observed[seen[0] :]
-    exponent = int(np.frexp(np.abs(values[observed]).max())[1])
+    _, exponent = math.frexp(np.abs(values if complete else values[observed]).max())
     values = np.ldexp(values, -exponent)
-    if not observed.all():
+    if not complete:
         seen = np.flatnonzero(observed)
         missing = np.flatnonzero(~observed)
         values[missing] = np.interp(missing, seen, values[seen])
