@@ -444,3 +444,12 @@ def test_what_are_no_forecasts_of_the_frame(wrong):
 def test_errors_are_of_forecasts_by_name():
     with pytest.raises(errors.InvalidArgumentError, match=r"such as forecasts=\{'tuned': frame\}; got a DataFrame"):
         frame().timegpt.plot_comparison(forecasts())
+
+
+def test_dollars_in_names_are_no_formulas(tmp_path):
+    names = {"s0": "$5 to $10", "s1": "$a_$"}
+    history, ahead = (each.assign(unique_id=each["unique_id"].map(names)) for each in (frame(), forecasts()))
+    history = history.rename(columns={"y": "$y_$"})
+    axes = history.timegpt.plot({"$m_$": ahead}, target_col="$y_$")
+    assert [subplot.get_title(loc="left") for subplot in axes.flat] == list(names.values())
+    axes.flat[0].get_figure().savefig(tmp_path / "plot.png")

@@ -27,6 +27,7 @@ _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2*
 _SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d{{1,15}})?)\s*(?P<unit>{'|'.join(_BYTES)})", re.ASCII | re.IGNORECASE)
 _MODEL_ID = re.compile(MODEL_ID_PATTERN)
 _SHOWN = 3
+_LONGEST_WAIT = 1e9  # seconds, 30 years; a socket fails at ten times as many, when the request is out
 
 Timeout = float | tuple[float, float]
 
@@ -34,7 +35,8 @@ Timeout = float | tuple[float, float]
 def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0)) -> tuple[float, float]:
     """Return the seconds to connect, and the seconds to wait for the answer once the request is sent.
 
-    One number is the second of them; it also bounds the first. ``None`` is the default.
+    One number is the second of them; it also bounds the first. ``None`` is the default. Neither is
+    above 30 years.
     """
     if timeout is None:
         return default
@@ -44,9 +46,8 @@ def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0))
             "timeout must be seconds above 0, or a pair of them (to connect, to wait for the answer); "
             f"got {reprlib.repr(timeout)}."
         )
-    if len(parts) == 1:
-        return (min(default[0], float(parts[0])), float(parts[0]))
-    return (float(parts[0]), float(parts[1]))
+    seconds = [float(min(part, _LONGEST_WAIT)) for part in parts]
+    return (min(default[0], seconds[0]) if len(seconds) == 1 else seconds[0], seconds[-1])
 
 
 def check_seconds(name: str, value: object) -> float:

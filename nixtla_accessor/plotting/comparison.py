@@ -72,7 +72,9 @@ def plot_errors(
     left.set(xlabel="lead time, steps", ylabel="mean absolute error, in units of MASE", ylim=(0, None))
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
     right.set(xlabel="mean absolute error, in units of MASE", xlim=(0, None))
-    right.set_yticks(range(len(shown)), [fit_title(str(name), _NAME_LETTERS) for name in shown.index], fontsize=8)
+    right.set_yticks(
+        range(len(shown)), [fit_title(str(name), _NAME_LETTERS) for name in shown.index], fontsize=8, parse_math=False
+    )
     for axes in (left, right):
         tidy_frame(axes)
     add_legend([left])

@@ -73,7 +73,10 @@ def set_title(axes: Axes, title: str) -> None:
     figure = axes.get_figure(root=True)
     width = _SUBPLOT_SIZE[0] if figure is None else axes.get_position().width * figure.get_figwidth()
     axes.set_title(
-        fit_title(title, max(int(width * _LETTERS_PER_INCH), _SHORTEST_LINE)), loc="left", fontsize=_TITLE_SIZE
+        fit_title(title, max(int(width * _LETTERS_PER_INCH), _SHORTEST_LINE)),
+        loc="left",
+        fontsize=_TITLE_SIZE,
+        parse_math=False,  # a dollar in a name is no formula
     )
 
 
@@ -108,7 +111,11 @@ def add_legend(axes: Sequence[Axes] | AxesArray) -> None:
         return
     longest = max(map(len, entries)) + 6  # the line beside each
     columns = max(1, min(len(entries), int(figure.get_figwidth() * _LEGEND_LETTERS_PER_INCH / longest)))
-    figure.legend(list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False)
+    legend = figure.legend(
+        list(entries.values()), list(entries), loc="outside lower center", ncols=columns, frameon=False
+    )
+    for text in legend.get_texts():
+        text.set_parse_math(False)
 
 
 def add_note(axes: Axes, note: str) -> None:

@@ -204,7 +204,7 @@ def _finish(axes: AxesArray, score_axes: AxesArray, columns: Columns, left_out: 
     across = columns_of_subplots(len(axes))
     if columns.target != MODEL_COLUMN:
         for subplot in axes[::across]:
-            subplot.set_ylabel(str(columns.target))
+            subplot.set_ylabel(str(columns.target), parse_math=False)
     for subplot in score_axes[::across]:
         subplot.set_ylabel("score")
     add_legend(axes)

@@ -1,6 +1,7 @@
 """Where settings come from, and which are refused."""
 
 import pickle
+import socket
 import subprocess
 import sys
 
@@ -151,6 +152,14 @@ def test_a_password_in_an_unreadable_address_is_not_echoed():
 @pytest.mark.parametrize(("timeout", "seconds"), [(5, (5, 5)), (30.5, (10, 30.5)), ((2, 3), (2, 3)), ([2, 3], (2, 3))])
 def test_timeouts(timeout, seconds):
     assert resolve_settings("k", timeout=timeout).timeout == seconds
+
+
+@pytest.mark.parametrize("timeout", [sys.maxsize, pytest.param(10**400, id="10**400"), 1e20, (1e20, 1e20)])
+def test_a_very_long_timeout_is_one_that_a_socket_takes(timeout):
+    with socket.socket() as one:
+        for seconds in resolve_settings("k", timeout=timeout).timeout:
+            one.settimeout(seconds)
+    assert resolve_settings("k", timeout=timeout).timeout[1] > 10 * 365 * 24 * 3600
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "5", (1,) * 3, (1, 0), float("nan"), float("inf"), ()])

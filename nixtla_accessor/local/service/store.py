@@ -54,7 +54,7 @@ ResultT = TypeVar("ResultT")
 def default_path() -> Path:
     """Return the file of this user's models: in ``NIXTLA_ACCESSOR_HOME``, else in the user's data folder."""
     home = os.environ.get("NIXTLA_ACCESSOR_HOME")
-    folder = Path(home) if home else platformdirs.user_data_path("nixtla_accessor", appauthor=False)
+    folder = Path(home).expanduser() if home else platformdirs.user_data_path("nixtla_accessor", appauthor=False)
     return folder / "models.sqlite"
 
 

@@ -157,3 +157,9 @@ def test_a_deleted_folder_is_created_again(store):
     store.path.parent.rmdir()
     assert store.models() == []
     assert store.save(model("a"), b"tensors")
+
+
+def test_a_home_may_begin_with_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NIXTLA_ACCESSOR_HOME", "~/models")
+    assert default_path() == tmp_path / "models" / "models.sqlite"
