@@ -453,3 +453,13 @@ def test_dollars_in_names_are_no_formulas(tmp_path):
     axes = history.timegpt.plot({"$m_$": ahead}, target_col="$y_$")
     assert [subplot.get_title(loc="left") for subplot in axes.flat] == list(names.values())
     axes.flat[0].get_figure().savefig(tmp_path / "plot.png")
+
+
+def test_dollars_in_the_names_of_compared_forecasts_are_no_formulas(tmp_path):
+    names = {"s0": "$5 to $10", "s1": "$a_$"}
+    ahead = forecasts().assign(unique_id=lambda rows: rows["unique_id"].map(names))
+    actual = ahead[["unique_id", "ds"]].assign(y=2.0)
+    history = frame().assign(unique_id=lambda rows: rows["unique_id"].map(names))
+    axes = pd.concat([history, actual]).timegpt.plot_comparison({"$m_$": ahead})
+    assert {text.get_text() for text in axes[1].get_yticklabels()} == set(names.values())
+    axes[0].get_figure().savefig(tmp_path / "plot.png")

@@ -27,7 +27,7 @@ _BYTES = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2*
 _SIZE = re.compile(rf"(?P<number>\d{{1,15}}(\.\d{{1,15}})?)\s*(?P<unit>{'|'.join(_BYTES)})", re.ASCII | re.IGNORECASE)
 _MODEL_ID = re.compile(MODEL_ID_PATTERN)
 _SHOWN = 3
-_LONGEST_WAIT = 1e9  # seconds, 30 years; a socket fails at ten times as many, when the request is out
+_LONGEST_WAIT = 1e9  # seconds, 30 years: ten times as many are too many for a socket, once the request is sent
 
 Timeout = float | tuple[float, float]
 
@@ -35,8 +35,8 @@ Timeout = float | tuple[float, float]
 def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0)) -> tuple[float, float]:
     """Return the seconds to connect, and the seconds to wait for the answer once the request is sent.
 
-    One number is the second of them; it also bounds the first. ``None`` is the default. Neither is
-    above 30 years.
+    One number is the second of them; it also bounds the first. ``None`` is the default. Longer waits than 30 years
+    become 30 years.
     """
     if timeout is None:
         return default
@@ -47,7 +47,9 @@ def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0))
             f"got {reprlib.repr(timeout)}."
         )
     seconds = [float(min(part, _LONGEST_WAIT)) for part in parts]
-    return (min(default[0], seconds[0]) if len(seconds) == 1 else seconds[0], seconds[-1])
+    if len(seconds) == 1:
+        return (min(default[0], seconds[0]), seconds[0])
+    return (seconds[0], seconds[1])
 
 
 def check_seconds(name: str, value: object) -> float:

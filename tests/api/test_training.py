@@ -1,6 +1,7 @@
 """One call, one model: the state of the service and the message to the caller, for every way to fail."""
 
 import pickle
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -53,6 +54,12 @@ def test_a_call_makes_one_model_in_one_request(service, client):
         "output_model_id": result.finetuned_model_id,
         "finetuned_model_id": None,
     }
+
+
+def test_a_very_long_timeout_is_waited_for_in_one_request(service, client):
+    result = finetune(client, timeout=sys.maxsize)
+    assert service.trainings == [result.finetuned_model_id]
+    assert service.lookups == []
 
 
 def test_every_call_has_an_id_of_its_own(service, client):

@@ -138,8 +138,9 @@ def panel_change(series: Sequence[Floats]) -> float:
 def _prepare(series: Floats, season: Season) -> PreparedSeries:
     """Prepare the points that the network reads; all where some are missing: they are filled from earlier ones."""
     size = NETWORK.max_input
-    if len(series) <= size or np.isfinite(series[-size:]).all():
-        return prepare_series(series[-size:], season)
+    end = series[-size:]
+    if len(end) == len(series) or np.isfinite(end).all():
+        return prepare_series(end, season)
     whole = prepare_series(series, season)
     return PreparedSeries(whole.values[-size:].copy(), whole.observed[-size:].copy(), whole.exponent)
 
