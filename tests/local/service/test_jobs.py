@@ -211,7 +211,7 @@ def test_a_job_whose_engine_was_killed_is_whole_or_says_failed(serve):
 
             def work(killed=killed, ids=ids, kill=kill):
                 with contextlib.suppress(requests.RequestException):
-                    for number in range(100):
+                    for number in range(LIMITS.trainings):  # more would be refused, where answers come fast
                         model_id = f"killed-{kill}-{number}"
                         ids.append((submit(killed, "finetune", output_model_id=model_id), model_id))
 
