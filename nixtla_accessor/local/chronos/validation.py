@@ -117,9 +117,11 @@ def choose_alpha(loss_at: Callable[[float], NDArray[np.float64]], n_series: int)
     Returns
     -------
     float
-        One of `ALPHAS`; 0 if no gain is clear.
+        One of `ALPHAS`; 0 if no gain is clear, as of one window nobody can say how far its loss is chance.
     """
     base = loss_at(0.0)
+    if len(base) < 2:
+        return 0.0
     unit = base + np.median(base) + np.finfo(float).tiny
     certainty = _CERTAINTY * (1 + _SMALL_PANEL_CERTAINTY / np.sqrt(n_series))
     scores = {}

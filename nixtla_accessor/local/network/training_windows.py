@@ -40,6 +40,24 @@ class WindowPositions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """A panel's windows for training, and those of its validation set.
+
+    Attributes
+    ----------
+    training, validation : WindowPositions
+        Either can be empty, if the series are short or their values missing.
+    n_stretches : int
+        Validation windows of a usual series, one before the other. Windows of other series over the same stretch of
+        time are another matter: what moves one of them may move all.
+    """
+
+    training: WindowPositions
+    validation: WindowPositions
+    n_stretches: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """The features of windows, and what came after them at these leads."""
 
@@ -50,7 +68,7 @@ class Examples:
 
 def split_panel(
     panel: Sequence[PreparedSeries], season: Season, rng: np.random.Generator, *, max_training_windows: int
-) -> tuple[WindowPositions, WindowPositions]:
+) -> Split:
     """Choose training windows, and validation windows from the ends of the series; their targets do not overlap.
 
     Parameters
@@ -59,11 +77,6 @@ def split_panel(
     season : Season
     rng : numpy.random.Generator
     max_training_windows : int
-
-    Returns
-    -------
-    training, validation : WindowPositions
-        Either can be empty, if the series are short or their values missing.
     """
     lengths = np.array([len(each.values) for each in panel])
     usual_horizon = min(NETWORK.horizon, max(6, 2 * season.length if season.length < 12 else season.length))
@@ -76,7 +89,8 @@ def split_panel(
     if len(validation) > TUNING.max_validation_windows:
         validation = validation.rows(rng.choice(len(validation), TUNING.max_validation_windows, replace=False))
     training = _training_positions(lengths - counts * horizon, season, usual_horizon, rng, max_training_windows)
-    return _with_targets(panel, training), _with_targets(panel, validation)
+    n_stretches = int(np.median(counts[counts > 0])) if counts.any() else 0
+    return Split(_with_targets(panel, training), _with_targets(panel, validation), n_stretches)
 
 
 def training_leads(panel: Sequence[PreparedSeries]) -> Integers:

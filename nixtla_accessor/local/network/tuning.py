@@ -3,7 +3,8 @@
 Training windows end before the last stretch of each series, which is the validation set. The tuned weights are
 ``base + alpha * (trained - base)``, with the alpha of the least validation error if its gain is larger than chance
 would make it; else the base weights themselves. Alphas beyond a half need a clearer gain, since a validation set is too
-optimistic. So tuning does no harm that a validation set can show. What it cannot show is a later change of regime.
+optimistic, and a validation set of few stretches of time allows small alphas only. So tuning does no harm that a
+validation set can show. What it cannot show is a later change of regime.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Tuned:
     alpha : float
         How far they are from the base weights (0) toward the trained ones (1).
     steps : int
-        Optimiser steps taken; 0 where no series is long enough to train on.
+        Optimiser steps taken; 0 where the series are too short to train on, or to tell whether training helped.
     n_windows : int
         Training windows seen, repeated ones included.
     """
@@ -113,15 +114,17 @@ def tune(
     max_training_windows = min(
         TUNING.max_training_windows, max(TUNING.min_training_windows, TRAINING[depth].batch * steps)
     )
-    train_windows, validation_windows = split_panel(panel, season, rng, max_training_windows=max_training_windows)
-    if not len(train_windows) or not len(validation_windows):
+    split = split_panel(panel, season, rng, max_training_windows=max_training_windows)
+    if not len(split.training) or len(split.validation) < TUNING.min_validation_windows:
         return Tuned(weights, 0.0, 0, 0)
-    examples = build_examples(panel, season, train_windows, training_leads(panel))
+    examples = build_examples(panel, season, split.training, training_leads(panel))
     trained, n_windows = _train(weights, examples, training, rng, progress)
     if not all(np.isfinite(tensor).all() for tensor in trained.values()):
         return Tuned(weights, 0.0, steps, n_windows)
-    validation = build_examples(panel, season, validation_windows)
-    alpha = _choose_alpha(weights, trained, validation, training, len(panel))
+    validation = build_examples(panel, season, split.validation)
+    few_stretches = split.n_stretches < TUNING.min_stretches
+    max_alpha = TUNING.max_alpha_of_few_stretches if few_stretches else 1.0
+    alpha = _choose_alpha(weights, trained, validation, training, len(panel), max_alpha)
     return Tuned(_interpolate(weights, trained, alpha), alpha, steps, n_windows)
 
 
@@ -155,8 +158,10 @@ def _train(
     return trained, steps * batch
 
 
-def _choose_alpha(base: Weights, trained: Weights, validation: Examples, training: _Training, n_series: int) -> float:
-    """Choose how far to go: to where the mean gain on the validation set, less what may be chance, is largest."""
+def _choose_alpha(
+    base: Weights, trained: Weights, validation: Examples, training: _Training, n_series: int, max_alpha: float
+) -> float:
+    """Choose the alpha whose mean gain on the validation set, less what may be chance, is largest."""
     features, depth = validation.features, training.depth
     entering = run_frozen_layers(base, features.inputs, depth)
 
@@ -175,7 +180,8 @@ def _choose_alpha(base: Weights, trained: Weights, validation: Examples, trainin
         change = np.clip((errors - reference) / (base_errors + np.median(base_errors) + 1e-9), -0.5, 0.5)
         return float(change.mean() + certainty * small_panel * change.std() / np.sqrt(len(change)))
 
-    scores = {alpha: score(compute_errors(alpha), base_errors, TUNING.certainty) for alpha in TUNING.alphas}
+    candidates = [alpha for alpha in TUNING.alphas if alpha <= max_alpha]
+    scores = {alpha: score(compute_errors(alpha), base_errors, TUNING.certainty) for alpha in candidates}
     best = min(scores, key=scores.__getitem__)
     if scores[best] >= 0:
         return 0.0

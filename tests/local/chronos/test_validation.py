@@ -72,3 +72,8 @@ def test_it_goes_as_far_as_the_gain_is_clear():
     noise = RNG.normal(size=60)
     assert choose_alpha(lambda alpha: base + alpha * (noise - noise.mean() - 0.01), 20) == 0  # may be chance
     assert choose_alpha(lambda alpha: base, 20) == 0
+
+
+def test_a_single_window_cannot_tell_whether_training_helped():
+    assert choose_alpha(lambda alpha: np.array([2.0 - alpha]), 1) == 0
+    assert choose_alpha(lambda alpha: np.array([2.0, 3.0]) - alpha, 2) > 0

@@ -31,7 +31,8 @@ def panel_of(lengths, missing, seed):
 @given(LENGTHS, SEASONS, st.sampled_from([0.0, 0.3, 0.9]), st.integers(0, 5))
 def test_training_ends_before_validation_begins(lengths, season, missing, seed):
     panel = [prepare_series(values, season) for values in panel_of(lengths, missing, seed)]
-    training, validation = split_panel(panel, season, np.random.default_rng(seed), max_training_windows=200)
+    split = split_panel(panel, season, np.random.default_rng(seed), max_training_windows=200)
+    training, validation = split.training, split.validation
     for positions in (training, validation):
         for i, origin, end in zip(positions.series, positions.origin, positions.end, strict=True):
             assert 1 <= origin < end <= len(panel[i].values)
@@ -45,13 +46,15 @@ def test_training_ends_before_validation_begins(lengths, season, missing, seed):
         assert all(end <= following for (_, end), (following, _) in pairwise(windows))
     assert len(training) <= 200
     assert len(validation) <= 512
+    if not missing and len(validation):
+        assert split.n_stretches == int(np.median(np.unique(validation.series, return_counts=True)[1]))
 
 
 @settings(max_examples=30, deadline=None)
 @given(LENGTHS, SEASONS, st.sampled_from([0.0, 0.3]), st.integers(0, 5))
 def test_targets_are_what_was_observed_after_the_origin(lengths, season, missing, seed):
     panel = [prepare_series(values, season) for values in panel_of(lengths, missing, seed)]
-    positions, _ = split_panel(panel, season, np.random.default_rng(seed), max_training_windows=300)
+    positions = split_panel(panel, season, np.random.default_rng(seed), max_training_windows=300).training
     if not len(positions):
         return
     examples = build_examples(panel, season, positions)
@@ -83,6 +86,13 @@ def test_far_leads_are_trained_where_the_series_are_long_enough():
 def test_sub_daily_validation_windows_cover_a_week_if_the_series_are_long_enough():
     season = Season(24, 168)
     panel = [prepare_series(np.arange(24.0 * 60), season) for _ in range(40)]
-    _, validation = split_panel(panel, season, np.random.default_rng(0), max_training_windows=10)
+    validation = split_panel(panel, season, np.random.default_rng(0), max_training_windows=10).validation
     assert (np.bincount(validation.series) == 7).all()
     assert set(validation.origin // 24 % 7) == set(range(7))
+
+
+def test_stretches_of_large_panels_are_those_of_their_series_and_not_of_the_windows_drawn():
+    panel = [prepare_series(np.arange(3 * 5 * 14.0), Season(7, 364)) for _ in range(400)]
+    split = split_panel(panel, Season(7, 364), np.random.default_rng(0), max_training_windows=10)
+    assert len(split.validation) == TUNING.max_validation_windows < 3 * 400
+    assert split.n_stretches == 3

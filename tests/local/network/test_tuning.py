@@ -84,6 +84,37 @@ def test_large_alphas_are_chosen_only_if_the_gain_is_clear():
     assert tune(base, panel, usual.season, **thorough).alpha <= max(TUNING.alphas)
 
 
+def test_a_validation_set_of_few_stretches_of_time_allows_small_alphas_only():
+    base, thorough = pretrained_weights(), {**USUAL, "depth": 5, "steps": 50}
+    one_stretch, three_stretches = (tune(base, unusual_panel(60, n), WEEK, **thorough) for n in (120, 220))
+    assert 0 < one_stretch.alpha <= TUNING.max_alpha_of_few_stretches < three_stretches.alpha
+
+
+def test_a_single_validation_window_cannot_tell_whether_training_helped():
+    base = pretrained_weights()
+    (one,) = unusual_panel(n_series=1, n=139)
+    assert tune(base, [one], WEEK, **USUAL).weights is base
+    assert tune(base, [one, one + 5], WEEK, **USUAL).steps == USUAL["steps"]
+
+
+def test_intervals_of_few_seasons_hold_about_as_much_after_tuning():
+    rng = np.random.default_rng(120)
+    year, steps = Season(52, 0), np.arange(120 + 26)
+    usual = 100 * np.exp(0.1 * steps / 52) * (1 + 0.3 * np.sin(2 * np.pi * steps / 52))
+    inside, errors = {"base": [], "tuned": []}, {"base": [], "tuned": []}
+    for _ in range(3):
+        panel = usual + 5 * rng.normal(size=(10, len(steps)))
+        train, test = list(panel[:, :-26]), panel[:, -26:]
+        base = pretrained_weights()
+        for name, weights in {"base": base, "tuned": tune(base, train, year, **{**USUAL, "steps": 10}).weights}.items():
+            quantiles = forecast(weights, train, year, 26)
+            lower, upper = (quantiles[:, :, NETWORK.quantile_levels.index(level)] for level in (0.1, 0.9))
+            inside[name].append(((lower <= test) & (test <= upper)).mean())
+            errors[name].append(np.abs(quantiles[:, :, MEDIAN] - test).mean())
+    assert np.mean(inside["tuned"]) > np.mean(inside["base"]) - 0.1
+    assert np.mean(errors["tuned"]) < 1.02 * np.mean(errors["base"])
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_tuning_for_a_loss_lowers_that_loss(loss):
     rng = np.random.default_rng(5)
