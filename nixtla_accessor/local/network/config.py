@@ -144,9 +144,9 @@ class TuningConfig:
         Points of a series that gives validation windows.
     min_validation_windows : int
         Of one window nobody can say how far its error is chance, so with fewer than these nothing is tuned.
-    min_stretches, max_alpha_of_few_stretches : int, float
-        A validation set of fewer stretches of time allows no larger alpha: all its series may share what made the
-        trained weights right in these stretches, and the forecast sees more whole seasons than they did.
+    max_alpha_of_one_stretch : float
+        The largest alpha where usual series have one validation window each: their windows, all over the same stretch
+        of time, may share what made the trained weights right in it, and the forecast sees more seasons than they did.
     average_from, averaging : int, float
         Trainings of at least so many steps keep a running average of the weights, with this weight of the newest.
     alphas : tuple of float
@@ -172,8 +172,7 @@ class TuningConfig:
     max_validation_windows_per_series: int = 14
     min_validation_points: int = 6
     min_validation_windows: int = 2
-    min_stretches: int = 3
-    max_alpha_of_few_stretches: float = 0.25
+    max_alpha_of_one_stretch: float = 0.25
     average_from: int = 50
     averaging: float = 0.05
     alphas: tuple[float, ...] = (0.1, 0.25, 0.5)

@@ -3,7 +3,7 @@
 Training windows end before the last stretch of each series, which is the validation set. The tuned weights are
 ``base + alpha * (trained - base)``, with the alpha of the least validation error if its gain is larger than chance
 would make it; else the base weights themselves. Alphas beyond a half need a clearer gain, since a validation set is too
-optimistic, and a validation set of few stretches of time allows small alphas only. So tuning does no harm that a
+optimistic, and a validation set of one stretch of time allows small alphas only. So tuning does no harm that a
 validation set can show. What it cannot show is a later change of regime.
 """
 
@@ -122,8 +122,7 @@ def tune(
     if not all(np.isfinite(tensor).all() for tensor in trained.values()):
         return Tuned(weights, 0.0, steps, n_windows)
     validation = build_examples(panel, season, split.validation)
-    few_stretches = split.n_stretches < TUNING.min_stretches
-    max_alpha = TUNING.max_alpha_of_few_stretches if few_stretches else 1.0
+    max_alpha = TUNING.max_alpha_of_one_stretch if split.n_stretches == 1 else 1.0
     alpha = _choose_alpha(weights, trained, validation, training, len(panel), max_alpha)
     return Tuned(_interpolate(weights, trained, alpha), alpha, steps, n_windows)
 

@@ -84,10 +84,10 @@ def test_large_alphas_are_chosen_only_if_the_gain_is_clear():
     assert tune(base, panel, usual.season, **thorough).alpha <= max(TUNING.alphas)
 
 
-def test_a_validation_set_of_few_stretches_of_time_allows_small_alphas_only():
+def test_a_validation_set_of_one_stretch_of_time_allows_small_alphas_only():
     base, thorough = pretrained_weights(), {**USUAL, "depth": 5, "steps": 50}
-    one_stretch, three_stretches = (tune(base, unusual_panel(60, n), WEEK, **thorough) for n in (120, 220))
-    assert 0 < one_stretch.alpha <= TUNING.max_alpha_of_few_stretches < three_stretches.alpha
+    one_stretch, two_stretches = (tune(base, unusual_panel(60, n), WEEK, **thorough) for n in (139, 140))
+    assert 0 < one_stretch.alpha <= TUNING.max_alpha_of_one_stretch < two_stretches.alpha
 
 
 def test_a_single_validation_window_cannot_tell_whether_training_helped():
