@@ -51,7 +51,8 @@ class JobOwner:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)) as connection:
                 _lock(connection)
         except sqlite3.OperationalError as error:
-            return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            # Where its file is read-only it cannot be told, and nothing can be changed of its jobs either.
+            return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY)
         path.unlink(missing_ok=True)
         return False
 

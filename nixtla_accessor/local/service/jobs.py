@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nixtla_accessor.local.service.errors import (
+    REPAIR_FOLDER,
     JobCancelledError,
     JobTimeoutError,
     ModelInTrainingError,
@@ -136,7 +137,7 @@ class Jobs:
         try:
             self._owner.hold()
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(f"The local engine cannot keep jobs in its folder ({error}).") from error
+            raise StorageError(f"The local engine cannot keep jobs in its folder ({error}). {REPAIR_FOLDER}") from error
         created_at = datetime.now(UTC).isoformat()
         stored = StoredJob(
             job.job_id, job.task, "pending", created_at, self._owner.name, job.finetuned_model_id, job.finetune_steps
