@@ -157,7 +157,7 @@ class InvalidArgumentError(TimeGPTError, ValueError):
 
 
 class ModelExistsError(InvalidArgumentError):
-    """The ``output_model_id`` is taken; nothing was trained."""
+    """The ``output_model_id`` is taken; nothing was trained, or what was trained was not kept."""
 
 
 class OversizedSeriesError(InvalidArgumentError):

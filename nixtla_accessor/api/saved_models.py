@@ -88,10 +88,23 @@ class ModelLookup:
 def refuse_taken_id(context: RequestContext, model_id: str) -> None:
     """Raise `ModelExistsError` where a model has this id already."""
     if find_model(context, model_id) is not None:
-        raise ModelExistsError(
-            f"Model {model_id!r} exists already, and nothing was trained. Attach it with "
-            f"df.timegpt.use_model({model_id!r}), replace it with overwrite=True, or choose another output_model_id."
-        )
+        raise _model_exists(model_id, "exists already, and nothing was trained")
+
+
+def refuse_id_taken_meanwhile(context: RequestContext, model_id: str, replaced: ExistingModel | None) -> None:
+    """Raise `ModelExistsError` where a model has got this id since it was free, other than the one replaced."""
+    lookup = ModelLookup(context, model_id)
+    lookup.replaced = replaced
+    now = time.monotonic()
+    if lookup.look_until(now, now) is Presence.FOUND:
+        raise _model_exists(model_id, "was made by another call meanwhile, and this one made none")
+
+
+def _model_exists(model_id: str, what: str) -> ModelExistsError:
+    return ModelExistsError(
+        f"Model {model_id!r} {what}. Attach it with df.timegpt.use_model({model_id!r}), replace it with "
+        "overwrite=True, or choose another output_model_id."
+    )
 
 
 def find_model(context: RequestContext, model_id: str) -> ExistingModel | None:
