@@ -167,11 +167,14 @@ class OversizedSeriesError(InvalidArgumentError):
     ----------
     positions : tuple of int
         Which series, counted from 0.
+    n_recent : int
+        How many of the last values of each of them fit.
     """
 
-    def __init__(self, message: str = "", *, positions: tuple[int, ...] = ()) -> None:
+    def __init__(self, message: str = "", *, positions: tuple[int, ...] = (), n_recent: int = 0) -> None:
         super().__init__(message)
         self.positions = positions
+        self.n_recent = n_recent
 
 
 class InvalidFrameError(TimeGPTError, ValueError):

@@ -47,7 +47,7 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
     404: (
         NotFoundError,
         "The model or endpoint does not exist",
-        "finetuned_models() lists the models that exist.",
+        "nixtla_accessor.models() lists the base models that exist.",
     ),
     408: (RequestTimeoutError, "The service gave up waiting for the request", "Try again."),
     409: (ConflictError, "The request conflicts with what the service already has", ""),
@@ -77,7 +77,6 @@ _LIMIT = re.compile(r"\b(limit|maximum|max|quota|too many|at most|full)\b", re.I
 _TITLE = re.compile(r"<(title|h1)\b", re.IGNORECASE)
 _TITLE_ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("title", "h1")}
 _TAG = re.compile(r"<[^<>]*>")
-_SPLIT = 'Send less in each request: finetune(…, max_request="50MiB"), or keep the recent part of each series.'
 _DELETE = "delete_finetuned_model(id) makes room; finetuned_models() lists the models that exist."
 
 
@@ -91,6 +90,7 @@ def error_of(
     presence: Presence | None = None,
     at_work: bool = False,
     offsets: Mapping[str, int] | None = None,
+    n_bytes: int | None = None,
 ) -> TimeGPTError:
     """Return the error for an outcome that is not a readable success.
 
@@ -112,6 +112,8 @@ def error_of(
         Whether the service may be at work on the last attempt even now.
     offsets : mapping of str to int, optional
         The number of items of ``y`` and ``sizes`` before the part of the series that was sent.
+    n_bytes : int, optional
+        The bytes of JSON that were sent.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def error_of(
     if isinstance(outcome, Failure):
         error = _failure_error(outcome, service_name, attempts, model_state)
     else:
-        error = _api_error(outcome, attempts, model_id, new_model_id, model_state, offsets or {})
+        error = _api_error(outcome, attempts, model_id, new_model_id, model_state, offsets or {}, n_bytes)
     if model_state and (at_work or isinstance(error, TransportError)):
         unknown = OutcomeUnknownError(str(error), finetuned_model_id=new_model_id)
         unknown.__cause__ = error.__cause__
@@ -183,6 +185,7 @@ def _api_error(
     new_model_id: str | None,
     model_state: str,
     offsets: Mapping[str, int],
+    n_bytes: int | None,
 ) -> ApiError:
     """Return the error for a refusal, of the status's class."""
     detail, text, request_id = _read(answer.content)
@@ -193,10 +196,14 @@ def _api_error(
         advice = "Check base_url."
     elif kind is NotFoundError and model_id is not None:
         headline = f"Fine-tuned model {model_id!r} does not exist"
+        advice = "finetuned_models() lists the models that exist."
     if new_model_id is not None and answer.status < 500 and _MODELS.search(explanation) and _LIMIT.search(explanation):
         advice = _DELETE
-    elif new_model_id is not None and kind is PayloadTooLargeError:
-        advice = _SPLIT
+    elif new_model_id is not None and kind is PayloadTooLargeError and n_bytes is not None:
+        advice = (
+            f"It has {n_bytes:,} bytes of JSON. Send less in each request: finetune(…, max_request={n_bytes // 2}), or "
+            "keep the recent part of each series."
+        )
     if answer.retry_after is not None:
         advice = f"The service asks to wait {answer.retry_after:g} s before the next attempt."
     return kind(

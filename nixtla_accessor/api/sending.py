@@ -256,6 +256,7 @@ class Attempts(Generic[ResultT]):
             presence=self._presence if self._history.maybe_processed else None,
             at_work=self._processing is Processing.POSSIBLE,
             offsets=self._context.offsets,
+            n_bytes=None if self._body is None else self._body.n_json,
         )
 
 

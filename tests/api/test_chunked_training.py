@@ -227,7 +227,11 @@ def test_no_request_is_larger_than_the_client_allows(service, client_class, key)
 
 def test_a_refusal_for_size_names_max_request(service, client):
     service.faults = [service.says(413)]
-    assert 'finetune(…, max_request="50MiB")' in str(failure(client, errors.PayloadTooLargeError, max_request=None))
+    said = str(failure(client, errors.PayloadTooLargeError, max_request=None))
+    n_sent = len(service.posts[0].body)
+    assert f"It has {n_sent:,} bytes of JSON." in said
+    finetune(client, max_request=int(re.search(r"finetune\(…, max_request=(\d+)\)", said)[1]))
+    assert all(len(request.body) <= n_sent / 2 for request in service.posts[1:])
 
 
 def test_more_requests_than_steps(service, client):
