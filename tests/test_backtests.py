@@ -332,6 +332,8 @@ class TestCandidates:
             ([{"finetune_depth": 9}], "finetune_depth must be"),
             (["zero-shot", "zero-shot"], "twice: 'zero-shot'"),
             ({1: "zero-shot"}, "must be text; got 1"),
+            ({"seasonal naive": "zero-shot"}, "every comparison has; got it for 'zero-shot'. Give .* another name"),
+            ({"seasonal naive": {"finetune_steps": 3}, "last": "seasonal naive"}, "got it for {'finetune_steps': 3}"),
         ],
         ids=str,
     )
