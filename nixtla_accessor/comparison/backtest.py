@@ -122,7 +122,7 @@ def temporary_models(client: Client) -> Iterator[dict[str, Record]]:
     try:
         yield models
     finally:
-        left = {}
+        left: dict[str, TimeGPTError] = {}
         for record in models.values():
             try:
                 client.delete_finetuned_model(record.finetuned_model_id)
@@ -130,9 +130,9 @@ def temporary_models(client: Client) -> Iterator[dict[str, Record]]:
                 continue  # deleted already
             except TimeGPTError as error:
                 left[record.finetuned_model_id] = error
-        for model_id, error in left.items():
+        for model_id, refusal in left.items():
             warn_caller(
-                f"The model {model_id!r}, which was tuned for the comparison, could not be deleted: {error} "
+                f"The model {model_id!r}, which was tuned for the comparison, could not be deleted: {refusal} "
                 f"nixtla_accessor.delete_finetuned_model({model_id!r}) deletes it.",
                 TimeGPTWarning,
             )
