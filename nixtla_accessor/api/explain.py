@@ -89,6 +89,7 @@ def error_of(
     new_model_id: str | None = None,
     presence: Presence | None = None,
     at_work: bool = False,
+    nothing_listens: bool = False,
     offsets: Mapping[str, int] | None = None,
     n_bytes: int | None = None,
 ) -> TimeGPTError:
@@ -110,6 +111,8 @@ def error_of(
         What is known of that model, where the service may have processed one of the attempts.
     at_work : bool
         Whether the service may be at work on the last attempt even now.
+    nothing_listens : bool
+        Whether no server runs at the service's address any more, which is on this machine.
     offsets : mapping of str to int, optional
         The number of items of ``y`` and ``sizes`` before the part of the series that was sent.
     n_bytes : int, optional
@@ -122,7 +125,9 @@ def error_of(
     """
     model_state = ""
     if new_model_id is not None and presence is not None:
-        model_state = _model_state(new_model_id, presence, at_work=at_work)
+        model_state = _model_state(new_model_id, presence, at_work=at_work and not nothing_listens)
+        if nothing_listens:
+            model_state = f"No engine (or other server) is running there any more: start it again. {model_state}"
     if isinstance(outcome, Failure):
         error = _failure_error(outcome, service_name, attempts, model_state)
     else:
@@ -151,6 +156,15 @@ def interrupted_text(model_id: str, *, maybe_processed: bool, presence: Presence
             "once it exists."
         )
     return f"Interrupted before the service had all series, so that model {model_id!r} is not trained."
+
+
+def interrupted_wait_text(model_id: str) -> str:
+    """Return the message of an interrupted wait for a job."""
+    return (
+        f"Interrupted, and model {model_id!r} may still be trained by its job: df.timegpt.wait() waits on, "
+        "df.timegpt.status says how it stands, and df.timegpt.cancel() ends it. For a frame without the record, "
+        f"df.timegpt.use_model({model_id!r}) attaches the model once it exists."
+    )
 
 
 def _model_state(model_id: str, presence: Presence, *, at_work: bool) -> str:

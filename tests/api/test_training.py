@@ -101,7 +101,10 @@ def test_cut_off_within_the_body_is_retried_without_a_lookup(service, client, ti
 def test_nothing_listens(service, client):
     service.close()
     error = failure(client, errors.TransportError)
-    assert str(error) == f"{service.url} could not be reached: the connection was refused. Tried 4 times."
+    assert str(error) == (
+        f"{service.url} could not be reached: the connection was refused, since no engine (or other server) is running "
+        "there. Tried 4 times."
+    )
     assert isinstance(error.__cause__, ConnectionRefusedError)
 
 
