@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import uuid
@@ -53,7 +54,8 @@ class JobOwner:
         except sqlite3.OperationalError as error:
             # Where its file is read-only it cannot be told, and nothing can be changed of its jobs either.
             return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY)
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # in a folder that is read-only
+            path.unlink(missing_ok=True)
         return False
 
 

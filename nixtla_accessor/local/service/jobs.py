@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from nixtla_accessor.local.service.errors import (
@@ -190,7 +190,10 @@ class Jobs:
             raise UnknownJobError(job_id)
         if stored.stage not in UNFINISHED or self._is_at_work(stored):
             return stored
-        self._settle(stored, _ENGINE_ENDED)
+        try:
+            self._settle(stored, _ENGINE_ENDED)
+        except StorageError:  # its end cannot be kept in a folder that is read-only
+            return replace(stored, stage="failed", error=_ENGINE_ENDED)
         return self._store.job(job_id) or stored
 
     def jobs(self) -> list[StoredJob]:

@@ -131,6 +131,25 @@ def test_a_read_only_home_serves_what_needs_no_writing(serve, read_only_home):
     assert serving.stderr.count("\n") <= 1
 
 
+def test_a_job_whose_engine_was_killed_is_listed_in_a_read_only_home(serve, tmp_path):
+    home = tmp_path / "home"
+    serving = serve()
+    body = serving.finetune_body(finetune_steps=100_000, finetune_depth=5)
+    job_id = serving.call("POST", "/v2/finetune/async", body).json()["job_id"]
+    serving.kill()
+    folders = (home / "job_owners", home)
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        with serve() as again:
+            (job,) = again.call("GET", "/v2/async/jobs").json()["jobs"]
+            assert (job["job_id"], job["status"]) == (job_id, "failed")
+            assert again.call("GET", f"/v2/finetune/jobs/{job_id}").json()["status"] == "failed"
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
 def test_a_home_that_cannot_be_made_serves_the_base_model(serve, tmp_path):
     (tmp_path / "file").write_text("")
     with serve(home=tmp_path / "file" / "home") as serving:
