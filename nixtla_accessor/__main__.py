@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nixtla_accessor.api.local_engine import check_engine_is_installed
-from nixtla_accessor.api.settings import LOCAL
+from nixtla_accessor.api.settings import LOCAL, check_key, conceal
 from nixtla_accessor.errors import ConfigurationError, TimeGPTError
 
 if TYPE_CHECKING:
@@ -32,6 +32,15 @@ def _serve(arguments: argparse.Namespace) -> None:
     check_engine_is_installed()
     from nixtla_accessor.local.service.embedded import serve
 
+    secret = conceal(arguments.api_key)
+    try:
+        api_key = None if secret is None else check_key(secret).get_secret_value()
+    except ConfigurationError as error:
+        error.add_context(
+            "No client could connect with it: choose another --api-key, or leave it out for a random one."
+        )
+        raise
+
     def announce(engine: RunningEngine) -> None:
         print(
             f"The local engine is ready at {engine.base_url}. To connect a client to it, set:\n"
@@ -42,7 +51,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     log = logging.getLogger("nixtla_accessor.local")
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)  # such as the device that a model runs on
-    serve(arguments.host, arguments.port, arguments.api_key, announce)
+    serve(arguments.host, arguments.port, api_key, announce)
 
 
 def _models(arguments: argparse.Namespace) -> None:

@@ -47,13 +47,14 @@ UserWarning
     └── ValuesLeftMissingWarning        filling gaps left values missing at the start or the end of series
 
 KeyboardInterrupt
-└── FinetuneInterrupted                 Ctrl-C during a finetune call; says whether the model may still be trained
+└── FinetuneInterrupted                 Ctrl-C while a model is trained or awaited; says whether it may still be trained
 
 Errors carry plain values, never a frame, a session or a key, so all of them pickle and copy.
 """
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import warnings
 from pathlib import Path
@@ -145,7 +146,7 @@ class TimeGPTError(_Contextual, Exception):
 
 
 class FinetuneInterrupted(_Contextual, KeyboardInterrupt):
-    """Ctrl-C during a finetune call; the message says whether the model may still be trained."""
+    """Ctrl-C while a model is trained or waited for; the message says whether it may still be trained."""
 
 
 class ConfigurationError(TimeGPTError):
@@ -157,7 +158,7 @@ class InvalidArgumentError(TimeGPTError, ValueError):
 
 
 class ModelExistsError(InvalidArgumentError):
-    """The ``output_model_id`` is taken; nothing was trained."""
+    """The ``output_model_id`` is taken; nothing was trained, or what was trained was not kept."""
 
 
 class OversizedSeriesError(InvalidArgumentError):
@@ -167,11 +168,14 @@ class OversizedSeriesError(InvalidArgumentError):
     ----------
     positions : tuple of int
         Which series, counted from 0.
+    n_recent : int
+        How many of the last values of each of them fit.
     """
 
-    def __init__(self, message: str = "", *, positions: tuple[int, ...] = ()) -> None:
+    def __init__(self, message: str = "", *, positions: tuple[int, ...] = (), n_recent: int = 0) -> None:
         super().__init__(message)
         self.positions = positions
+        self.n_recent = n_recent
 
 
 class InvalidFrameError(TimeGPTError, ValueError):
@@ -438,8 +442,8 @@ class ValuesLeftMissingWarning(TimeGPTWarning):
 
 def warn_caller(message: str, category: type[TimeGPTWarning]) -> None:
     """Issue a warning that points at the first line outside this package, which is the caller's."""
-    package = str(Path(__file__).parent)
+    ours = (str(Path(__file__).parent), contextlib.__file__)  # the latter calls context managers of this package
     frame, level = sys._getframe(), 1
-    while frame.f_back and frame.f_code.co_filename.startswith(package):
+    while frame.f_back and frame.f_code.co_filename.startswith(ours):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, category, stacklevel=level)

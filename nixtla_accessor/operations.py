@@ -80,7 +80,7 @@ from nixtla_accessor.queries.cross_validation import CrossValidationQuery
 from nixtla_accessor.queries.forecast import ForecastQuery
 from nixtla_accessor.queries.leakage import last_stamp
 from nixtla_accessor.queries.online_anomalies import OnlineAnomalyQuery
-from nixtla_accessor.queries.query import Query, refuse_other_frequency
+from nixtla_accessor.queries.query import Query
 from nixtla_accessor.queries.simulation import SimulationQuery
 from nixtla_accessor.record import PENDING, READY, Record, read_record
 from nixtla_accessor.selection import Selection
@@ -342,8 +342,6 @@ def _query(
     given = selection.parse_freq()
     recorded = recorded_frequency(record, source.schema, columns) if given is None else None
     frequency = source.settle_frequency(columns, given or recorded, allow_missing=sending.allow_missing)
-    if frequency is not None:
-        refuse_other_frequency(record, frequency, columns)
     if record is not None:
         warn_about_other_series(record, source.schema, columns)
         base_model = record.model if choice.model is None else choice.model

@@ -23,11 +23,9 @@ from nixtla_accessor.api.schema import Series, SeriesWithFutureExogenous
 from nixtla_accessor.api.simulation import SimulationOptions, SimulationResult
 from nixtla_accessor.contract import RefusedValue, refused_values
 from nixtla_accessor.errors import OversizedSeriesError, UnprocessableError
-from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.messages import SHOWN, and_more, quoted
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import name_id
-
-RECENT_ROWS = 1000  # of each series, in the advice to send fewer
 
 
 def train(
@@ -95,10 +93,11 @@ def _refused_rows_named(packed: PackedSeries) -> Iterator[None]:
     except OversizedSeriesError as error:
         columns = packed.columns
         if columns.id is not None:
-            ids = ", ".join(repr(packed.ids[position]) for position in error.positions[:SHOWN])
+            ids = ", ".join(quoted(packed.ids[position]) for position in error.positions[:SHOWN])
             error.add_context(f"These series are too large: {ids}{and_more(len(error.positions))}.")
-        recent = columns.frame.keep_recent(columns.id, columns.time, RECENT_ROWS)
-        error.add_context(f"The last {RECENT_ROWS:,} values of each are in {recent}.")
+        if error.n_recent:
+            recent = columns.frame.keep_recent(columns.id, columns.time, error.n_recent)
+            error.add_context(f"The last {error.n_recent:,} values of each fit, and are in {recent}.")
         raise
     except UnprocessableError as error:
         names = [name for value in refused_values(error.detail) if (name := _name_value(packed, value))]

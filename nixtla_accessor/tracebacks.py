@@ -18,6 +18,8 @@ from nixtla_accessor.errors import FinetuneInterrupted, TimeGPTError
 
 VARIABLE = "NIXTLA_ACCESSOR_TRACEBACK"
 FULL = "full"
+# What other forecasting libraries call an argument of this one.
+_ELSEWHERE = dict.fromkeys(("horizon", "fh", "steps", "n_steps", "periods", "prediction_length"), "h")
 
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")
@@ -107,7 +109,8 @@ def _explain_call(function: Callable[..., object], args: tuple[object, ...], kwa
 
 def _nearest(name: str, names: Iterable[str]) -> str | None:
     """Return a sentence that names the nearest of some names, if one is near."""
-    near = difflib.get_close_matches(name, list(names), n=1)
+    there = list(names)
+    near = [_ELSEWHERE[name]] if _ELSEWHERE.get(name) in there else difflib.get_close_matches(name, there, n=1)
     return f"Did you mean {near[0]!r}?" if near else None
 
 

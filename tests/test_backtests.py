@@ -1,19 +1,63 @@
 """Answers about the past: cross-validation, anomalies, and whether tuning helps."""
 
+import contextlib
+import http.server
+import re
+import threading
+
 import numpy as np
 import pandas as pd
 import pytest
+import requests
 
+import nixtla_accessor
 from nixtla_accessor import connect, errors
 from nixtla_accessor.comparison.certainty import student_reach
 from nixtla_accessor.comparison.verdict import find_difference, which_is_best
 from nixtla_accessor.datasets import load_unemployment
+from nixtla_accessor.local.service.embedded import start_engine
 
 
 @pytest.fixture(autouse=True)
 def local():
     with connect(base_url="local", progress=False) as client:
         yield client
+
+
+@contextlib.contextmanager
+def engine_that_refuses(refused):
+    """Yield a client of the engine behind a proxy that refuses all requests of one method."""
+    engine = start_engine()
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def forward(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            status, content = 403, b'{"detail": "no deletions"}'
+            if self.command != refused:
+                answer = requests.request(
+                    self.command, engine.base_url + self.path, data=body, headers=dict(self.headers), timeout=60
+                )
+                status, content = answer.status_code, answer.content
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = forward  # noqa: N815 - the library's names
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        thread = threading.Thread(target=proxy.serve_forever)
+        thread.start()
+        try:
+            url = f"http://127.0.0.1:{proxy.server_port}"
+            with nixtla_accessor.Client(api_key=engine.api_key, base_url=url, progress=False) as client:
+                yield client
+        finally:
+            proxy.shutdown()
+            thread.join()
 
 
 def panel(lengths=(60, 45), freq="D", names=("unique_id", "ds", "y")):
@@ -255,6 +299,20 @@ class TestCandidates:
         assert lines[0].startswith(f"{table['MASE'].idxmin()} is best: MASE {table['MASE'].min():.3f}")
         assert len(table.attrs["comparison"]["verdict"].splitlines()) == 5
 
+    def test_a_model_that_cannot_be_deleted_is_named_in_a_warning(self):
+        with engine_that_refuses("DELETE") as client:
+            with pytest.warns(errors.TimeGPTWarning, match="tuned for the comparison, could not be deleted") as caught:
+                table = panel().timegpt.compare(5, finetune_steps=1, client=client)
+            assert list(table.index.get_level_values(0).unique()) == list(panel().timegpt.compare(5).index)
+            [warning] = caught
+            model_id = re.search(r"The model '(.*?)'", str(warning.message))[1]
+            assert "(403): no deletions" in str(warning.message)
+            assert warning.filename == __file__
+            assert nixtla_accessor.finetuned_model(model_id).steps == 1
+            eval(re.search(r"nixtla_accessor\.delete_finetuned_model\('.*?'\)", str(warning.message))[0])
+            with pytest.raises(errors.NotFoundError):
+                nixtla_accessor.finetuned_model(model_id)
+
     def test_a_list_names_its_candidates(self):
         table = panel().timegpt.compare(5, candidates=["zero-shot", {"finetune_steps": 1, "finetune_depth": 2}])
         assert list(table.index) == ["seasonal naive", "zero-shot", "finetune_steps=1, finetune_depth=2"]
@@ -274,6 +332,8 @@ class TestCandidates:
             ([{"finetune_depth": 9}], "finetune_depth must be"),
             (["zero-shot", "zero-shot"], "twice: 'zero-shot'"),
             ({1: "zero-shot"}, "must be text; got 1"),
+            ({"seasonal naive": "zero-shot"}, "every comparison has; got it for 'zero-shot'. Give .* another name"),
+            ({"seasonal naive": {"finetune_steps": 3}, "last": "seasonal naive"}, "got it for {'finetune_steps': 3}"),
         ],
         ids=str,
     )

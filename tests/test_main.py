@@ -63,6 +63,15 @@ def test_serve_uses_the_given_key(tmp_path):
         assert serving.call("GET", "/validate_api_key").status_code == 200
 
 
+@pytest.mark.parametrize("key", ["local", "https://api.nixtla.io", "two words"])
+def test_serve_refuses_a_key_that_no_client_could_send(tmp_path, key):
+    process = command("serve", "--port", "0", "--api-key", key, home=tmp_path)
+    stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout) == (1, "")
+    assert stderr.startswith("error: The API key ")
+    assert "No client could connect with it: choose another --api-key" in stderr
+
+
 def test_a_model_survives_a_restart_and_a_kill(tmp_path):
     tuning = {"series": series(), "freq": "D", "output_model_id": "kept", "finetune_depth": 3}
     request = {"series": series(), "freq": "D", "h": 7, "finetuned_model_id": "kept", "level": [80]}

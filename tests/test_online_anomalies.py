@@ -163,6 +163,13 @@ def test_wrong_arguments_are_refused(arguments, said):
         online(panel(1), **arguments)
 
 
+def test_more_values_than_there_are_cannot_be_examined():
+    with pytest.raises(
+        errors.InvalidFrameError, match=r"must have at least 1001 values; .* Give a smaller detection_size"
+    ):
+        online(panel(1), detection_size=1_000)
+
+
 def test_names_of_the_answer_are_not_the_frames():
     df = panel(1).rename(columns={"unique_id": "anomaly_score"})
     with pytest.raises(errors.InvalidArgumentError, match="anomaly_score"):

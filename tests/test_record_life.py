@@ -130,6 +130,14 @@ class TestResampledFrames:
         assert f"comes from the frame's record: the model {tuned.timegpt.model_id!r} was tuned at it" in said
         assert "zero_shot=True" in said
 
+    @pytest.mark.parametrize("freq", ["W", "h", "2D"])
+    def test_a_freq_that_the_stamps_contradict_is_told_as_such(self, freq):
+        days = panel(pd.date_range("2024-01-01", periods=40)).timegpt.finetune(finetune_steps=1)
+        for ask in (days.timegpt.forecast, days.timegpt.cross_validation):
+            with pytest.raises(errors.FrequencyError, match=r"contradict the frequency .* is 'D'"):
+                ask(3, freq=freq)
+        assert len(days.timegpt.forecast(3)) == 3
+
 
 class TestZeroShot:
     def test_it_is_the_base_model_whatever_is_attached(self):

@@ -129,6 +129,8 @@ def test_a_mistyped_name_names_the_nearest(call, message, frame):
             lambda t: t.finetune(finetune_step=10),
             "finetune() has no argument 'finetune_step'. Did you mean 'finetune_steps'?",
         ),
+        (lambda t: t.forecast(horizon=4), "forecast() has no argument 'horizon'. Did you mean 'h'?"),
+        (lambda t: t.compare(fh=4), "compare() has no argument 'fh'. Did you mean 'h'?"),
         (lambda t: t.pack(zzzzz=10), "Its arguments are freq, id_col, time_col, target_col, allow_missing."),
         (lambda t: t.forecast(12, [80]), "forecast() takes h by position, found 2 values. Name the others: "),
         (lambda t: t.finetune(12), "finetune() takes nothing by position, found 1 value. Name the others: "),

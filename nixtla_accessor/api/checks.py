@@ -7,7 +7,7 @@ import math
 import operator
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -40,8 +40,8 @@ def check_timeout(timeout: object, default: tuple[float, float] = (10.0, 600.0))
     """
     if timeout is None:
         return default
-    parts = timeout if isinstance(timeout, tuple | list) else (timeout,)
-    if len(parts) not in (1, 2) or not all(_is_real(part) and 0 < part < math.inf for part in parts):
+    parts: Sequence[Any] = timeout if isinstance(timeout, tuple | list) and len(timeout) == 2 else (timeout,)
+    if not all(_is_real(part) and 0 < part < math.inf for part in parts):
         raise InvalidArgumentError(
             "timeout must be seconds above 0, or a pair of them (to connect, to wait for the answer); "
             f"got {reprlib.repr(timeout)}."

@@ -19,6 +19,7 @@ from nixtla_accessor.api.training import Training
 from nixtla_accessor.errors import (
     FinetuneInterrupted,
     InvalidArgumentError,
+    OutcomeUnknownError,
     TimeGPTError,
     TimeGPTWarning,
     TransportError,
@@ -30,7 +31,7 @@ class ChunkedTraining:
     """One model from as many requests as its series need.
 
     The steps are divided among the requests. All but the last train an intermediate model, under a random id; it is
-    deleted as soon as the next one exists.
+    deleted as soon as the next one exists, or none can be trained from it any more.
 
     Parameters
     ----------
@@ -52,6 +53,7 @@ class ChunkedTraining:
         self._parts: list[Series] = []
         self._results: list[FinetuneResult] = []
         self._intermediate: list[str] = []  # the ids of intermediate models that may exist
+        self._may_be_at_work = False  # whether the last model may still be trained from them
 
     def run(self, if_exists: IfExists) -> FinetuneResult:
         """Train part by part, and return the last model, with the tokens of all parts.
@@ -145,7 +147,10 @@ class ChunkedTraining:
         try:
             result = training.run(if_exists if is_last else None)
         except (TimeGPTError, FinetuneInterrupted) as error:
-            if training.may_be_trained and not is_last:
+            if is_last:
+                is_unknown = isinstance(error, OutcomeUnknownError | FinetuneInterrupted)
+                self._may_be_at_work = is_unknown and training.may_be_trained
+            elif training.may_be_trained:
                 self._intermediate.append(model_id)
                 error.add_context(
                     f"If model {model_id!r} appears later, delete_finetuned_model({model_id!r}) deletes it."
@@ -173,7 +178,13 @@ class ChunkedTraining:
             self._intermediate.remove(model_id)
 
     def _clean_up(self, error: TimeGPTError | FinetuneInterrupted) -> None:
-        """Delete the intermediate models, and add to the error which are left."""
+        """Delete the intermediate models, unless they may be needed, and add to the error which are left."""
+        if self._may_be_at_work:
+            error.add_context(
+                f"Intermediate models are kept, since model {self._model_id!r} may still be trained from them: "
+                f"{self._named()}; delete_finetuned_model(id) deletes them."
+            )
+            return
         with contextlib.suppress(KeyboardInterrupt):  # another Ctrl-C ends the clean-up
             self._delete(list(self._intermediate))
         if self._intermediate:
@@ -192,8 +203,10 @@ class ChunkedTraining:
 
     def _not_deleted(self) -> str:
         """Return which intermediate models could not be deleted, and how to delete them."""
-        ids = ", ".join(map(repr, self._intermediate))
-        return f"Intermediate models could not be deleted: {ids}; delete_finetuned_model(id) deletes them."
+        return f"Intermediate models could not be deleted: {self._named()}; delete_finetuned_model(id) deletes them."
+
+    def _named(self) -> str:
+        return ", ".join(map(repr, self._intermediate))
 
 
 def _total(tokens: Sequence[int | None]) -> int | None:

@@ -19,6 +19,7 @@ from nixtla_accessor.api.asking import ask
 from nixtla_accessor.api.checks import check_model_id, check_seconds, check_text, check_timeout
 from nixtla_accessor.api.chunked_training import ChunkedTraining
 from nixtla_accessor.api.default_client import DefaultClient
+from nixtla_accessor.api.explain import interrupted_wait_text
 from nixtla_accessor.api.features import check_features, check_positions
 from nixtla_accessor.api.job_schema import Job
 from nixtla_accessor.api.jobs import Progress, list_jobs, look_at_training, wait_for_training
@@ -59,6 +60,7 @@ from nixtla_accessor.contract import (
 from nixtla_accessor.errors import (
     AuthenticationError,
     ConflictError,
+    FinetuneInterrupted,
     InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
@@ -718,10 +720,18 @@ class Client:
             As of `training_progress`.
         timeout : float, optional
             Seconds; by default until the end. It is borne for some minutes that the service cannot be asked.
+
+        Raises
+        ------
+        FinetuneInterrupted
+            Ctrl-C; the training goes on.
         """
         seconds = math.inf if timeout is None else check_seconds("timeout", timeout)
-        with self._open_context() as context:
-            return wait_for_training(context, finetuned_model_id, job_id, seconds)
+        try:
+            with self._open_context() as context:
+                return wait_for_training(context, finetuned_model_id, job_id, seconds)
+        except KeyboardInterrupt:
+            raise FinetuneInterrupted(interrupted_wait_text(finetuned_model_id)) from None
 
     def cancel_job(self, job_id: str) -> bool:
         """Ask the service to cancel a job (``POST /v2/async/jobs/{id}/cancel``).

@@ -42,10 +42,13 @@ class Body:
         The bytes.
     headers : dict
         The headers that describe them.
+    n_json : int
+        The bytes of JSON, before compression.
     """
 
     data: memoryview
     headers: dict[str, str]
+    n_json: int
 
     @property
     def is_compressed(self) -> bool:
@@ -85,8 +88,9 @@ def encode(request: RequestModel, *, max_bytes: int | None = None, compress: boo
         headers["nixtla-model"] = request.model
     if compress and len(json) > COMPRESS_ABOVE:
         # as bytes: the memoryview of a pyarrow buffer that was shrunk is longer than what is in it
-        return Body(memoryview(_ZSTD.compress(json, asbytes=True)), {**headers, "Content-Encoding": "zstd"})
-    return Body(memoryview(json), headers)
+        compressed = memoryview(_ZSTD.compress(json, asbytes=True))
+        return Body(compressed, {**headers, "Content-Encoding": "zstd"}, len(json))
+    return Body(memoryview(json), headers, len(json))
 
 
 def decode(content: bytes, expected: type[AnswerT]) -> AnswerT | Failure:

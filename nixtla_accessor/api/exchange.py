@@ -71,12 +71,15 @@ class Failure:
         The library's exception, without its frames.
     permanent : bool
         Whether a retry must fail in the same way, such as where a certificate is not trusted.
+    nothing_listens : bool
+        Whether no server runs at the address, which is on this machine.
     """
 
     kind: FailureKind
     reason: str
     cause: BaseException | None = None
     permanent: bool = False
+    nothing_listens: bool = False
 
     @property
     def summary(self) -> str:

@@ -47,7 +47,7 @@ _KINDS: dict[int, tuple[type[ApiError], str, str]] = {
     404: (
         NotFoundError,
         "The model or endpoint does not exist",
-        "finetuned_models() lists the models that exist.",
+        "nixtla_accessor.models() lists the base models that exist.",
     ),
     408: (RequestTimeoutError, "The service gave up waiting for the request", "Try again."),
     409: (ConflictError, "The request conflicts with what the service already has", ""),
@@ -77,7 +77,6 @@ _LIMIT = re.compile(r"\b(limit|maximum|max|quota|too many|at most|full)\b", re.I
 _TITLE = re.compile(r"<(title|h1)\b", re.IGNORECASE)
 _TITLE_ENDS = {name: re.compile(f"</{name}", re.IGNORECASE) for name in ("title", "h1")}
 _TAG = re.compile(r"<[^<>]*>")
-_SPLIT = 'Send less in each request: finetune(…, max_request="50MiB"), or keep the recent part of each series.'
 _DELETE = "delete_finetuned_model(id) makes room; finetuned_models() lists the models that exist."
 
 
@@ -90,7 +89,9 @@ def error_of(
     new_model_id: str | None = None,
     presence: Presence | None = None,
     at_work: bool = False,
+    nothing_listens: bool = False,
     offsets: Mapping[str, int] | None = None,
+    n_bytes: int | None = None,
 ) -> TimeGPTError:
     """Return the error for an outcome that is not a readable success.
 
@@ -110,8 +111,12 @@ def error_of(
         What is known of that model, where the service may have processed one of the attempts.
     at_work : bool
         Whether the service may be at work on the last attempt even now.
+    nothing_listens : bool
+        Whether no server runs at the service's address any more, which is on this machine.
     offsets : mapping of str to int, optional
         The number of items of ``y`` and ``sizes`` before the part of the series that was sent.
+    n_bytes : int, optional
+        The bytes of JSON that were sent.
 
     Returns
     -------
@@ -120,11 +125,13 @@ def error_of(
     """
     model_state = ""
     if new_model_id is not None and presence is not None:
-        model_state = _model_state(new_model_id, presence, at_work=at_work)
+        model_state = _model_state(new_model_id, presence, at_work=at_work and not nothing_listens)
+        if nothing_listens:
+            model_state = f"No engine (or other server) is running there any more: start it again. {model_state}"
     if isinstance(outcome, Failure):
         error = _failure_error(outcome, service_name, attempts, model_state)
     else:
-        error = _api_error(outcome, attempts, model_id, new_model_id, model_state, offsets or {})
+        error = _api_error(outcome, attempts, model_id, new_model_id, model_state, offsets or {}, n_bytes)
     if model_state and (at_work or isinstance(error, TransportError)):
         unknown = OutcomeUnknownError(str(error), finetuned_model_id=new_model_id)
         unknown.__cause__ = error.__cause__
@@ -149,6 +156,15 @@ def interrupted_text(model_id: str, *, maybe_processed: bool, presence: Presence
             "once it exists."
         )
     return f"Interrupted before the service had all series, so that model {model_id!r} is not trained."
+
+
+def interrupted_wait_text(model_id: str) -> str:
+    """Return the message of an interrupted wait for a job."""
+    return (
+        f"Interrupted, and model {model_id!r} may still be trained by its job: df.timegpt.wait() waits on, "
+        "df.timegpt.status says how it stands, and df.timegpt.cancel() ends it. For a frame without the record, "
+        f"df.timegpt.use_model({model_id!r}) attaches the model once it exists."
+    )
 
 
 def _model_state(model_id: str, presence: Presence, *, at_work: bool) -> str:
@@ -183,6 +199,7 @@ def _api_error(
     new_model_id: str | None,
     model_state: str,
     offsets: Mapping[str, int],
+    n_bytes: int | None,
 ) -> ApiError:
     """Return the error for a refusal, of the status's class."""
     detail, text, request_id = _read(answer.content)
@@ -193,10 +210,14 @@ def _api_error(
         advice = "Check base_url."
     elif kind is NotFoundError and model_id is not None:
         headline = f"Fine-tuned model {model_id!r} does not exist"
+        advice = "finetuned_models() lists the models that exist."
     if new_model_id is not None and answer.status < 500 and _MODELS.search(explanation) and _LIMIT.search(explanation):
         advice = _DELETE
-    elif new_model_id is not None and kind is PayloadTooLargeError:
-        advice = _SPLIT
+    elif new_model_id is not None and kind is PayloadTooLargeError and n_bytes is not None:
+        advice = (
+            f"It has {n_bytes:,} bytes of JSON. Send less in each request: finetune(…, max_request={n_bytes // 2}), or "
+            "keep the recent part of each series."
+        )
     if answer.retry_after is not None:
         advice = f"The service asks to wait {answer.retry_after:g} s before the next attempt."
     return kind(

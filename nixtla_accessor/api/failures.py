@@ -26,6 +26,7 @@ def failure_of(
     error: Exception,
     *,
     host: str,
+    is_loopback: bool,
     timeout: tuple[float, float],
     body_is_sent: bool | None,
     outer: BaseException | None,
@@ -38,6 +39,8 @@ def failure_of(
         One of `EXCEPTIONS`.
     host : str
         The host that the request was for.
+    is_loopback : bool
+        Whether it is this machine.
     timeout : tuple of float
         The request's seconds to connect, and to wait for the answer.
     body_is_sent : bool or None
@@ -65,7 +68,10 @@ def failure_of(
     if connecting or securing:
         reason = f"could not be reached: {_why_not_reached(error, root, host, timeout)}"
         untrusted = isinstance(root, ssl.SSLCertVerificationError)
-        return Failure(FailureKind.NOT_SENT, reason, root, permanent=untrusted)
+        nothing_listens = is_loopback and isinstance(root, ConnectionRefusedError)
+        if nothing_listens:
+            reason += ", since no engine (or other server) is running there"
+        return Failure(FailureKind.NOT_SENT, reason, root, permanent=untrusted, nothing_listens=nothing_listens)
     if body_is_sent is False:
         reason = "did not receive the request: the connection ended while it was being sent"
         return Failure(FailureKind.NOT_SENT, reason, root)

@@ -6,7 +6,8 @@ import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+_LONGEST_WAIT = 10.0**9  # seconds
 _LONGEST_DATE = 100  # characters
 
 
@@ -23,13 +24,13 @@ def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
     Returns
     -------
     float or None
-        Seconds, not below 0; None without a header, and for one that cannot be read.
+        Seconds, from 0 to 30 years; None without a header, and for one that cannot be read.
     """
     if retry_after is None:
         return None
     text = retry_after.strip()
     if _SECONDS.fullmatch(text):
-        return float(text)
+        return min(float(text), _LONGEST_WAIT)
     date = parse_http_date(text)
     return None if date is None else max(0.0, (date - now).total_seconds())
 

@@ -54,13 +54,15 @@ def poll(
     end, silent_since = time.monotonic() + seconds, math.inf
     pause = context.pacing.first_poll_pause
     while True:
+        began = time.monotonic()
         try:
             state = look(context.briefly(max(end - time.monotonic(), _LEAST)))
         except (ApiError, TransportError) as error:
             now = time.monotonic()
-            silent_since = min(silent_since, now)
+            silent_since = min(silent_since, began)
             is_passing = isinstance(error, TransportError) or error.status_code in _PASSING
-            if not is_passing or now - silent_since > context.pacing.max_silence or now >= end:
+            bearable = context.pacing.max_absence if _shows_absence(context, error) else context.pacing.max_silence
+            if not is_passing or now - silent_since > bearable or now >= end:
                 raise
         else:
             silent_since = math.inf
@@ -68,3 +70,8 @@ def poll(
                 return state
         time.sleep(max(0.0, min(pause, end - time.monotonic())))
         pause = min(2 * pause, longest_pause)
+
+
+def _shows_absence(context: RequestContext, error: Exception) -> bool:
+    """Return whether no server runs at the address, which is on this machine."""
+    return context.transport.is_loopback and isinstance(error.__cause__, ConnectionRefusedError)

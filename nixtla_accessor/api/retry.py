@@ -46,6 +46,8 @@ class Pacing:
         The first and the longest pause between two looks at a job; each is twice the one before.
     max_silence : float
         How long a wait for a job bears that the service cannot be asked.
+    max_absence : float
+        How long a look-up, or a wait for a job, bears that no server runs at an address of this machine.
     at_work_after : float
         A request that fails later than this after its last byte may be at work behind the gateway that gave up.
     """
@@ -60,6 +62,7 @@ class Pacing:
     first_poll_pause: float = 0.5
     max_poll_pause: float = 15.0
     max_silence: float = 300.0
+    max_absence: float = 5.0
     at_work_after: float = 1.0
 
 

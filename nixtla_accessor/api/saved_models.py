@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 
 from nixtla_accessor.api import endpoints
-from nixtla_accessor.api.exchange import Answer
+from nixtla_accessor.api.exchange import Answer, Failure
 from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.api.retry import Presence, lookup_pause
 from nixtla_accessor.api.schema import ExistingModel
@@ -36,6 +37,8 @@ class ModelLookup:
         The model that had the id before and was deleted for the new one; it does not count as found.
     shows_replaced : bool
         Whether the last look-up has found that one, or one that may be.
+    nothing_listens : bool
+        Whether no server runs at the address any more, which is on this machine.
     """
 
     def __init__(self, context: RequestContext, model_id: str) -> None:
@@ -45,6 +48,7 @@ class ModelLookup:
         self.model_id = model_id
         self.replaced: ExistingModel | None = None
         self.shows_replaced = False
+        self.nothing_listens = False
 
     @property
     def result(self) -> FinetuneResult:
@@ -54,10 +58,12 @@ class ModelLookup:
     def look_until(self, end: float, deadline: float) -> Presence:
         """Look the model up, at least once, until it is found or the end has come; see `Lookup`."""
         self._context.display.start_waiting(f"looking for {self.model_id}")
-        lookups = 0
+        lookups, absent_since = 0, math.inf
         while (presence := self._look(deadline)) is not Presence.FOUND:
             lookups += 1
-            left = end - time.monotonic()
+            now = time.monotonic()
+            absent_since = min(absent_since, now) if self.nothing_listens else math.inf
+            left = min(end, absent_since + self._context.pacing.max_absence) - now
             if left <= 0 or self._is_final:
                 break
             time.sleep(min(lookup_pause(lookups, self._context.pacing), left))
@@ -68,6 +74,7 @@ class ModelLookup:
         context = self._context_until(deadline)
         outcome = context.transport.exchange(self._call.method, self._call.path, timeout=context.timeout)
         self._is_final, self.shows_replaced = False, False
+        self.nothing_listens = isinstance(outcome, Failure) and outcome.nothing_listens
         if not isinstance(outcome, Answer):
             return Presence.UNKNOWN
         if not outcome.is_success:
@@ -88,10 +95,23 @@ class ModelLookup:
 def refuse_taken_id(context: RequestContext, model_id: str) -> None:
     """Raise `ModelExistsError` where a model has this id already."""
     if find_model(context, model_id) is not None:
-        raise ModelExistsError(
-            f"Model {model_id!r} exists already, and nothing was trained. Attach it with "
-            f"df.timegpt.use_model({model_id!r}), replace it with overwrite=True, or choose another output_model_id."
-        )
+        raise _model_exists(model_id, "exists already, and nothing was trained")
+
+
+def refuse_id_taken_meanwhile(context: RequestContext, model_id: str, replaced: ExistingModel | None) -> None:
+    """Raise `ModelExistsError` where a model has got this id since it was free, other than the one replaced."""
+    lookup = ModelLookup(context, model_id)
+    lookup.replaced = replaced
+    now = time.monotonic()
+    if lookup.look_until(now, now) is Presence.FOUND:
+        raise _model_exists(model_id, "was made by another call meanwhile, and this one made none")
+
+
+def _model_exists(model_id: str, what: str) -> ModelExistsError:
+    return ModelExistsError(
+        f"Model {model_id!r} {what}. Attach it with df.timegpt.use_model({model_id!r}), replace it with "
+        "overwrite=True, or choose another output_model_id."
+    )
 
 
 def find_model(context: RequestContext, model_id: str) -> ExistingModel | None:

@@ -87,6 +87,10 @@ class Lookup(Protocol[ResultT_co]):
     def result(self) -> ResultT_co:
         """The result of the call, where the model exists."""
 
+    @property
+    def nothing_listens(self) -> bool:
+        """Whether no server runs at the address any more, which is on this machine."""
+
     def look_until(self, end: float, deadline: float) -> Presence:
         """Look the model up, at least once, until it is found or the end has come.
 
@@ -255,7 +259,9 @@ class Attempts(Generic[ResultT]):
             new_model_id=None if self._lookup is None else self._lookup.model_id,
             presence=self._presence if self._history.maybe_processed else None,
             at_work=self._processing is Processing.POSSIBLE,
+            nothing_listens=self._lookup is not None and self._lookup.nothing_listens,
             offsets=self._context.offsets,
+            n_bytes=None if self._body is None else self._body.n_json,
         )
 
 

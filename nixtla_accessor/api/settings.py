@@ -125,7 +125,7 @@ def resolve_settings(
             f"There is no API key for {origin}: set the environment variable NIXTLA_API_KEY, pass connect(api_key=…), "
             'or use the local engine, which needs none, with connect(base_url="local").'
         )
-    return Settings(address, _check_key(secret), seconds, progress, origin, max_request_bytes or MAX_REQUEST_BYTES)
+    return Settings(address, check_key(secret), seconds, progress, origin, max_request_bytes or MAX_REQUEST_BYTES)
 
 
 def conceal(api_key: str | SecretStr | None) -> SecretStr | None:
@@ -193,7 +193,7 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
-def _check_key(secret: SecretStr) -> SecretStr:
+def check_key(secret: SecretStr) -> SecretStr:
     """Refuse a key that cannot be sent in a header, or that is meant as an address."""
     if not _KEY.fullmatch(secret.get_secret_value()):  # kept in no variable, which a traceback might show
         raise ConfigurationError(

@@ -58,7 +58,11 @@ def split_series(request: FinetuneInput, max_bytes: int) -> list[Series]:
     if bytes_up_to[-1] <= _room(request, max_bytes):
         return [series]
     chained = request.model_copy(update={"output_model_id": _LONGEST_ID, "finetuned_model_id": _LONGEST_ID})
-    boundaries = [0, *_fill_evenly(bytes_up_to, _room(chained, max_bytes), max_bytes)]
+    room = _room(chained, max_bytes)
+    bytes_of_each = np.diff(bytes_up_to, prepend=0)
+    if (bytes_of_each > room).any():
+        raise _oversized(series, bytes_of_each, room, max_bytes)
+    boundaries = [0, *_fill_evenly(bytes_up_to, room)]
     rows = [0, *ends[np.array(boundaries[1:]) - 1].tolist()]
     return [
         Series(y=series.y[first_row:end_row], sizes=series.sizes[first:end])
@@ -87,13 +91,10 @@ def _room(request: FinetuneInput, max_bytes: int) -> int:
     return max_bytes - overhead + 2  # the last value and the last size have no comma
 
 
-def _fill_evenly(bytes_up_to: npt.NDArray[np.int64], room: int, max_bytes: int) -> list[int]:
+def _fill_evenly(bytes_up_to: npt.NDArray[np.int64], room: int) -> list[int]:
     """Return the end of each part: as few parts as possible, the largest of them as small as possible."""
-    sizes = np.diff(bytes_up_to, prepend=0)
-    if (sizes > room).any():
-        raise _oversized(sizes + (max_bytes - room), max_bytes)
     fewest = len(_fill(bytes_up_to, room))
-    rooms = range(int(sizes.max()), room + 1)
+    rooms = range(int(np.diff(bytes_up_to, prepend=0).max()), room + 1)
     smallest = bisect_left(rooms, -fewest, key=lambda room: -len(_fill(bytes_up_to, room)))
     return _fill(bytes_up_to, rooms[smallest])
 
@@ -108,9 +109,12 @@ def _fill(bytes_up_to: npt.NDArray[np.int64], room: int) -> list[int]:
     return ends
 
 
-def _oversized(lengths: npt.NDArray[np.int64], max_bytes: int) -> OversizedSeriesError:
+def _oversized(series: Series, bytes_of_each: npt.NDArray[np.int64], room: int, max_bytes: int) -> OversizedSeriesError:
     """Return the error that names the series too large for a request of their own."""
-    positions = np.flatnonzero(lengths > max_bytes).tolist()
+    lengths = bytes_of_each + (max_bytes - room)
+    positions = np.flatnonzero(bytes_of_each > room).tolist()
+    ends = np.cumsum(series.sizes)
+    n_recent = min(_n_fitting(series.y[: ends[position]][-series.sizes[position] :], room) for position in positions)
     shown = "; ".join(
         f"series {position:,} makes {format_bytes(int(lengths[position]))}" for position in positions[:_SHOWN]
     )
@@ -120,4 +124,12 @@ def _oversized(lengths: npt.NDArray[np.int64], max_bytes: int) -> OversizedSerie
         f"{len(positions):,} of {len(lengths):,} do not (counted from 0): {shown}{more}. Keep the recent part of each, "
         f"or raise {LIMIT_SETTINGS}.",
         positions=tuple(positions),
+        n_recent=n_recent,
     )
+
+
+def _n_fitting(values: npt.NDArray[Any], room: int) -> int:
+    """Return how many of the last values of a series fit, with their number, into so many bytes of JSON."""
+    n_values = len(values)
+    lengths = _json_lengths(np.ascontiguousarray(values[::-1]), np.arange(1, n_values + 1))
+    return int(np.searchsorted(lengths, room - len(f"{n_values},"), side="right"))

@@ -11,15 +11,24 @@ from nixtla_accessor.api.jobs import JobLookup, has_jobs
 from nixtla_accessor.api.requests import IfExists
 from nixtla_accessor.api.results import FinetuneResult
 from nixtla_accessor.api.retry import Presence, decide_submission, decide_training
-from nixtla_accessor.api.saved_models import ModelLookup, delete_model, find_model, refuse_taken_id
+from nixtla_accessor.api.saved_models import (
+    ModelLookup,
+    delete_model,
+    find_model,
+    refuse_id_taken_meanwhile,
+    refuse_taken_id,
+)
 from nixtla_accessor.api.schema import FinetuneInput
 from nixtla_accessor.api.sending import Attempts, RequestContext, send
 from nixtla_accessor.errors import (
     ApiError,
+    ConflictError,
     FinetuneInterrupted,
+    ModelExistsError,
     NotFoundError,
     TimeGPTError,
     TimeGPTWarning,
+    UnprocessableError,
     warn_caller,
 )
 
@@ -72,7 +81,7 @@ class Training:
         Raises
         ------
         ModelExistsError
-            A model of this id exists; nothing was trained.
+            A model of this id exists; nothing was trained by this call.
         NotFoundError
             The service has no jobs.
         ApiError, TransportError, ResponseError
@@ -89,7 +98,7 @@ class Training:
         """
         try:
             self._free_id(if_exists)
-            result = self._attempts.run()
+            result = self._send(is_named=if_exists is not None)
         except TimeGPTError as error:
             self._add_replaced(error)
             self._refuse_service_without_jobs(error)
@@ -108,6 +117,18 @@ class Training:
                 TimeGPTWarning,
             )
         return result
+
+    def _send(self, *, is_named: bool) -> FinetuneResult:
+        """Send the request; a refusal of an id that the caller has named, since another call made it, says so."""
+        try:
+            return self._attempts.run()
+        except (ConflictError, UnprocessableError) as error:
+            if is_named and not self._attempts.maybe_processed:
+                try:
+                    refuse_id_taken_meanwhile(self._context, self._model_id, self._lookup.replaced)
+                except ModelExistsError as exists:
+                    raise exists from error
+            raise
 
     def _cancel(self) -> Presence:
         """End the training itself, where that is in this process; return whether there is a model for sure.

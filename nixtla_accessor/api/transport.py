@@ -144,6 +144,11 @@ class Transport:
         return self._settings.is_local
 
     @property
+    def is_loopback(self) -> bool:
+        """Whether the service is on this machine."""
+        return self._server.is_loopback
+
+    @property
     def service_name(self) -> str:
         """The service's name in a message."""
         return "the local engine" if self._settings.is_local else self._settings.origin
@@ -305,7 +310,14 @@ class Transport:
         body_is_sent: bool | None,
     ) -> Failure:
         """Classify an exception; a cause that shows the key, or what a terminal obeys, is left out."""
-        failure = failure_of(error, host=self._server.host, timeout=timeout, body_is_sent=body_is_sent, outer=outer)
+        failure = failure_of(
+            error,
+            host=self._server.host,
+            is_loopback=self._server.is_loopback,
+            timeout=timeout,
+            body_is_sent=body_is_sent,
+            outer=outer,
+        )
         said = f"{failure.cause} {failure.cause!r}"
         is_harmless = said == printable(said) and not self._server.redactor.shows_key(said) and self._key not in said
         return self.redact_failure(replace(failure, cause=failure.cause if is_harmless else None))

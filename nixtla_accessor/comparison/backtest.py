@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +25,7 @@ from nixtla_accessor.comparison.candidates import (
     SeasonalNaive,
 )
 from nixtla_accessor.contract import interval_key
-from nixtla_accessor.errors import NotFoundError, TimeGPTError
+from nixtla_accessor.errors import NotFoundError, TimeGPTError, TimeGPTWarning, warn_caller
 from nixtla_accessor.packed_calls import ask
 from nixtla_accessor.panel.covariates import historic_rows
 from nixtla_accessor.panel.other_forecasts import read_other_forecasts
@@ -111,14 +111,31 @@ def look_up_candidates(
 
 @contextmanager
 def temporary_models(client: Client) -> Iterator[dict[str, Record]]:
-    """Yield a dict for the records of tuned models by name; the models that are in it at the end are deleted."""
+    """Yield a dict for the records of tuned models by name; the models that are in it at the end are deleted.
+
+    Warns
+    -----
+    TimeGPTWarning
+        A model could not be deleted; the comparison matters more.
+    """
     models: dict[str, Record] = {}
     try:
         yield models
     finally:
+        left: dict[str, TimeGPTError] = {}
         for record in models.values():
-            with suppress(TimeGPTError):  # the comparison matters more than a model left behind
+            try:
                 client.delete_finetuned_model(record.finetuned_model_id)
+            except NotFoundError:
+                continue  # deleted already
+            except TimeGPTError as error:
+                left[record.finetuned_model_id] = error
+        for model_id, refusal in left.items():
+            warn_caller(
+                f"The model {model_id!r}, which was tuned for the comparison, could not be deleted: {refusal} "
+                f"nixtla_accessor.delete_finetuned_model({model_id!r}) deletes it.",
+                TimeGPTWarning,
+            )
 
 
 def keep_models(

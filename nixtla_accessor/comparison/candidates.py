@@ -81,7 +81,7 @@ def read_candidates(
     Raises
     ------
     InvalidArgumentError
-        If something is no candidate, or two have the same name.
+        If something is no candidate, two have the same name, or one has that of the seasonal naive forecast.
     """
     if given is None:
         given = [ZERO_SHOT, FINE_TUNED]
@@ -97,6 +97,11 @@ def read_candidates(
         raise InvalidArgumentError(
             f"Each candidate needs a name of its own; twice: {', '.join(map(repr, twice[:SHOWN]))}"
             f"{and_more(len(twice))}. Name them in a dict: candidates={{'name': …}}."
+        )
+    if candidates.get(SEASONAL_NAIVE, SeasonalNaive()) != SeasonalNaive():
+        raise InvalidArgumentError(
+            f"The name {SEASONAL_NAIVE!r} is that of the seasonal naive forecast, which every comparison has; got it "
+            f"for {dict(named)[SEASONAL_NAIVE]!r}. Give this candidate another name."
         )
     if SeasonalNaive() not in candidates.values():
         candidates = {SEASONAL_NAIVE: SeasonalNaive(), **candidates}

@@ -22,7 +22,7 @@ from nixtla_accessor.panel.findings import refuse
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.queries.query import Query
+from nixtla_accessor.queries.query import Query, refuse_other_frequency
 from nixtla_accessor.record import Record
 
 
@@ -64,6 +64,8 @@ class DaskSource:
 
         The future of all series is one task, of which each partition takes the rows of its own.
         """
+        if query.frequency is not None:
+            refuse_other_frequency(query.record, query.frequency, query.columns)
         _, findings = find_covariates(self.schema, query.columns, query.covariates)
         refuse(findings)
         X_df = query.covariates.X_df

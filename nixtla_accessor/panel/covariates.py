@@ -18,7 +18,7 @@ from nixtla_accessor.panel.findings import Finding, refuse
 from nixtla_accessor.panel.frequency import FrequencyLike
 from nixtla_accessor.panel.future import place_future
 from nixtla_accessor.panel.horizon import Horizon
-from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.messages import SHOWN, and_more, quoted
 from nixtla_accessor.panel.names import columns_of_future, get_column
 from nixtla_accessor.panel.packing import PackedSeries, pack_frame
 from nixtla_accessor.panel.panel import Columns, Covariate, name_id
@@ -268,7 +268,7 @@ def _warn_about_unseen(covariates: Sequence[Covariate]) -> None:
             continue
         unseen = [one for one in pd.unique(covariate.future) if one is not None and one not in set(covariate.past)]
         if unseen:
-            named = ", ".join(map(repr, unseen[:SHOWN])) + and_more(len(unseen))
+            named = ", ".join(map(quoted, unseen[:SHOWN])) + and_more(len(unseen))
             warn_caller(
                 f"The covariate {covariate.name!r} has categories in X_df that the frame never has: {named}. Nothing "
                 "can be learnt of them.",

@@ -14,7 +14,7 @@ from nixtla_accessor.panel.arrays import Integers, Ticks
 from nixtla_accessor.panel.findings import Finding
 from nixtla_accessor.panel.horizon import FutureRows, Horizon, Placement, convert_unit
 from nixtla_accessor.panel.ids import group_rows, single_series
-from nixtla_accessor.panel.messages import SHOWN, and_more, count
+from nixtla_accessor.panel.messages import SHOWN, and_more, count, quoted
 from nixtla_accessor.panel.misnamed import names_of, nearest
 from nixtla_accessor.panel.names import columns_of_future, get_column
 from nixtla_accessor.panel.panel import Columns, name_id
@@ -287,4 +287,4 @@ def _named(horizon: Horizon, codes: Integers, stamps: list[str]) -> str:
 def _listed_ids(ids: pd.Index[Any], chosen: npt.NDArray[Any]) -> str:
     first = [ids[int(one)] for one in chosen[:SHOWN]]
     plain = [one.item() if isinstance(one, np.generic) else one for one in first]
-    return ", ".join(map(repr, plain)) + and_more(len(chosen))
+    return ", ".join(map(quoted, plain)) + and_more(len(chosen))

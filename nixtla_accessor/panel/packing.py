@@ -273,7 +273,13 @@ def drop_last(packed: PackedSeries, steps: int) -> PackedSeries:
     return replace(_take_rows(packed, place_from_end > steps), sizes=packed.sizes - steps)
 
 
-def long_enough(packed: PackedSeries, least: int, purpose: str, too_short: TooShort) -> PackedSeries:
+def long_enough(
+    packed: PackedSeries,
+    least: int,
+    purpose: str,
+    too_short: TooShort,
+    advice: str = "Ask for a shorter horizon or fewer windows",
+) -> PackedSeries:
     """Return the series that have as many values as a purpose requires; refuse others, or leave them out.
 
     Parameters
@@ -286,6 +292,8 @@ def long_enough(packed: PackedSeries, least: int, purpose: str, too_short: TooSh
         What requires them; the message begins with it.
     too_short : {"raise", "drop"}
         Whether to refuse shorter series, or to leave them out.
+    advice : str
+        What to do to require less.
 
     Raises
     ------
@@ -308,8 +316,8 @@ def long_enough(packed: PackedSeries, least: int, purpose: str, too_short: TooSh
     named += f" and {len(short) - shown} more" if len(short) > shown else ""
     if too_short == "raise":
         raise InvalidFrameError(
-            f"{purpose}: every series must have at least {least} values; {named} (of {len(packed.sizes)} series). Ask "
-            "for a shorter horizon or fewer windows, or leave these series out with too_short='drop'."
+            f"{purpose}: every series must have at least {least} values; {named} (of {len(packed.sizes)} series). "
+            f"{advice}, or leave these series out with too_short='drop'."
         )
     affected = f"{len(short)} of {len(packed.sizes)} series"
     warn_caller(f"{purpose}: {affected} have fewer than {least} values and are left out: {named}.", ShortSeriesWarning)

@@ -15,7 +15,7 @@ from nixtla_accessor.panel.arrays import Integers, Target, Ticks
 from nixtla_accessor.panel.frame_code import FrameCode, NamedColumn
 from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.ids import Grouping
-from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.messages import SHOWN, and_more, quoted
 from nixtla_accessor.panel.times import TimeForm
 
 ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"  # the names that are meant where none is given
@@ -142,7 +142,7 @@ def name_id(columns: Columns, ids: pd.Index[Any], series: int) -> str:
     if columns.id is None:
         return "the series"
     value = ids[series]
-    return f"series {value.item() if isinstance(value, np.generic) else value!r}"
+    return f"series {quoted(value.item() if isinstance(value, np.generic) else value)}"
 
 
 def name_series(stamps: Stamps, series: int) -> str:

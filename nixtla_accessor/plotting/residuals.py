@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 from nixtla_accessor.errors import InvalidArgumentError
-from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.messages import SHOWN, and_more, quoted
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import CUTOFF_COLUMN, MODEL_COLUMN
 from nixtla_accessor.plotting.colors import forecast_color, history_color, quiet_color
@@ -127,8 +127,8 @@ def _residuals(
     for name in names:
         rows = drawn.series(name)
         if rows is None:
-            found = ", ".join(map(repr, drawn.names[:SHOWN])) + and_more(len(drawn.names))
-            raise InvalidArgumentError(f"series must be one of the frame, which has {found}; got {name!r}.")
+            found = ", ".join(map(quoted, drawn.names[:SHOWN])) + and_more(len(drawn.names))
+            raise InvalidArgumentError(f"series must be one of the frame, which has {found}; got {quoted(name)}.")
         if CUTOFF_COLUMN in rows:
             rows = rows.sort_values(CUTOFF_COLUMN, kind="stable").drop_duplicates(columns.time, keep="last")
             rows = rows.iloc[np.argsort(rows[columns.time].to_numpy(), kind="stable")]

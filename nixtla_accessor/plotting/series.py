@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from pandas.api.types import is_list_like
 
 from nixtla_accessor.errors import InvalidArgumentError
-from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.messages import SHOWN, and_more, quoted
 from nixtla_accessor.panel.misnamed import nearest
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import ANOMALY_COLUMN, CUTOFF_COLUMN, MODEL_COLUMN, interval_columns
@@ -179,7 +179,7 @@ def choose_series(names: list[Hashable], known: DrawnFrame, columns: Columns, vi
         near = nearest(missing[0], names)
         raise InvalidArgumentError(
             f"ids must be series of the frame, which has {_listed(names) or 'none'}; not found: {_listed(missing)}."
-            f"{'' if near is None else f' The nearest to {missing[0]!r} is {near!r}.'}"
+            f"{'' if near is None else f' The nearest to {quoted(missing[0])} is {quoted(near)}.'}"
         )
     return chosen
 
@@ -196,7 +196,7 @@ def _spread(names: list[Hashable], known: DrawnFrame, columns: Columns, count: i
 
 
 def _listed(names: list[Hashable]) -> str:
-    return ", ".join(map(repr, names[:SHOWN])) + and_more(len(names))
+    return ", ".join(map(quoted, names[:SHOWN])) + and_more(len(names))
 
 
 def _finish(axes: AxesArray, score_axes: AxesArray, columns: Columns, left_out: int) -> None:

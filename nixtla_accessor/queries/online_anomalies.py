@@ -44,7 +44,8 @@ class OnlineAnomalyQuery(Query):
 
     def _choose(self, packed: PackedSeries) -> PackedSeries:
         size = self.options.detection_size
-        packed = long_enough(packed, size + 1, f"The last {count(size, 'value')} are examined", self.too_short)
+        purpose = f"The last {count(size, 'value')} are examined"
+        packed = long_enough(packed, size + 1, purpose, self.too_short, "Give a smaller detection_size")
         if self.options.threshold_method == "multivariate" and len(np.unique(packed.sizes)) > 1:
             shortest, longest = int(packed.sizes.argmin()), int(packed.sizes.argmax())
             lengths = " and ".join(

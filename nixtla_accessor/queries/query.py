@@ -179,8 +179,8 @@ def refuse_other_frequency(record: Record | None, frequency: Frequency, columns:
         return
     if str(record.freq) != str(frequency.name) and _api_name(record.freq) != frequency.api_name:
         raise NoModelError(
-            f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and the frame is "
-            f"at {frequency.name!r}. Fine-tune a model to this frame: {columns.frame.call('finetune')}."
+            f"The model {record.finetuned_model_id!r} was tuned at the frequency {record.freq!r}, and cannot "
+            f"forecast at {frequency.name!r}. Fine-tune a model to this frame: {columns.frame.call('finetune')}."
         )
 
 

@@ -227,7 +227,11 @@ def test_no_request_is_larger_than_the_client_allows(service, client_class, key)
 
 def test_a_refusal_for_size_names_max_request(service, client):
     service.faults = [service.says(413)]
-    assert 'finetune(…, max_request="50MiB")' in str(failure(client, errors.PayloadTooLargeError, max_request=None))
+    said = str(failure(client, errors.PayloadTooLargeError, max_request=None))
+    n_sent = len(service.posts[0].body)
+    assert f"It has {n_sent:,} bytes of JSON." in said
+    finetune(client, max_request=int(re.search(r"finetune\(…, max_request=(\d+)\)", said)[1]))
+    assert all(len(request.body) <= n_sent / 2 for request in service.posts[1:])
 
 
 def test_more_requests_than_steps(service, client):
@@ -308,6 +312,16 @@ def deletes_later(model_id, at):
     return f"\nIf model {model_id!r} appears later, delete_finetuned_model({model_id!r}) deletes it."
 
 
+def kept_for_the_last(service, at):
+    """Return the sentence about the model that the last one may still be trained from; nothing for other parts."""
+    if at < PARTS - 1:
+        return ""
+    return (
+        f"\nIntermediate models are kept, since model 'mine' may still be trained from them: {service.trainings[1]!r}; "
+        "delete_finetuned_model(id) deletes them."
+    )
+
+
 def part_of_request(service, at):
     return service.posts[at].json["series"]
 
@@ -364,10 +378,10 @@ def test_no_answer_and_no_model(service, client, at):
     assert str(error) == (
         f"{service.url} gave no answer within 0.3 s. Model {model_id!r} may still be trained; "
         f"df.timegpt.use_model({model_id!r}) attaches it once it exists.{deletes_later(model_id, at)}\nThis was part "
-        f"{at + 1} of 3{meaning}"
+        f"{at + 1} of 3{meaning}{kept_for_the_last(service, at)}"
     )
     assert len(service.posts) == at + 1
-    assert service.models == {}
+    assert set(service.models) == (set(service.trainings[1:]) if at == PARTS - 1 else set())
 
 
 def test_the_model_to_start_from_is_gone(service, client):
@@ -427,10 +441,12 @@ def test_interrupted_while_training(service, client, at, interrupted_when):
     assert str(caught.value) == (
         f"Interrupted, and model {model_id!r} may still be trained; df.timegpt.use_model({model_id!r}) attaches it "
         f"once it exists.{deletes_later(model_id, at)}\nThis was part {at + 1} of 3{meaning}"
+        f"{kept_for_the_last(service, at)}"
     )
-    assert service.models == {}
+    kept = set(service.trainings[1:]) if at == PARTS - 1 else set()
+    assert set(service.models) == kept
     finetune(client, output_model_id="mine")  # the client goes on
-    assert set(service.models) == {"mine"}
+    assert set(service.models) == {"mine", *kept}
 
 
 def test_interrupted_when_the_intermediate_model_is_trained_already(service, client, interrupted_when):

@@ -67,10 +67,17 @@ def test_a_series_that_is_too_large_is_named(service, client, df):
         errors.InvalidArgumentError, match=r"2 of 14 do not \(counted from 0\): series 0 makes"
     ) as caught:
         mixed.timegpt.finetune(max_request=600, client=client)
-    assert str(caught.value).endswith(
-        "\nThese series are too large: 'Agriculture', 'Finance'."
-        "\nThe last 1,000 values of each are in df.sort_values('ds').groupby('unique_id').tail(1000)."
+    advised = re.search(
+        r"\nThese series are too large: 'Agriculture', 'Finance'\.\nThe last (\d+) values of each fit, and are in "
+        r"df\.sort_values\('ds'\)\.groupby\('unique_id'\)\.tail\((\d+)\)\.$",
+        str(caught.value),
     )
+    assert advised[1] == advised[2]
+    recent = mixed.sort_values("ds").groupby("unique_id").tail(int(advised[1]))
+    assert len(recent) < len(mixed)
+    recent.timegpt.finetune(max_request=600, finetune_steps=14, client=client)
+    assert max(len(request.body) for request in service.posts) <= 600
+    service.requests.clear()
     with pytest.raises(errors.InvalidArgumentError) as caught:
         df.timegpt.finetune(max_request=600, client=client)
     assert re.search(
@@ -82,7 +89,7 @@ def test_a_series_that_is_too_large_is_named(service, client, df):
 def test_a_single_series_without_an_id(service, client, df):
     one = df[df["unique_id"] == "Finance"].drop(columns="unique_id")
     with pytest.raises(
-        errors.InvalidArgumentError, match=r"where that is less\)\.\nThe last 1,000 values .* df\.sort_values"
+        errors.InvalidArgumentError, match=r"where that is less\)\.\nThe last \d+ values .* df\.sort_values"
     ):
         one.timegpt.finetune(max_request=600, client=client)
 

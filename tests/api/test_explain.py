@@ -80,6 +80,13 @@ def test_long_texts_are_truncated_in_the_message_only():
     assert len(error.detail) == 10_000
 
 
+def test_a_base_model_that_does_not_exist_is_looked_up_elsewhere():
+    assert str(error_of(Answer(404, b'{"detail":"no model \'timegtp\'"}'), "https://x.io")) == (
+        "The model or endpoint does not exist (404): no model 'timegtp'. nixtla_accessor.models() lists the base "
+        "models that exist."
+    )
+
+
 def test_a_model_that_does_not_exist_is_named():
     error = error_of(Answer(404, b'{"detail":"nope"}'), "https://x.io", model_id="a")
     assert (

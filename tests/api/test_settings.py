@@ -163,7 +163,7 @@ def test_a_very_long_timeout_is_one_that_a_socket_takes(timeout):
         connection.settimeout(to_answer)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, True, "5", (1,) * 3, (1, 0), float("nan"), float("inf"), ()])
+@pytest.mark.parametrize("timeout", [0, -1, True, "5", (1,), [5], (1,) * 3, (1, 0), float("nan"), float("inf"), ()])
 def test_refused_timeouts(timeout):
     with pytest.raises(InvalidArgumentError, match="timeout must be seconds above 0"):
         resolve_settings("k", timeout=timeout)

@@ -117,7 +117,24 @@ def test_series_that_fit_in_no_request():
         "connect(max_request_bytes=…), where that is less)."
     )
     copy = pickle.loads(pickle.dumps(error))
-    assert (str(copy), copy.positions) == (str(error), error.positions)
+    assert (str(copy), vars(copy)) == (str(error), vars(error))
+
+
+@pytest.mark.parametrize("cast", [np.asarray, lambda values: np.where(values % 3 == 0, np.nan, values / 7)])
+def test_as_many_of_the_last_values_as_fit(cast):
+    sizes = np.array([3, 4000, 2000])
+    values = cast(np.arange(6003) * 10**6 // 7)
+    with pytest.raises(OversizedSeriesError) as caught:
+        split_series(request_of(Series(y=values, sizes=sizes)), 8000)
+    n_recent = caught.value.n_recent
+
+    def last(n):
+        kept = np.concatenate([part[-n:] for part in np.split(values, np.cumsum(sizes)[:-1])])
+        return request_of(Series(y=kept, sizes=np.minimum(sizes, n)))
+
+    split_series(last(n_recent), 8000)
+    with pytest.raises(OversizedSeriesError):
+        split_series(last(n_recent + 2), 8000)
 
 
 def test_a_limit_below_the_request_itself():

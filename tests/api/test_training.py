@@ -101,7 +101,10 @@ def test_cut_off_within_the_body_is_retried_without_a_lookup(service, client, ti
 def test_nothing_listens(service, client):
     service.close()
     error = failure(client, errors.TransportError)
-    assert str(error) == f"{service.url} could not be reached: the connection was refused. Tried 4 times."
+    assert str(error) == (
+        f"{service.url} could not be reached: the connection was refused, since no engine (or other server) is running "
+        "there. Tried 4 times."
+    )
     assert isinstance(error.__cause__, ConnectionRefusedError)
 
 
@@ -584,6 +587,30 @@ def test_an_id_that_exists_is_refused_before_training(service, client):
         "replace it with overwrite=True, or choose another output_model_id."
     )
     assert service.trainings == ["mine"]
+
+
+@pytest.mark.parametrize("arguments", [{}, {"overwrite": True}])
+@pytest.mark.parametrize("status", [409, 422])
+def test_an_id_that_another_call_takes_meanwhile_is_refused_as_one_that_exists(service, client, status, arguments):
+    service.faults = [service.says(status, {"detail": "A model 'mine' exists already"}, trained=True)]  # by another
+    error = failure(client, errors.ModelExistsError, output_model_id="mine", **arguments)
+    assert str(error) == (
+        "Model 'mine' was made by another call meanwhile, and this one made none. Attach it with "
+        "df.timegpt.use_model('mine'), replace it with overwrite=True, or choose another output_model_id."
+    )
+    assert len(service.posts) == 1
+
+
+def test_the_model_that_was_replaced_is_not_one_that_another_call_made(service, client):
+    finetune(client, output_model_id="mine")
+    former = dict(service.models["mine"])
+
+    def fault(connection, request):
+        service.models["mine"] = former  # the service has deleted it, and still shows it
+        return service.says(422, {"detail": "no"})(connection, request)
+
+    service.faults = [fault]
+    failure(client, errors.UnprocessableError, output_model_id="mine", overwrite=True)
 
 
 def test_overwrite_replaces_the_model(service, client):

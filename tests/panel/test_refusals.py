@@ -369,6 +369,17 @@ def test_an_audit_finds_what_is_refused(case):
     assert kinds & set(found.loc[found["refused"], "kind"])
 
 
+@pytest.mark.parametrize("wrong", [lambda df: df.drop(3), lambda df: df.assign(y=df["y"].where(df.index != 3))])
+def test_very_long_ids_are_shortened(pack, wrong):
+    long = "beginning" + "x" * 100_000
+    with pytest.raises(errors.InvalidFrameError) as caught:
+        pack(wrong(frame(names=(f"{long}1", f"{long}2"))))
+    said = str(caught.value)
+    assert "series 'beginningxxx" in said
+    assert "xxx1'" in said
+    assert len(said) < 1_000
+
+
 def test_the_nearest_name_is_offered(pack):
     with pytest.raises(E.MissingColumnError, match="nearest name is 'target'"):
         pack(frame().rename(columns={"y": "target"}), target_col="tagret")

@@ -33,6 +33,7 @@ _ROWS = ("X", "X_future")
 _MAX_ROWS = 1_000  # to parse apart; fewer than that are allowed
 _FIELDS = {name: re.compile(rb'"%b"[ \t\r\n]*:[ \t\r\n]*\[' % name.encode()) for name in ("y", *_ROWS)}
 _ROW_BEGINS = re.compile(rb"[ \t\r\n]*\[")
+_NO_NUMBER = re.compile(rb"[-+]?(nan|inf)", re.IGNORECASE)
 _NEXT_ROW_BEGINS = re.compile(rb"\][ \t\r\n]*,[ \t\r\n]*\[")
 _QUOTE, _BACKSLASH, _CLOSES, _COMMA = b'"\\],'
 
@@ -162,7 +163,7 @@ def parse(text: bytearray, max_bytes: int = LIMITS.body_bytes_beside_values) -> 
     Raises
     ------
     orjson.JSONDecodeError
-        The text is not JSON.
+        The text is not JSON; its message says at which byte, and why.
     HTTPException
         There is too much beside the values.
 
@@ -176,7 +177,10 @@ def parse(text: bytearray, max_bytes: int = LIMITS.body_bytes_beside_values) -> 
     stretches = sorted((each for rows in fields.values() for each in rows), key=lambda stretch: stretch.begin)
     if not fields["y"] or any(one.end > other.begin for one, other in pairwise(stretches)):
         return _parse_at_once(text, max_bytes)
-    document = _parse_at_once(_with_marks(text, stretches), max_bytes)
+    try:
+        document = _load(_with_marks(text, stretches), max_bytes)
+    except orjson.JSONDecodeError as error:
+        raise _explained(error, text, stretches) from None
     series = document.get("series") if isinstance(document, dict) else None
     if not isinstance(series, dict) or any(
         series.get(name) != _marks(name, found) for name, found in fields.items() if found
@@ -288,6 +292,31 @@ def _cut(chunk: memoryview) -> tuple[int, bool]:
 
 
 def _parse_at_once(text: bytearray, max_bytes: int) -> Any:  # noqa: ANN401 - any JSON
+    try:
+        return _load(text, max_bytes)
+    except orjson.JSONDecodeError as error:
+        raise _explained(error, text, []) from None
+
+
+def _explained(error: orjson.JSONDecodeError, text: bytearray, stretches: list[_Stretch]) -> orjson.JSONDecodeError:
+    """Return the error with the byte of the whole text that it is about, and nothing of the text itself."""
+    reason = error.msg
+    at = len(error.doc[: error.pos].encode())
+    for stretch in stretches:  # each was replaced by its mark
+        end_of_mark = stretch.begin + len(str(stretch.mark))
+        if at < end_of_mark:
+            break
+        at += stretch.end - end_of_mark
+    try:
+        text.decode()
+    except UnicodeDecodeError as undecodable:
+        at, reason = undecodable.start, "the text is not UTF-8"
+    if _NO_NUMBER.match(text, at):
+        reason += "; JSON has no NaN and no infinity: write null for a missing value"
+    return orjson.JSONDecodeError(f"The body is not JSON at byte {at:,} of {len(text):,}: {reason}.", "", at)
+
+
+def _load(text: bytearray, max_bytes: int) -> Any:  # noqa: ANN401 - any JSON
     if len(text) > max_bytes:
         raise HTTPException(
             413,

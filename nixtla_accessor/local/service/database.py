@@ -110,29 +110,38 @@ class Database:
 
 
 @contextmanager
-def open_database(path: Path, wait: float) -> Iterator[Database]:
-    """Open the file of models, or make it; what is done within is one transaction.
+def open_database(path: Path, wait: float, *, write: bool) -> Iterator[Database]:
+    """Open the file of models; what is done within is one transaction.
 
     Parameters
     ----------
     path : Path
-        Its folder is made too, if it is missing.
     wait : float
         Seconds to wait for others who write.
+    write : bool
+        Whether to make the file and its folder if they are missing. Otherwise a file without models is read in their
+        place, and nothing is written, so that a folder may be read-only.
 
     Raises
     ------
     sqlite3.Error, OSError
         `is_damage` tells whether the file is damaged.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)  # it may have been deleted since
-    path.touch()
+    if write:
+        make_file(path)
     identity = _identity(path)
-    with closing(sqlite3.connect(path, timeout=wait)) as connection, connection:
+    place = path if write or (identity is not None and path.stat().st_size) else ":memory:"
+    with closing(sqlite3.connect(place, timeout=wait)) as connection, connection:
         connection.text_factory = _text
         connection.execute("PRAGMA secure_delete = ON")  # or a deleted model could be taken for one of a damaged file
         _check(connection)
         yield Database(path, connection, identity)
+
+
+def make_file(path: Path) -> None:
+    """Make the file and its folder, if they are missing: they may have been deleted since."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
 
 
 def is_damage(error: Exception, path: Path) -> bool:
@@ -253,9 +262,20 @@ def _check(database: sqlite3.Connection) -> None:
     unknown = [name for name, may_be_left_out in columns.items() if name not in COLUMNS and not may_be_left_out]
     if unknown:
         raise NotOursError(f"its models have a {unknown[0]}, which this version does not know")
-    database.execute(_CREATE_DETAILS)  # which an older version did not make
+    _make_details(database)
     if list(_columns(database, "details")) != ["id", "created_at", *DETAILS]:
         raise DamageError("its table of details has other columns")
+
+
+def _make_details(database: sqlite3.Connection) -> None:
+    """Make the table of details, which an older version did not; in memory, if the file cannot be written to."""
+    try:
+        database.execute(_CREATE_DETAILS)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+            raise
+        database.execute("PRAGMA temp_store = MEMORY")
+        database.execute(_CREATE_DETAILS.replace("CREATE TABLE", "CREATE TEMPORARY TABLE"))
 
 
 def _columns(database: sqlite3.Connection, table: str = "models") -> dict[str, bool]:
@@ -277,6 +297,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     """Return what tells a file from another at the same place."""
     try:
         status = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return status.st_dev, status.st_ino

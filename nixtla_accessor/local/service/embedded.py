@@ -99,7 +99,7 @@ def start_engine() -> RunningEngine:
     Raises
     ------
     ConfigurationError
-        If it cannot listen, or cannot save models in its folder.
+        If it cannot listen, or cannot use its file of models.
     """
     global _running  # noqa: PLW0603 - one engine for a process
     with _lock:
@@ -148,7 +148,7 @@ def serve(
     Raises
     ------
     ConfigurationError
-        If it cannot listen at the address, or cannot save models in its folder.
+        If it cannot listen at the address, or cannot use its file of models.
     """
     with _listen(host, port) as listener:
         engine = RunningEngine(_url(listener), api_key or secrets.token_urlsafe())

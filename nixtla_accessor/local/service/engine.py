@@ -162,6 +162,7 @@ class Engine:
         plan = TrainingPlan(training, request, season, model)
         try:
             self._refuse_taken_id(model_id)
+            self.store.check_writable()
         except BaseException:
             self.drop(plan)
             raise

@@ -52,8 +52,17 @@ def refused_value(location: tuple[str | int, ...], message: str, kind: str) -> R
 
 async def _respond_refused(_request: Request, error: RequestValidationError) -> JSONResponse:
     """Return a 422 with place and reason, never with the series."""
-    detail = [{"loc": list(item["loc"]), "msg": item["msg"], "type": item["type"]} for item in error.errors()]
+    detail = [{"loc": list(item["loc"]), "msg": _in_words(item), "type": item["type"]} for item in error.errors()]
     return JSONResponse({"detail": detail}, 422)
+
+
+def _in_words(item: Mapping[str, Any]) -> str:
+    """Return what is wrong with a value; of a body that is no object, what the framework does not say."""
+    if item["type"] == "json_invalid":
+        return str(item["ctx"]["error"])
+    if item["type"] == "model_attributes_type" and tuple(item["loc"]) == ("body",):
+        return "The body must be a JSON object, sent with Content-Type: application/json."
+    return str(item["msg"])
 
 
 async def _respond_unknown_model(_request: Request, error: Exception) -> JSONResponse:

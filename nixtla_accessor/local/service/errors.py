@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+REPAIR_FOLDER = (
+    "Make room, or check the permissions of the folder; or set NIXTLA_ACCESSOR_HOME to a folder that can be written "
+    "to, and start the engine again."
+)
+
 
 class ModelIdError(Exception):
     """The id of a fine-tuned model cannot be used."""
@@ -147,6 +152,10 @@ class DamagedModelError(Exception):
 
 class StorageError(Exception):
     """The file of models cannot be read or written now."""
+
+
+class NotOursFileError(StorageError):
+    """The file in the place of the file of models is another one."""
 
 
 class DamagedFileError(StorageError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import threading
 import uuid
@@ -51,8 +52,10 @@ class JobOwner:
             with closing(sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=0)) as connection:
                 _lock(connection)
         except sqlite3.OperationalError as error:
-            return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-        path.unlink(missing_ok=True)
+            # Where its file is read-only it cannot be told, and nothing can be changed of its jobs either.
+            return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY)
+        with contextlib.suppress(OSError):  # in a folder that is read-only
+            path.unlink(missing_ok=True)
         return False
 
 

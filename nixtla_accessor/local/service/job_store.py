@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from nixtla_accessor.local.service.errors import StorageError
+from nixtla_accessor.local.service.errors import REPAIR_FOLDER, StorageError
 from nixtla_accessor.local.service.limits import Limits
 
 _LOG = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class JobStore:
             connection.executemany("DELETE FROM jobs WHERE number = ?", self._expired(connection))
             connection.execute(_INSERT, (*astuple(job), result))
 
-        self._do(add, _WAIT_TO_WRITE)
+        self._do(add, write=True)
 
     def job(self, job_id: str) -> StoredJob | None:
         """Return a job; None if there is none of this id."""
@@ -114,7 +114,7 @@ class JobStore:
 
     def forget(self, job_id: str) -> None:
         """Forget a job that was never begun."""
-        self._do(lambda connection: connection.execute("DELETE FROM jobs WHERE job_id = ?", (job_id,)), _WAIT_TO_WRITE)
+        self._do(lambda connection: connection.execute("DELETE FROM jobs WHERE job_id = ?", (job_id,)), write=True)
 
     def begin(self, job_id: str) -> bool:
         """Note that a job is at work; return False if it was ended meanwhile, as do the functions below."""
@@ -147,9 +147,7 @@ class JobStore:
         """Change a job that is at one of some stages; return whether it was."""
         among = ", ".join(map(repr, stages))
         statement = f"UPDATE jobs SET {values} WHERE job_id = ? AND stage IN ({among})"  # noqa: S608 - constants
-        return self._do(
-            lambda connection: connection.execute(statement, (*given, job_id)).rowcount == 1, _WAIT_TO_WRITE
-        )
+        return self._do(lambda connection: connection.execute(statement, (*given, job_id)).rowcount == 1, write=True)
 
     def _expired(self, connection: sqlite3.Connection) -> Iterable[tuple[int]]:
         """Return the numbers of finished jobs beyond the limits, the oldest."""
@@ -165,25 +163,29 @@ class JobStore:
             if nth >= limits.jobs or age > limits.job_seconds or n_bytes > limits.job_bytes:
                 yield (number,)
 
-    def _do(self, work: Callable[[sqlite3.Connection], ResultT], wait: float = _WAIT_TO_READ) -> ResultT:
+    def _do(self, work: Callable[[sqlite3.Connection], ResultT], *, write: bool = False) -> ResultT:
         """Do work in a transaction; a damaged file is replaced first."""
         try:
             try:
-                return self._attempt(work, wait)
+                return self._attempt(work, write=write)
             except sqlite3.DatabaseError as error:
                 if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
                     raise
                 _LOG.warning("%s was damaged (%s), and begins anew; its jobs are lost.", self._path, error)
                 self._path.unlink(missing_ok=True)
-                return self._attempt(work, wait)
+                return self._attempt(work, write=write)
         except (OSError, sqlite3.Error) as error:
             raise StorageError(
-                f"The local engine keeps its jobs in {self._path}, and cannot read or write there ({error}). "
-                "Make room, or check the permissions of the folder."
+                f"The local engine keeps its jobs in {self._path}, and cannot {'write' if write else 'read'} there "
+                f"({error}). {REPAIR_FOLDER}"
             ) from error
 
-    def _attempt(self, work: Callable[[sqlite3.Connection], ResultT], wait: float) -> ResultT:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        with closing(sqlite3.connect(self._path, timeout=wait)) as connection, connection:
+    def _attempt(self, work: Callable[[sqlite3.Connection], ResultT], *, write: bool) -> ResultT:
+        """Do work in a transaction; without a file there are no jobs to read."""
+        if write:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+        place = self._path if write or (self._path.exists() and self._path.stat().st_size) else ":memory:"
+        wait = _WAIT_TO_WRITE if write else _WAIT_TO_READ
+        with closing(sqlite3.connect(place, timeout=wait)) as connection, connection:
             connection.execute(_CREATE)
             return work(connection)

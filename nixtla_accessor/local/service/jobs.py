@@ -8,10 +8,11 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from nixtla_accessor.local.service.errors import (
+    REPAIR_FOLDER,
     JobCancelledError,
     JobTimeoutError,
     ModelInTrainingError,
@@ -136,7 +137,7 @@ class Jobs:
         try:
             self._owner.hold()
         except (OSError, sqlite3.Error) as error:
-            raise StorageError(f"The local engine cannot keep jobs in its folder ({error}).") from error
+            raise StorageError(f"The local engine cannot keep jobs in its folder ({error}). {REPAIR_FOLDER}") from error
         created_at = datetime.now(UTC).isoformat()
         stored = StoredJob(
             job.job_id, job.task, "pending", created_at, self._owner.name, job.finetuned_model_id, job.finetune_steps
@@ -189,7 +190,10 @@ class Jobs:
             raise UnknownJobError(job_id)
         if stored.stage not in UNFINISHED or self._is_at_work(stored):
             return stored
-        self._settle(stored, _ENGINE_ENDED)
+        try:
+            self._settle(stored, _ENGINE_ENDED)
+        except StorageError:  # its end cannot be kept in a folder that is read-only
+            return replace(stored, stage="failed", error=_ENGINE_ENDED)
         return self._store.job(job_id) or stored
 
     def jobs(self) -> list[StoredJob]:

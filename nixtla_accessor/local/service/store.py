@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import sqlite3
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -28,11 +29,18 @@ from nixtla_accessor.local.service.database import (
     NotOursError,
     ReplacedError,
     is_damage,
+    make_file,
     open_database,
     prepare,
     rebuild,
 )
-from nixtla_accessor.local.service.errors import DamagedFileError, DamagedModelError, StorageError
+from nixtla_accessor.local.service.errors import (
+    REPAIR_FOLDER,
+    DamagedFileError,
+    DamagedModelError,
+    NotOursFileError,
+    StorageError,
+)
 from nixtla_accessor.local.service.salvage import Row, is_intact
 from nixtla_accessor.local.service.weight_files import MAX_REFERENCE_BYTES, Reference, WeightFiles
 
@@ -63,21 +71,21 @@ class ModelStore:
 
     Every call opens the file again, so one store serves many threads, a fork keeps nothing open, and the store works
     again as soon as a fault of the disk is repaired. All calls raise `StorageError` if the file cannot be used. A
-    damaged file is rebuilt from all models that can be read, by whichever call notices.
+    damaged file is rebuilt from all models that can be read, by whichever call notices. Reading writes nothing else.
 
     Models are read from the table itself, not through its index: a damaged index could lead to another model.
 
     Parameters
     ----------
     path : Path
-        The SQLite file; it and its folder are created if they are missing.
+        The SQLite file; it and its folder are made with the first model.
     largest_in_database : int
         Bytes of tensors; larger ones lie in files.
 
     Raises
     ------
     ConfigurationError
-        If models cannot be saved there.
+        If the file is not one of models, or damaged beyond repair.
     """
 
     def __init__(self, path: Path, largest_in_database: int = _LARGEST_IN_DATABASE) -> None:
@@ -89,10 +97,20 @@ class ModelStore:
             self.models()
             self._guard(lambda: prepare(path, _WAIT_TO_WRITE))
             self._guard(lambda: self._files.clear(self._references()))
-        except DamagedFileError as error:
+        except (NotOursFileError, DamagedFileError) as error:
             raise ConfigurationError(str(error)) from error
-        except StorageError as error:
-            raise ConfigurationError(f"{error} NIXTLA_ACCESSOR_HOME chooses another folder.") from error
+        except StorageError as error:  # forecasts without a fine-tuned model need none of it
+            _LOG.warning("%s", error)
+
+    def check_writable(self) -> None:
+        """Raise `StorageError` if a model could not be saved, so that none is trained in vain."""
+
+        def check() -> None:
+            make_file(self.path)
+            with tempfile.TemporaryFile(dir=self.path.parent):
+                pass
+
+        self._guard(check)
 
     def save(self, model: FinetunedModel, tensors: bytes) -> bool:
         """Save a model, whole or not at all; return False if its id is taken."""
@@ -119,7 +137,7 @@ class ModelStore:
                 database.connection.execute(INSERT_DETAILS, details)
             return inserted
 
-        return self._do(insert, _WAIT_TO_WRITE)
+        return self._do(insert, write=True)
 
     def models(self) -> list[FinetunedModel]:
         """Return all models, the newest last; those whose description is damaged are left out, with a warning."""
@@ -174,7 +192,7 @@ class ModelStore:
         reference = Reference.from_bytes(tensors)
         if reference is None:
             return tensors
-        read = self._guard(lambda: self._files.read(reference))
+        read = self._guard(lambda: self._files.read(reference), write=False)
         if read is None and self.has(model_id):  # else another process has just deleted it
             raise DamagedModelError(f"The saved model {model_id!r} is damaged: its file is not as it was saved.")
         return read
@@ -199,7 +217,7 @@ class ModelStore:
             return deleted, None if row is None else row[1]
 
         try:
-            deleted, tensors = self._do(delete, _WAIT_TO_WRITE)
+            deleted, tensors = self._do(delete, write=True)
         except DamagedModelError:  # SQLite would free the pages that it names, which may be those of another model
             return self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, lambda _: True, without=model_id))
         reference = _reference(tensors) if deleted else None
@@ -227,39 +245,40 @@ class ModelStore:
         mends = lambda rows: any(row[0] == model_id and is_intact(*row[-2:]) for row in rows)  # noqa: E731 - short
         return self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, mends))
 
-    def _do(self, work: Callable[[Database], ResultT], wait: float = _WAIT_TO_READ) -> ResultT:
+    def _do(self, work: Callable[[Database], ResultT], *, write: bool = False) -> ResultT:
         """Do work in a transaction; if the file proves damaged, rebuild it and do the work again."""
+        wait = _WAIT_TO_WRITE if write else _WAIT_TO_READ
 
         def attempt() -> ResultT:
-            with open_database(self.path, wait) as database:
+            with open_database(self.path, wait, write=write) as database:
                 return work(database)
 
         accept: Callable[[Sequence[Row]], bool] | None
         try:
             return attempt()
         except ReplacedError:  # nothing was written; the file that is there now is sound
-            return self._guard(attempt)
+            return self._guard(attempt, write=write)
         except NotOursError:
             accept = bool  # it is ours only if it has rows of ours
         except (sqlite3.Error, UnicodeDecodeError) as error:
             if not is_damage(error, self.path):
-                raise self._storage_error(error) from error
+                raise self._storage_error(error, write=write) from error
             accept = None
         except OSError as error:
-            raise self._storage_error(error) from error
+            raise self._storage_error(error, write=write) from error
         self._guard(lambda: rebuild(self.path, _WAIT_TO_WRITE, accept))
-        return self._guard(attempt)
+        return self._guard(attempt, write=write)
 
-    def _guard(self, work: Callable[[], ResultT]) -> ResultT:
+    def _guard(self, work: Callable[[], ResultT], *, write: bool = True) -> ResultT:
         """Raise the errors of SQLite and of the system as `StorageError`."""
         try:
             return work()
         except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
-            raise self._storage_error(error) from error
+            raise self._storage_error(error, write=write) from error
 
-    def _storage_error(self, error: Exception) -> StorageError:
+    def _storage_error(self, error: Exception, *, write: bool) -> StorageError:
         if isinstance(error, NotOursError):
-            return StorageError(
+            return NotOursFileError(
                 f"The file {self.path} is not one that this version of the local engine saves its models in ({error}). "
                 "Move it away, and the engine starts again without models."
             )
@@ -269,8 +288,8 @@ class ModelStore:
                 "backup of it; or move it away, and the engine starts again without models."
             )
         return StorageError(
-            f"The local engine saves its models in {self.path}, and cannot read or write there ({error}). "
-            "Make room, or check the permissions of the folder."
+            f"The local engine saves its models in {self.path}, and cannot {'write' if write else 'read'} there "
+            f"({error}). {REPAIR_FOLDER}"
         )
 
 

@@ -126,3 +126,28 @@ def test_rows_come_as_arrays_and_equal_texts_as_one(separators):
 )
 def test_anything_that_is_not_clearly_the_values_is_left_as_it_is(text):
     assert parse_pieces(text) == (orjson.loads(text), False)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "reason"),
+    [
+        ('{"series": {"y": [1, 2,], "sizes": [2]}}', ",]", "trailing comma is not allowed"),
+        ('{"series": {"y": [1, NaN], "sizes": [2]}}', "NaN", "JSON has no NaN and no infinity: write null"),
+        ('{"series": {"y": [1, -Infinity], "sizes": [2]}}', "Inf", "JSON has no NaN and no infinity: write null"),
+        ('{"freq": "日", "series": {"y": [1, 2], "sizes": [2]}, "h" 3}', "3", "expected ':' after key"),
+        ('{"series": {"X": [[1, 2], [3, 4]], "y": [1, 2], "sizes": [2]} "h": 3}', '"h"', "expected ',' or '}'"),
+        ('{"sizes" [2], "series": {"X": [[1, 2], [3, 4]], "y": [1, 2]}', "[2]", "expected ':' after key"),
+        ('{"series": {"y": [1, 2], "sizes": [2]}, "freq": "\udcff"}', "\udcff", "the text is not UTF-8"),
+        ('{"series": {"y": [' + "1," * 1_000 + '1], "sizes": [2]}, "h": }', "}", "expected a JSON value"),
+        ('{"series"', "", "unexpected end of data"),
+        ("nonsense", "nonsense", "invalid literal"),
+    ],
+)
+def test_what_is_no_json_is_told_by_its_byte_in_the_whole_text(text, at, reason):
+    data = text.encode(errors="surrogateescape")
+    place = data.rindex(at.encode(errors="surrogateescape")) if at else len(data)
+    with pytest.raises(orjson.JSONDecodeError) as caught:
+        parse(bytearray(data))
+    assert caught.value.pos == place
+    assert caught.value.msg.startswith(f"The body is not JSON at byte {place:,} of {len(data):,}: ")
+    assert reason in caught.value.msg

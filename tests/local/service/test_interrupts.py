@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from nixtla_accessor import connect, errors
+from nixtla_accessor.datasets import load_unemployment
 from nixtla_accessor.local.service import embedded
 
 AT_WORK = ("pending", "running")
@@ -125,3 +126,19 @@ def test_a_forecast_ends(client):
     began = time.monotonic()
     client.forecast(Y, SIZES, "D", 3)
     assert time.monotonic() - began < 2
+
+
+@pytest.mark.usefixtures("client")
+def test_a_wait_for_a_job_says_how_to_come_back_to_it():
+    frame = load_unemployment().timegpt.finetune(wait=False, finetune_steps=100_000, finetune_depth=5)
+    model_id = frame.timegpt.model_id
+    with interrupted_when(lambda: frame.timegpt.status == "running") as caught:
+        frame.timegpt.wait()
+    assert type(caught.value) is errors.FinetuneInterrupted
+    assert str(caught.value) == (
+        f"Interrupted, and model {model_id!r} may still be trained by its job: df.timegpt.wait() waits on, "
+        "df.timegpt.status says how it stands, and df.timegpt.cancel() ends it. For a frame without the record, "
+        f"df.timegpt.use_model({model_id!r}) attaches the model once it exists."
+    )
+    assert frame.timegpt.status == "running"
+    assert frame.timegpt.cancel() == "cancelled"

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import threading
@@ -14,6 +15,9 @@ import time
 
 import pytest
 import requests
+
+from nixtla_accessor import Client
+from nixtla_accessor.errors import OutcomeUnknownError, TransportError
 
 KILLS = int(os.environ.get("KILLS", "4"))
 VARIANTS = 3
@@ -174,3 +178,32 @@ def test_two_processes_overwrite_and_delete_one_model_under_kills(serve, tmp_pat
             with contextlib.closing(sqlite3.connect(tmp_path / "home" / "models.sqlite")) as database:
                 assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     assert not (tmp_path / "home" / "models.damaged").exists()
+
+
+def test_a_client_does_not_wait_for_an_engine_that_was_killed(serve):
+    def kill_at_work():
+        models = []
+        while "long" not in models:
+            models = [job["finetuned_model_id"] for job in serving.call("GET", "/v2/async/jobs").json()["jobs"]]
+        time.sleep(1.2)  # beyond the second after which a request that is cut off may be at work elsewhere
+        serving.kill()
+
+    serving = serve()
+    series = serving.series()
+    body = serving.finetune_body(output_model_id="job", **LONG_TRAINING)
+    job = serving.call("POST", "/v2/finetune/async", body).json()
+    with Client(api_key=serving.key, base_url=serving.url, progress=False) as client:
+        killing = threading.Thread(target=kill_at_work)
+        killing.start()
+        began = time.monotonic()
+        with pytest.raises(OutcomeUnknownError) as raised:
+            client.finetune(series["y"], series["sizes"], "D", output_model_id="long", **LONG_TRAINING)
+        killing.join()
+        assert re.search(
+            r"No engine \(or other server\) is running there any more: start it again\. Could not determine whether "
+            r"model 'long' exists\. If it does, df\.timegpt\.use_model\('long'\) attaches it\.",
+            str(raised.value),
+        )
+        with pytest.raises(TransportError, match=r"refused, since no engine \(or other server\) is running there"):
+            client.wait_for_training("job", job["job_id"])
+        assert time.monotonic() - began < 60  # they would have waited for five and ten minutes

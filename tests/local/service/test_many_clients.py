@@ -14,6 +14,9 @@ import numpy as np
 import orjson
 import pytest
 
+from nixtla_accessor import Client
+from nixtla_accessor.errors import ModelExistsError
+
 needs_proc = pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks into /proc")
 VARIANTS = 3
 MAX_SECONDS = 60  # until each model was seen; it takes a few
@@ -152,3 +155,23 @@ def test_nothing_leaks(serve):
     assert now.memory < before.memory + MAX_GROWTH
     assert now.descriptors <= before.descriptors + 4
     assert now.threads <= before.threads + 4
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_of_two_engines_that_train_one_id_at_a_time_one_says_that_it_exists(serve, overwrite):
+    def train(serving):
+        series = serving.series()
+        with Client(api_key=serving.key, base_url=serving.url, progress=False) as client:
+            try:
+                client.finetune(
+                    series["y"], series["sizes"], "D", output_model_id="one", overwrite=overwrite, finetune_steps=200
+                )
+            except ModelExistsError as error:
+                return str(error)
+        return "made"
+
+    with serve() as first, serve() as second, ThreadPoolExecutor(2) as pool:
+        made, refused = sorted(pool.map(train, (first, second)), key=lambda said: said != "made")
+        assert made == "made"
+        assert refused.startswith("Model 'one' was made by another call meanwhile, and this one made none.")
+        assert first.model_ids() == {"one"}

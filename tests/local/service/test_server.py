@@ -397,6 +397,19 @@ class TestRefusals:
         assert answer.status_code in (400, 422), answer.text
         assert answer.json()["detail"]
 
+    @pytest.mark.parametrize("path", ["/v2/finetune", "/v2/forecast/async"])
+    def test_what_is_no_json_is_told_by_its_byte(self, call, path):
+        data = b'{"series": {"y": [987654, 2], "sizes": [2]}, "freq": "D" "h": 3}'
+        answer = call("POST", path, data=data, headers={"Content-Type": "application/json"})
+        place = data.index(b'"h"')
+        message = f"The body is not JSON at byte {place} of {len(data)}: unexpected character, expected ',' or '}}'."
+        assert answer.json()["detail"] == [{"loc": ["body", place], "msg": message, "type": "json_invalid"}]
+
+    @pytest.mark.parametrize(("data", "content_type"), [(b"[1]", "application/json"), (b'{"freq": "D"}', "text/plain")])
+    def test_a_body_that_is_no_object_is_told_as_such(self, call, data, content_type):
+        answer = call("POST", "/v2/finetune", data=data, headers={"Content-Type": content_type})
+        assert "must be a JSON object, sent with Content-Type: application/json" in answer.json()["detail"][0]["msg"]
+
     def test_a_refusal_does_not_repeat_the_series(self, call):
         sent = body(finetune_depth=9)
         sent["series"]["y"][0] = 987654.25

@@ -5,6 +5,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
+import time
 
 import pytest
 
@@ -80,6 +81,7 @@ def test_no_space_is_an_error_for_new_models_only(engine_and_disk):
 
 def test_a_client_does_not_train_again_what_could_not_be_saved(serve):
     with serve() as serving:
+        assert serving.finetune("before").status_code == 200
         LimitedFiles(serving).fill()
         with nixtla_accessor.connect(api_key=serving.key, base_url=serving.url, progress=False) as client:
             series = serving.series()
@@ -87,6 +89,95 @@ def test_a_client_does_not_train_again_what_could_not_be_saved(serve):
                 client.finetune(series["y"], series["sizes"], "D", output_model_id="mine")
     assert raised.value.status_code == 507
     assert "Tried" not in str(raised.value)
+
+
+@pytest.fixture(params=["folder", "folder and file", "folder and file of an older version"])
+def read_only_home(request, serve, tmp_path):
+    """A home with a model, which an engine can read and not write to."""
+    home = tmp_path / "home"
+    with serve() as serving:
+        assert serving.finetune("mine").status_code == 200
+        assert serving.call("POST", "/v2/forecast/async", serving.forecast_body()).status_code == 202
+        while serving.call("GET", "/v2/async/jobs").json()["jobs"][0]["status"] != "succeeded":
+            time.sleep(0.05)
+    if "older" in request.param:
+        with contextlib.closing(sqlite3.connect(home / "models.sqlite")) as database:
+            database.execute("DROP TABLE details")
+    if "file" in request.param:
+        for path in home.glob("*.sqlite"):
+            path.chmod(0o444)
+    home.chmod(0o555)
+    yield home
+    home.chmod(0o755)
+
+
+def test_a_read_only_home_serves_what_needs_no_writing(serve, read_only_home):
+    with serve() as serving:
+        assert serving.forecast().status_code == 200
+        assert serving.forecast("mine").status_code == 200
+        assert serving.model_ids() == {"mine"}
+        assert serving.call("GET", "/v2/finetuned_models/mine").json()["steps"] == 2
+        assert serving.forecast("absent").status_code == 404
+        (job,) = serving.call("GET", "/v2/async/jobs").json()["jobs"]
+        assert serving.call("GET", f"/v2/forecast/jobs/{job['job_id']}").json()["result"]["mean"]
+        for answer in (
+            serving.finetune("another", finetune_steps=100_000),  # too many to be trained before it is refused
+            serving.delete("mine"),
+            serving.call("POST", "/v2/forecast/async", serving.forecast_body()),
+        ):
+            assert answer.status_code == 507
+            assert re.search("cannot (write|keep jobs).*set NIXTLA_ACCESSOR_HOME to a folder", answer.json()["detail"])
+        assert serving.forecast("mine").status_code == 200
+    assert serving.stderr.count("\n") <= 1
+
+
+def test_a_job_whose_engine_was_killed_is_listed_in_a_read_only_home(serve, tmp_path):
+    home = tmp_path / "home"
+    serving = serve()
+    body = serving.finetune_body(finetune_steps=100_000, finetune_depth=5)
+    job_id = serving.call("POST", "/v2/finetune/async", body).json()["job_id"]
+    serving.kill()
+    folders = (home / "job_owners", home)
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        with serve() as again:
+            (job,) = again.call("GET", "/v2/async/jobs").json()["jobs"]
+            assert (job["job_id"], job["status"]) == (job_id, "failed")
+            assert again.call("GET", f"/v2/finetune/jobs/{job_id}").json()["status"] == "failed"
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+def test_a_home_that_cannot_be_made_serves_the_base_model(serve, tmp_path):
+    (tmp_path / "file").write_text("")
+    with serve(home=tmp_path / "file" / "home") as serving:
+        assert serving.forecast().status_code == 200
+        assert serving.model_ids() == set()
+        assert serving.call("GET", "/v2/async/jobs").json()["jobs"] == []
+        with nixtla_accessor.connect(api_key=serving.key, base_url=serving.url, progress=False) as client:
+            series = serving.series()
+            assert len(client.forecast(series["y"], series["sizes"], "D", h=3).mean) == 6
+            with pytest.raises(ServerError, match=r"cannot write there .*set NIXTLA_ACCESSOR_HOME to a folder"):
+                client.finetune(series["y"], series["sizes"], "D")
+
+
+def test_a_home_that_cannot_be_read_serves_the_base_model_and_says_so(serve, tmp_path):
+    with serve() as serving:
+        assert serving.finetune("mine").status_code == 200
+    home = tmp_path / "home"
+    home.chmod(0)
+    try:
+        with serve() as serving:
+            assert serving.forecast().status_code == 200
+            assert serving.call("GET", "/v2/finetuned_models").status_code == 507
+            answer = serving.forecast("mine")
+            assert answer.status_code == 507
+            assert re.search(r"cannot read there .*Permission denied", answer.json()["detail"])
+        assert "cannot read there" in serving.stderr
+    finally:
+        home.chmod(0o755)
 
 
 def damage(path, data, *, at=0):

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from nixtla_accessor.api.schema import FinetunedModel
-from nixtla_accessor.errors import ConfigurationError
 from nixtla_accessor.local.service.errors import DamagedModelError, StorageError
 from nixtla_accessor.local.service.store import ModelStore, default_path
 
@@ -147,8 +146,16 @@ def test_the_environment_chooses_the_folder(monkeypatch, tmp_path):
 
 def test_a_folder_that_cannot_be_written_names_the_variable_to_set(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="NIXTLA_ACCESSOR_HOME"):
-        ModelStore(tmp_path / "file" / "models.sqlite")
+    store = ModelStore(tmp_path / "file" / "models.sqlite")
+    assert store.models() == []
+    for write in (store.check_writable, lambda: store.save(model("a"), b"tensors")):
+        with pytest.raises(StorageError, match=r"cannot write there .*set NIXTLA_ACCESSOR_HOME"):
+            write()
+
+
+def test_reading_makes_no_file(store):
+    assert (store.models(), store.has("a"), store.tensors("a")) == ([], False, None)
+    assert not store.path.parent.exists()
 
 
 def test_a_deleted_folder_is_created_again(store):
