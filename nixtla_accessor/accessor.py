@@ -270,7 +270,8 @@ class TimeGPTAccessor:
         as missing), missing values and gaps, and missing values at the start and the end of a series (left out, as are
         series without any value, and rows that have neither a value nor an id or time). All else is named in a warning,
         and its rows stay as they were, at the end of the frame: stamps off the grid, series of another frequency,
-        values without an id or a time.
+        values without an id or a time, and gaps that `pack` recognises as no missing rows, of closed hours, days or
+        seasons, or of clocks that go forward.
 
         Parameters
         ----------
