@@ -264,6 +264,15 @@ CASES = {
     # ids
     "ids missing": Case(lambda: frame().assign(unique_id=lambda df: df["unique_id"].mask(df.index == 0))),
     "ids of mixed types": Case(lambda: frame().assign(unique_id=objects(["a"] * 40 + [1] * 40)), layouts=PANDAS),
+    "ids of mixed types with the same texts": Case(
+        lambda: frame().assign(unique_id=objects(["1"] * 40 + [1] * 40)), layouts=PANDAS
+    ),
+    "ids of text and of bytes that are none": Case(
+        lambda: frame().assign(unique_id=objects(["a"] * 40 + [b"\xff"] * 40)), layouts=PANDAS
+    ),
+    "ids of integers and floats": Case(
+        lambda: frame().assign(unique_id=objects([1] * 40 + [2.5] * 40)), layouts=PANDAS
+    ),
     "nested ids": Case(
         lambda: frame().assign(
             unique_id=pd.Series(pd.array([[1]] * 40 + [[2]] * 40, dtype=pd.ArrowDtype(pa.list_(pa.int64()))))

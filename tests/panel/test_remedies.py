@@ -9,6 +9,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nixtla_accessor  # noqa: F401 - registers df.timegpt
 from nixtla_accessor import errors
@@ -583,3 +585,38 @@ def test_an_audit_gives_the_same_calls():
             remedies = frame(stamps).timegpt.audit()["remedy"]
         message = refusal(frame(stamps))
         assert any(remedy in message or message in remedy for remedy in remedies), (kind, look)
+
+
+HALVES = st.integers(-3, 3).map(lambda number: number + 0.5)
+IDS = st.one_of(st.integers(-3, 3), HALVES, st.integers(-3, 3).map(str), HALVES.map(str), st.binary(max_size=1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(ids=st.lists(IDS, min_size=2, max_size=6, unique=True))
+def test_ids_of_several_types_stay_as_many_series(ids):
+    stamps = pd.date_range("2024-01-01", periods=5)
+    df = pd.concat([frame(stamps).assign(unique_id=pd.Series([one] * 5, dtype=object)) for one in ids])
+    if len({type(one) for one in ids}) > 1:
+        df, _ = follow(refusal(df), df)
+    assert len(df.timegpt.pack(freq="D").ids) == len(ids)
+
+
+@pytest.mark.parametrize("shared", [(1, "1"), (True, "True"), (2.5, "2.5"), (b"a", "a")])
+def test_ids_whose_texts_are_the_same_are_named(shared):
+    stamps = pd.date_range("2024-01-01", periods=5)
+    df = pd.concat([frame(stamps).assign(unique_id=pd.Series([one] * 5, dtype=object)) for one in shared])
+    message = refusal(df)
+    assert f"As text, these ids are the same: {shared[0]!r} and {shared[1]!r}. " in message
+    apart, _ = follow(message, df)
+    assert apart.timegpt.pack(freq="D").ids.tolist() == sorted(map(repr, shared))
+    together = eval(message.rpartition("df['unique_id'] = ")[2].rstrip("."), {"df": df})
+    assert together.nunique() == 1
+
+
+def test_ids_of_integers_and_floats_become_floats():
+    df = panel(pd.date_range("2024-01-01", periods=6)).reset_index(drop=True)
+    df["unique_id"] = pd.Series([1, 1.0, 1] * 2 + [2.5] * 6, dtype=object)
+    floats, _ = follow(refusal(df), df)
+    assert floats.timegpt.pack(freq="D").ids.tolist() == [1.0, 2.5]
+    df["unique_id"] = pd.Series([2**60, 2**60 + 1] * 3 + [2.5] * 6, dtype=object)
+    assert ".astype(str)" in refusal(df)  # of which float64 makes one
