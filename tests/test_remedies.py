@@ -337,6 +337,20 @@ CASES = {
     "numbers as text with others": Case(
         lambda: frame().assign(y=lambda df: (df["y"] + 5000).map("{:,.1f}".format).where(df.index % 10 != 3, "n/a"))
     ),
+    "numbers as text with points between thousands": Case(
+        lambda: frame().assign(
+            y=lambda df: (df["y"] + 5e6).map("{:_.2f}".format).str.replace(".", ",").str.replace("_", ".")
+        )
+    ),
+    "numbers as text in one of two notations": Case(lambda: frame().assign(y=["1.926", "12,5"] * 40)),
+    "a text among numbers": Case(
+        lambda: frame().assign(y=lambda df: objects(["n/a" if row == 3 else value for row, value in df["y"].items()])),
+        layouts=PANDAS,
+    ),
+    "a list among numbers": Case(
+        lambda: frame().assign(y=lambda df: objects([[1] if row == 3 else value for row, value in df["y"].items()])),
+        layouts=("columns", "time in index"),
+    ),
     "numbers as views of text": Case(
         lambda: frame().assign(
             y=lambda df: pd.Series(
