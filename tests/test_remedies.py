@@ -27,6 +27,8 @@ from nixtla_accessor import connect, errors
 
 PACKAGE = Path(nixtla_accessor.__file__).parent
 NAMES = {"id_col": "store", "time_col": "day", "target_col": "sales"}
+ODD_NAMES = {"id_col": ("store", 1), "time_col": pd.Timestamp("2024-01-01"), "target_col": ("sales", "net")}
+NAMED = {"custom names": NAMES, "odd names": ODD_NAMES, "odd names in index": ODD_NAMES}  # what a layout is asked with
 OPEN_DAYS = pd.offsets.CustomBusinessDay(holidays=["2024-03-01"])
 
 
@@ -132,6 +134,7 @@ def tuned(df, **arguments):
 ANYWHERE = ("columns", "time in index", "id in index", "MultiIndex", "unnamed", "custom names", "dask", "dask, indexed")
 COLUMNS = ("columns", "custom names", "dask")
 COVARIATE_LAYOUTS = ("columns", "time in index", "id in index", "MultiIndex", "unnamed")
+ODD_LAYOUTS = ("odd names", "odd names in index")
 PANDAS = tuple(layout for layout in ANYWHERE if not layout.startswith("dask"))
 
 
@@ -271,7 +274,7 @@ CASES = {
         lambda: frame().assign(unique_id=objects(["a"] * 40 + [b"\xff"] * 40)), layouts=PANDAS
     ),
     "ids of integers and floats": Case(
-        lambda: frame().assign(unique_id=objects([1] * 40 + [2.5] * 40)), layouts=PANDAS
+        lambda: frame().assign(unique_id=objects([1] * 40 + [2.5] * 40)), layouts=("columns", "time in index")
     ),
     "nested ids": Case(
         lambda: frame().assign(
@@ -714,6 +717,10 @@ def in_order(df, order):
 
 def laid_out(df, layout):
     """Put the columns of a frame where a layout has them."""
+    if layout.startswith("odd names"):
+        names = dict(zip(("unique_id", "ds", "y"), ODD_NAMES.values(), strict=True))
+        odd = df.set_axis(pd.Index([names.get(name, name) for name in df], dtype=object, tupleize_cols=False), axis=1)
+        return odd.set_index([*ODD_NAMES.values()][:2]) if layout == "odd names in index" else odd
     if layout == "custom names":
         renamed = df.rename(columns={"unique_id": "store", "ds": "day", "y": "sales"})
         if "timegpt" in renamed.attrs:
@@ -863,15 +870,14 @@ def refused(name, layout, order):
     case = CASES[name]
     df = laid_out(in_order(case.build(), order), layout)
     arguments = dict(case.arguments)
-    if layout == "custom names":
-        arguments = NAMES | arguments
+    arguments = NAMED.get(layout, {}) | arguments
     return case, df, arguments
 
 
 EVERY = [
     pytest.param(name, layout, order, id=f"{name}, {layout}, {order}", marks=[pytest.mark.dask] * ("dask" in layout))
     for name, case in CASES.items()
-    for layout in case.layouts
+    for layout in (*case.layouts, *ODD_LAYOUTS * (case.ask is pack and set(PANDAS) <= set(case.layouts)))
     for order in case.orders
 ]
 
@@ -879,8 +885,8 @@ EVERY = [
 @pytest.mark.parametrize(("name", "layout", "order"), EVERY)
 def test_every_call_works(name, layout, order):
     case, df, arguments = refused(name, layout, order)
-    if layout == "custom names":
-        case = replace(case, again=NAMES | (case.arguments if case.again is None else case.again))
+    if layout in NAMED:
+        case = replace(case, again=NAMED[layout] | (case.arguments if case.again is None else case.again))
     message = said(case.ask, df, arguments)
     assert message
     if "previous_frame" in message:

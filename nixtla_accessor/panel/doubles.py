@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_float_dtype, is_numeric_dtype, is_timedelta64_dtype
 
 from nixtla_accessor.panel.arrow import plain_frame
+from nixtla_accessor.panel.frame_code import spell
 from nixtla_accessor.panel.misnamed import join_ids, names_of
 from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
@@ -62,7 +63,7 @@ def explain_doubles(telling: Sequence[Hashable], columns: Columns, there: Sequen
         return ""
     found = f"The column {telling[0]!r} tells these rows apart."
     if columns.id is None:
-        return f"{found} If it identifies the series, name it: id_col={telling[0]!r}."
+        return f"{found} If it identifies the series, name it: id_col={spell(telling[0])}."
     line = join_ids([columns.id, telling[0]], there, columns.frame)
     return f"{found} If these are several series, make one id of both: {line}."
 
