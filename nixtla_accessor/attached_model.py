@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,11 @@ from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeri
 from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
+from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import get_column
-from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
 from nixtla_accessor.pending_model import finish_record
-from nixtla_accessor.record import KEY, Record, explain_unusable, parse_record, read_record
+from nixtla_accessor.record import KEY, MAX_TEXT, Record, explain_unusable, is_recordable, parse_record, read_record
 
 if TYPE_CHECKING:
     from nixtla_accessor.api.client import Client
@@ -127,6 +129,27 @@ def given_record(given: pd.DataFrame | Mapping[str, Any]) -> Record:
             f"{type(given).__name__} that was given has none{reason}"
         )
     return record
+
+
+def refuse_unrecordable(schema: pd.DataFrame, columns: Columns) -> None:
+    """Refuse columns of which the record of a model cannot keep the names, before there is a model.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A name is neither a number nor text, or too long.
+    """
+    defaults = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}
+    for (role, default), name in zip(defaults.items(), (columns.id, columns.time, columns.target), strict=True):
+        if name is None or is_recordable(name):
+            continue
+        new = default if default not in names_of(schema) else f"{role}_column"
+        then = "" if new == default else f", with {role}_col={new!r}"
+        raise InvalidArgumentError(
+            f"A frame keeps its model with the names of the columns, which must be text of at most {MAX_TEXT:,} "
+            f"characters, or numbers; found {reprlib.repr(name)}. Rename the {role} column: "
+            f"{columns.frame.rename(name, new)}{then}."
+        )
 
 
 def recorded_frequency(record: Record | None, schema: pd.DataFrame, columns: Columns) -> Frequency | None:

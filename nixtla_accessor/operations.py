@@ -49,6 +49,7 @@ from nixtla_accessor.attached_model import (
     model_to_ask,
     recorded_frequency,
     refuse_other_origin,
+    refuse_unrecordable,
     remember_model,
     training_record,
     warn_about_other_series,
@@ -111,6 +112,7 @@ def finetune(
     wait = _check_wait(sending)
     client = chosen_client(sending.client)
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
+    refuse_unrecordable(source.schema, packed.columns)
     result = train(client, options, packed, timeout=sending.timeout, wait=wait)
     record = _record_of_training(options, packed, result, client.origin)
     if record.state == READY:
@@ -163,6 +165,7 @@ def use_model(
     """Attach an existing model; see `TimeGPTAccessor.use_model`."""
     recorded = None if isinstance(model, str) else given_record(model)
     columns = selection.with_recorded_columns(source.schema, recorded).resolve_columns(source.schema)
+    refuse_unrecordable(source.schema, columns)
     record = recorded or look_up_model(str(model), chosen_client(client))
     freq = record.freq
     given = selection.parse_freq()
@@ -255,6 +258,8 @@ def compare(
     covariates = source.check_covariates(covariates)
     selection = selection.with_recorded_columns(source.schema)
     columns, frequency = selection.resolve_columns(source.schema), selection.parse_freq()
+    if comparison.keep:
+        refuse_unrecordable(source.schema, columns)
     candidates = read_candidates(comparison.candidates, tuning, list(source.schema.columns), columns)
     packed = source.pack(columns, frequency, allow_missing=sending.allow_missing, covariates=covariates)
     if comparison.by_series and packed.columns.id == MODEL_LEVEL:
@@ -345,6 +350,7 @@ def _query(
     if frequency is not None:
         refuse_other_frequency(record, frequency, columns)
     if record is not None:
+        refuse_unrecordable(source.schema, columns)
         warn_about_other_series(record, source.schema, columns)
         base_model = record.model if choice.model is None else choice.model
         options = replace(options, model=base_model, finetuned_model_id=record.finetuned_model_id)

@@ -571,6 +571,30 @@ CASES = {
     "a model that has seen the windows": Case(
         lambda: tuned(frame()), cross_validation, layouts=("columns", "custom names"), orders=("sorted",)
     ),
+    "a target that no record can name": Case(
+        lambda: frame().rename(columns={"y": pd.Timestamp("2024-01-01")}),
+        finetune,
+        {"target_col": pd.Timestamp("2024-01-01")},
+        again={},
+        layouts=("columns", "time in index", "dask"),
+        orders=("sorted",),
+    ),
+    "ids in the index that no record can name": Case(
+        lambda: frame().set_index("unique_id").rename_axis(["s" * 2_000]),
+        finetune,
+        {"id_col": "s" * 2_000},
+        again={},
+        layouts=("columns",),
+        orders=("sorted",),
+    ),
+    "times that no record can name, where their usual name is taken": Case(
+        lambda: frame().assign(ds=1, **{"t" * 2_000: frame()["ds"]}),
+        finetune,
+        {"time_col": "t" * 2_000},
+        layouts=("columns",),
+        orders=("sorted",),
+        again={},
+    ),
     "an id that is taken": Case(
         lambda: (tuned(frame(), output_model_id="taken", overwrite=True), frame())[1],
         finetune,

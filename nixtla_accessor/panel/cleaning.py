@@ -351,7 +351,8 @@ def _note(
         series = np.unique(panel.grouping.row_codes()[rows > 0])
         n_series = len(series)
         names = ", ".join(repr(one) for one in panel.grouping.ids.take(series[:SHOWN]).tolist()) + and_more(n_series)
-    steps.append(Step(kind, column, n_series, names, int(rows.sum()), mended, action))
+    kept = column if isinstance(column, str | int | float | None) else str(column)  # as JSON, and so Parquet, can
+    steps.append(Step(kind, kept, n_series, names, int(rows.sum()), mended, action))
 
 
 def _warn_about_problems(steps: Iterable[Step]) -> None:

@@ -1,5 +1,6 @@
 """Cleaning a frame: what has one sensible remedy is mended, the rest is named."""
 
+import json
 import warnings
 
 import numpy as np
@@ -235,6 +236,15 @@ def test_a_frame_without_any_value_is_refused_as_that(value):
 def test_an_audit_of_a_frame_without_any_value_does_not_leave_it_all_out():
     remedies = panel().assign(y=np.nan).timegpt.audit()["remedy"]
     assert remedies.str.contains("Name the column that holds the values").all()
+
+
+def test_the_report_on_columns_of_any_name_is_json():
+    names = [pd.Timestamp("2024-01-01"), ("ds", 1), b"y"]
+    df = panel().drop(index=5).sample(frac=1, random_state=0)
+    df = df.set_axis(pd.Index(names, dtype=object, tupleize_cols=False), axis=1)
+    cleaned = df.timegpt.clean(id_col=names[0], time_col=names[1], target_col=names[2])
+    assert json.loads(json.dumps(cleaned.attrs)) == cleaned.attrs
+    assert cleaned.timegpt.cleaning["column"].tolist() == ["('ds', 1)", "('ds', 1)"]
 
 
 def test_names_that_numpy_made_outlive_parquet(tmp_path):
