@@ -6,7 +6,6 @@ import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 from pandas.api.types import is_integer_dtype, is_numeric_dtype
 
@@ -40,8 +39,6 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
         If the job that was to train the attached one has ended without it.
     """
     record = read_record(schema)
-    if not isinstance(choice.zero_shot, bool | np.bool_):
-        raise InvalidArgumentError(f"zero_shot must be True or False; got {choice.zero_shot!r}.")
     if choice.zero_shot and choice.finetuned_model_id is not None:
         raise InvalidArgumentError(
             "zero_shot=True asks the base model, and finetuned_model_id names a fine-tuned one. Give one of the two."

@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from nixtla_accessor.api.adaptation import Adaptation, check_adaptation
-from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, chosen_client, default_client
 from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.outcome import announce_outcome
@@ -188,7 +187,7 @@ def forecast(
     """Forecast every series; see `TimeGPTAccessor.forecast`."""
     adaptation = check_adaptation(**adapting.as_options())
     options = check_forecast_options(**steps.as_options(), **_named(choice), adaptation=adaptation)
-    make_query = partial(ForecastQuery, add_history=check_flag("add_history", steps.add_history))
+    make_query = partial(ForecastQuery, add_history=steps.add_history)
     return _query(make_query, options, source, selection, covariates, _adapted(choice, adaptation), sending)
 
 
@@ -283,13 +282,12 @@ def compare(
 
 def _check_wait(sending: Sending) -> bool:
     """Return whether to wait for the model, as it must be where several requests train it."""
-    wait = check_flag("wait", sending.wait)
-    if not wait and sending.max_request is not None:
+    if not sending.wait and sending.max_request is not None:
         raise InvalidArgumentError(
             "wait=False has one request train the model, and max_request divides the series among several: give one "
             "of the two."
         )
-    return wait
+    return sending.wait
 
 
 def _record_of_training(options: FinetuneOptions, packed: PackedSeries, result: FinetuneResult, origin: str) -> Record:

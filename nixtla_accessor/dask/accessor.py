@@ -475,12 +475,12 @@ class DaskTimeGPTAccessor:
         adapting = Adapting(model_parameters=model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
         covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        steps = Steps(h, level, quantiles, feature_contributions, add_history)
         if feature_contributions and holidays is not None:
             raise InvalidArgumentError(
                 "On a Dask frame, feature_contributions needs covariates whose names are known before the stamps are; "
                 "holidays are not. Leave one of them out."
             )
-        steps = Steps(h, level, quantiles, feature_contributions, add_history)
         return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, adapting, sending, steps)
 
     def simulate(
