@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from pandas.api.types import is_integer_dtype, is_numeric_dtype
+from pandas.api.types import is_numeric_dtype
 
 from nixtla_accessor.arguments import ModelChoice
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
@@ -18,6 +18,7 @@ from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
+from nixtla_accessor.panel.times import are_integers
 from nixtla_accessor.pending_model import finish_record
 from nixtla_accessor.record import KEY, MAX_TEXT, Record, explain_unusable, is_recordable, parse_record, read_record
 
@@ -220,4 +221,4 @@ def _name_of_frequency(freq: str) -> str | int:
 
 def has_integer_time(schema: pd.DataFrame, columns: Columns) -> bool:
     """Return whether time is counted, rather than dated."""
-    return is_integer_dtype(get_column(schema, columns.time, "time").dtype)
+    return are_integers(get_column(schema, columns.time, "time"))

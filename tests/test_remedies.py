@@ -282,6 +282,7 @@ CASES = {
         ),
         layouts=("columns", "time in index", "custom names"),
     ),
+    "ids that are lists": Case(lambda: frame().assign(unique_id=objects([[1]] * 40 + [[2]] * 40)), layouts=COLUMNS[:2]),
     "ids that cannot be sorted": Case(
         lambda: frame().assign(
             unique_id=pd.Series(
@@ -625,8 +626,8 @@ CASES = {
     "a future of no series": Case(
         priced,
         forecast,
-        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:2].assign(unique_id="z")]), "zero_shot": True},
-        layouts=COVARIATE_LAYOUTS,
+        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:2].assign(unique_id="z")]), "zero_shot": True, "freq": "D"},
+        layouts=(*COVARIATE_LAYOUTS, "dask"),
     ),
     "a column that only X_df has": Case(
         priced,

@@ -425,8 +425,8 @@ class DaskTimeGPTAccessor:
         model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
             As there.
         X_df : dask or pandas DataFrame, optional
-            As there. One of Dask is computed at once, since it has few rows beside the frame. Series that the frame
-            does not have are left out: a partition does not know those of the others. `audit` finds them.
+            As there. One of Dask is computed at once, since it has few rows beside the frame. The ids of all partitions
+            are read before the first of them asks: a series that none has is refused, as there.
         holidays : str, list or dict, optional
             As there; not together with ``feature_contributions``, since the columns would depend on the partition.
         freq, id_col, time_col, target_col

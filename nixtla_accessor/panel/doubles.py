@@ -32,10 +32,11 @@ def columns_that_tell_apart(frame: pd.DataFrame, columns: Columns) -> list[Hasha
     keys = pd.DataFrame({"time": pd.factorize(get_column(frame, columns.time, "time"))[0]})
     keys["id"] = 0 if columns.id is None else pd.factorize(get_column(frame, columns.id, "id"))[0]
     doubled = np.asarray(keys.duplicated(keep=False))
-    telling: list[Hashable] = []
+    telling: list[tuple[bool, Hashable]] = []
     for number, name in enumerate(frame.columns):
         values = frame.iloc[:, number]
-        if name in {columns.id, columns.time, columns.target} or not _may_name_series(values):
+        is_other = name not in {columns.id, columns.time, columns.target} and list(frame.columns).count(name) == 1
+        if not is_other or not _may_name_series(values):
             continue
         try:
             keys["other"] = pd.factorize(values)[0]
@@ -43,8 +44,8 @@ def columns_that_tell_apart(frame: pd.DataFrame, columns: Columns) -> list[Hasha
             continue
         n_series = len(keys[["id", "other"]].drop_duplicates())
         if not keys[doubled].duplicated().any() and n_series * MIN_ROWS_PER_SERIES <= len(keys):
-            telling.append(name)
-    return sorted(telling, key=lambda name: bool(is_numeric_dtype(frame[name].dtype)))
+            telling.append((is_numeric_dtype(values.dtype), name))
+    return [name for _, name in sorted(telling, key=lambda found: found[0])]
 
 
 def explain_doubles(telling: Sequence[Hashable], columns: Columns, there: Sequence[Hashable]) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.api.types import is_hashable
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, chunks
@@ -129,6 +130,11 @@ def _refuse_mixed(values: Column, kind: str, name: NamedColumn) -> None:
         )
     if not kind.startswith("mixed"):
         return
+    if not all(map(is_hashable, values)):
+        raise UnsupportedDtypeError(
+            f"The ids in {name!r} are nested values, such as lists, which cannot be compared. Convert them to text: "
+            f"{name.convert(AS_TEXT)}."
+        )
     types = sorted({type(value).__name__ for value in values})
     if len(types) > 1:
         raise UnsupportedDtypeError(

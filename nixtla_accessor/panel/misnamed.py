@@ -48,6 +48,7 @@ def several_names(frame: pd.DataFrame, names: Sequence[Hashable], role: str, cod
     for name in names:
         if not is_hashable(name) or name not in there:
             return missing_column(frame, name, role)
+    names = list(dict.fromkeys(names))
     refusal = f"{role}_col must name one column; found {list(names)!r}."
     if role != "id" or len(names) < 2:
         advice = f" Name one: {role}_col={spell(names[0])}." if names else ""
@@ -117,7 +118,8 @@ def _nearest_name(frame: pd.DataFrame, name: Hashable, role: str) -> str:
 
 def _melt(frame: pd.DataFrame, missing: Hashable) -> str:
     """Return the line that makes a long frame of one that looks wide, with a column for each series; else empty."""
-    if missing not in {TIME_COLUMN, TARGET_COLUMN} or frame.columns.nlevels > 1 or not frame.columns.is_unique:
+    is_default = is_hashable(missing) and missing in {TIME_COLUMN, TARGET_COLUMN}
+    if not is_default or frame.columns.nlevels > 1 or not frame.columns.is_unique:
         return ""
     flat, others = "df", list(frame.columns)
     if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex):
