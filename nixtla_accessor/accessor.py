@@ -128,7 +128,8 @@ class TimeGPTAccessor:
         id_col, time_col, target_col : hashable, optional
             The columns, see the class.
         allow_missing : bool, default False
-            Send NaN in the target as a missing value, rather than refuse it.
+            Send NaN in the target as a missing value, rather than refuse it. A forecast begins after the last row of a
+            series, whether its value is missing or not; a `MissingEndsWarning` names the series that end so.
 
         Returns
         -------

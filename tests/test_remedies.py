@@ -479,6 +479,19 @@ CASES = {
         layouts=PANDAS,
         orders=("sorted",),
     ),
+    "values missing at the end, before a forecast": Case(
+        lambda: frame().assign(y=lambda df: df["y"].mask(df.index.isin([20, 38, 39]))),
+        forecast,
+        {"allow_missing": True, "zero_shot": True},
+        orders=("sorted", "shuffled"),
+    ),
+    "values missing at the end, with an offset of one's own": Case(
+        lambda: frame(freq=OPEN_DAYS).assign(y=lambda df: df["y"].mask(df.index.isin([38, 39]))),
+        forecast,
+        {"allow_missing": True, "zero_shot": True, "freq": OPEN_DAYS},
+        layouts=("columns",),
+        defined={"offset": OPEN_DAYS},
+    ),
     "two stamps of each series": Case(lambda: frame(2)),
     "two integers of each series": Case(lambda: frame(2).assign(ds=[0, 1] * 2)),
     # frequencies
