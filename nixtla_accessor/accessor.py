@@ -672,6 +672,8 @@ class TimeGPTAccessor:
 
         Warns
         -----
+        MissingEndsWarning
+            If series end with missing values, after which they are forecast (``allow_missing=True``).
         OtherSeriesWarning
             If another column identifies the series than the one that the attached model was tuned with.
         UnseenCategoryWarning
@@ -679,6 +681,10 @@ class TimeGPTAccessor:
 
         Notes
         -----
+        The point forecast is to be read as the median: it is quantile 0.5 too, and exactly the median of the local
+        engine. Where demand is intermittent, that may be zero in every step, and a sum of medians is no forecast of the
+        sum: ask for ``quantiles`` there, or add up the paths of `simulate`.
+
         ``POST /v2/forecast``. Only as much history is sent as the model reads (``GET /model_params``); with covariates
         all of it. ``add_history`` asks ``POST /v2/cross_validation`` as well. A model that was tuned without covariates
         forecasts with them too.
@@ -762,6 +768,8 @@ class TimeGPTAccessor:
 
         Warns
         -----
+        MissingEndsWarning
+            As in `forecast`.
         TimeGPTWarning
             If ``multivariate`` was asked for, and the service has drawn the series independently.
 
