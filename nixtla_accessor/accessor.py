@@ -128,7 +128,8 @@ class TimeGPTAccessor:
         id_col, time_col, target_col : hashable, optional
             The columns, see the class.
         allow_missing : bool, default False
-            Send NaN in the target as a missing value, rather than refuse it.
+            Send NaN in the target as a missing value, rather than refuse it. A forecast begins after the last row of a
+            series, whether its value is missing or not; a `MissingEndsWarning` names the series that end so.
 
         Returns
         -------
@@ -270,7 +271,8 @@ class TimeGPTAccessor:
         as missing), missing values and gaps, and missing values at the start and the end of a series (left out, as are
         series without any value, and rows that have neither a value nor an id or time). All else is named in a warning,
         and its rows stay as they were, at the end of the frame: stamps off the grid, series of another frequency,
-        values without an id or a time.
+        values without an id or a time, and gaps that `pack` recognises as no missing rows, of closed hours, days or
+        seasons, or of clocks that go forward.
 
         Parameters
         ----------
@@ -670,6 +672,8 @@ class TimeGPTAccessor:
 
         Warns
         -----
+        MissingEndsWarning
+            If series end with missing values, after which they are forecast (``allow_missing=True``).
         OtherSeriesWarning
             If another column identifies the series than the one that the attached model was tuned with.
         UnseenCategoryWarning
@@ -677,6 +681,10 @@ class TimeGPTAccessor:
 
         Notes
         -----
+        The point forecast is to be read as the median: it is quantile 0.5 too, and exactly the median of the local
+        engine. Where demand is intermittent, that may be zero in every step, and a sum of medians is no forecast of the
+        sum: ask for ``quantiles`` there, or add up the paths of `simulate`.
+
         ``POST /v2/forecast``. Only as much history is sent as the model reads (``GET /model_params``); with covariates
         all of it. ``add_history`` asks ``POST /v2/cross_validation`` as well. A model that was tuned without covariates
         forecasts with them too.
@@ -760,6 +768,8 @@ class TimeGPTAccessor:
 
         Warns
         -----
+        MissingEndsWarning
+            As in `forecast`.
         TimeGPTWarning
             If ``multivariate`` was asked for, and the service has drawn the series independently.
 

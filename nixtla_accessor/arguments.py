@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+
 from nixtla_accessor.contract import DEFAULT_FINETUNE_DEPTH, DEFAULT_FINETUNE_LOSS
 from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.flags import check_flag
 from nixtla_accessor.panel.packing import TooShort
 
 if TYPE_CHECKING:  # what speaks HTTP is imported when it is first used
@@ -59,6 +62,9 @@ class ModelChoice:
     zero_shot: bool = False
     is_tuned_here: bool = False
 
+    def __post_init__(self) -> None:
+        check_flag("zero_shot", self.zero_shot)
+
 
 @dataclass(frozen=True, slots=True)
 class Adapting:
@@ -100,6 +106,7 @@ class Detection:
     def __post_init__(self) -> None:
         if self.method not in {"batch", "online"}:
             raise InvalidArgumentError(f"method must be 'batch' or 'online'; got {self.method!r}.")
+        check_flag("refit", self.refit)
         _check_too_short(self.too_short)
         given = [one.name for one in fields(self)[2:] if getattr(self, one.name) != one.default]
         if self.method == "batch" and given:
@@ -140,6 +147,10 @@ class Steps:
     quantiles: Sequence[float] | None = None
     feature_contributions: bool = False
     add_history: bool = False
+
+    def __post_init__(self) -> None:
+        check_flag("feature_contributions", self.feature_contributions)
+        check_flag("add_history", self.add_history)
 
     def as_options(self) -> dict[str, Any]:
         """Return the arguments of a forecast's options."""
@@ -214,7 +225,8 @@ class Comparison:
     keep: Keep
 
     def __post_init__(self) -> None:
-        if self.keep not in (True, False, "best"):
+        check_flag("by_series", self.by_series)
+        if not (isinstance(self.keep, bool | np.bool_) or (isinstance(self.keep, str) and self.keep == "best")):
             raise InvalidArgumentError(f"keep must be True, False or 'best'; got {self.keep!r}.")
 
 
@@ -227,6 +239,10 @@ class Sending:
     max_request: int | str | None = None
     allow_missing: bool = False
     wait: bool = True
+
+    def __post_init__(self) -> None:
+        check_flag("allow_missing", self.allow_missing)
+        check_flag("wait", self.wait)
 
 
 def _check_too_short(value: object) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from pandas.api.types import is_integer_dtype, is_numeric_dtype
+from pandas.api.types import is_numeric_dtype
 
 from nixtla_accessor.arguments import ModelChoice
 from nixtla_accessor.contract import DEFAULT_MODEL, parse_base_model_id
@@ -15,10 +15,12 @@ from nixtla_accessor.errors import InvalidArgumentError, NoModelError, OtherSeri
 from nixtla_accessor.panel.frame_code import FrameCode
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
+from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import get_column
-from nixtla_accessor.panel.panel import Columns
+from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
+from nixtla_accessor.panel.times import are_integers
 from nixtla_accessor.pending_model import finish_record
-from nixtla_accessor.record import KEY, Record, explain_unusable, parse_record, read_record
+from nixtla_accessor.record import KEY, MAX_TEXT, Record, explain_unusable, is_recordable, parse_record, read_record
 
 if TYPE_CHECKING:
     from nixtla_accessor.api.client import Client
@@ -38,8 +40,6 @@ def model_to_ask(schema: pd.DataFrame, choice: ModelChoice, client: Client, code
         If the job that was to train the attached one has ended without it.
     """
     record = read_record(schema)
-    if not isinstance(choice.zero_shot, bool | np.bool_):
-        raise InvalidArgumentError(f"zero_shot must be True or False; got {choice.zero_shot!r}.")
     if choice.zero_shot and choice.finetuned_model_id is not None:
         raise InvalidArgumentError(
             "zero_shot=True asks the base model, and finetuned_model_id names a fine-tuned one. Give one of the two."
@@ -129,6 +129,27 @@ def given_record(given: pd.DataFrame | Mapping[str, Any]) -> Record:
     return record
 
 
+def refuse_unrecordable(schema: pd.DataFrame, columns: Columns) -> None:
+    """Refuse columns of which the record of a model cannot keep the names, before there is a model.
+
+    Raises
+    ------
+    InvalidArgumentError
+        A name is neither a number nor text, or too long.
+    """
+    defaults = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}
+    for (role, default), name in zip(defaults.items(), (columns.id, columns.time, columns.target), strict=True):
+        if name is None or is_recordable(name):
+            continue
+        new = default if default not in names_of(schema) else f"{role}_column"
+        then = "" if new == default else f", with {role}_col={new!r}"
+        raise InvalidArgumentError(
+            f"A frame keeps its model with the names of the columns, which must be text of at most {MAX_TEXT:,} "
+            f"characters, or numbers; found {reprlib.repr(name)}. Rename the {role} column: "
+            f"{columns.frame.rename(name, new)}{then}."
+        )
+
+
 def recorded_frequency(record: Record | None, schema: pd.DataFrame, columns: Columns) -> Frequency | None:
     """Return the frequency that the model was tuned at; None where it is unknown.
 
@@ -200,4 +221,4 @@ def _name_of_frequency(freq: str) -> str | int:
 
 def has_integer_time(schema: pd.DataFrame, columns: Columns) -> bool:
     """Return whether time is counted, rather than dated."""
-    return is_integer_dtype(get_column(schema, columns.time, "time").dtype)
+    return are_integers(get_column(schema, columns.time, "time"))

@@ -40,6 +40,7 @@ UserWarning
 └── TimeGPTWarning
     ├── AmbiguousFrequencyWarning       the stamps fit more than one frequency; the plainer one was used
     ├── DataLeakageWarning              a model forecasts windows that it was tuned on
+    ├── MissingEndsWarning              series end with missing values, after which they are forecast
     ├── OtherSeriesWarning              a model is asked about series that it may not have been tuned on
     ├── ProblemsLeftWarning             cleaning a frame left what has no one remedy
     ├── ShortSeriesWarning              series that are too short are left out
@@ -75,6 +76,7 @@ __all__ = [
     "InvalidArgumentError",
     "InvalidFrameError",
     "MissingColumnError",
+    "MissingEndsWarning",
     "MissingTimestampError",
     "MissingValueError",
     "ModelExistsError",
@@ -418,6 +420,10 @@ class AmbiguousFrequencyWarning(TimeGPTWarning):
 
 class DataLeakageWarning(TimeGPTWarning):
     """A fine-tuned model forecasts windows that it was tuned on, so that the errors look smaller than they are."""
+
+
+class MissingEndsWarning(TimeGPTWarning):
+    """Series end with missing values, perhaps rows of the future; a forecast begins after them."""
 
 
 class OtherSeriesWarning(TimeGPTWarning):

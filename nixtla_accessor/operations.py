@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from nixtla_accessor.api.adaptation import Adaptation, check_adaptation
-from nixtla_accessor.api.checks import check_flag
 from nixtla_accessor.api.client import Client, chosen_client, default_client
 from nixtla_accessor.api.online_anomalies import OnlineAnomalyOptions, check_online_anomaly_options
 from nixtla_accessor.api.outcome import announce_outcome
@@ -49,6 +48,7 @@ from nixtla_accessor.attached_model import (
     model_to_ask,
     recorded_frequency,
     refuse_other_origin,
+    refuse_unrecordable,
     remember_model,
     training_record,
     warn_about_other_series,
@@ -111,6 +111,7 @@ def finetune(
     wait = _check_wait(sending)
     client = chosen_client(sending.client)
     packed = pack_source(source, selection, allow_missing=sending.allow_missing)
+    refuse_unrecordable(source.schema, packed.columns)
     result = train(client, options, packed, timeout=sending.timeout, wait=wait)
     record = _record_of_training(options, packed, result, client.origin)
     if record.state == READY:
@@ -163,6 +164,7 @@ def use_model(
     """Attach an existing model; see `TimeGPTAccessor.use_model`."""
     recorded = None if isinstance(model, str) else given_record(model)
     columns = selection.with_recorded_columns(source.schema, recorded).resolve_columns(source.schema)
+    refuse_unrecordable(source.schema, columns)
     record = recorded or look_up_model(str(model), chosen_client(client))
     freq = record.freq
     given = selection.parse_freq()
@@ -185,7 +187,7 @@ def forecast(
     """Forecast every series; see `TimeGPTAccessor.forecast`."""
     adaptation = check_adaptation(**adapting.as_options())
     options = check_forecast_options(**steps.as_options(), **_named(choice), adaptation=adaptation)
-    make_query = partial(ForecastQuery, add_history=check_flag("add_history", steps.add_history))
+    make_query = partial(ForecastQuery, add_history=steps.add_history)
     return _query(make_query, options, source, selection, covariates, _adapted(choice, adaptation), sending)
 
 
@@ -255,6 +257,8 @@ def compare(
     covariates = source.check_covariates(covariates)
     selection = selection.with_recorded_columns(source.schema)
     columns, frequency = selection.resolve_columns(source.schema), selection.parse_freq()
+    if comparison.keep:
+        refuse_unrecordable(source.schema, columns)
     candidates = read_candidates(comparison.candidates, tuning, list(source.schema.columns), columns)
     packed = source.pack(columns, frequency, allow_missing=sending.allow_missing, covariates=covariates)
     if comparison.by_series and packed.columns.id == MODEL_LEVEL:
@@ -278,13 +282,12 @@ def compare(
 
 def _check_wait(sending: Sending) -> bool:
     """Return whether to wait for the model, as it must be where several requests train it."""
-    wait = check_flag("wait", sending.wait)
-    if not wait and sending.max_request is not None:
+    if not sending.wait and sending.max_request is not None:
         raise InvalidArgumentError(
             "wait=False has one request train the model, and max_request divides the series among several: give one "
             "of the two."
         )
-    return wait
+    return sending.wait
 
 
 def _record_of_training(options: FinetuneOptions, packed: PackedSeries, result: FinetuneResult, origin: str) -> Record:
@@ -343,6 +346,7 @@ def _query(
     recorded = recorded_frequency(record, source.schema, columns) if given is None else None
     frequency = source.settle_frequency(columns, given or recorded, allow_missing=sending.allow_missing)
     if record is not None:
+        refuse_unrecordable(source.schema, columns)
         warn_about_other_series(record, source.schema, columns)
         base_model = record.model if choice.model is None else choice.model
         options = replace(options, model=base_model, finetuned_model_id=record.finetuned_model_id)

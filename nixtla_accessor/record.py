@@ -41,7 +41,7 @@ class Record:
         The name of the base model.
     freq : str, int or None
         The frequency in the spelling of today's pandas, an int for integer time; None if it is unknown.
-    id_col, time_col, target_col : str or None
+    id_col, time_col, target_col : str, int, float or None
         The columns that were used; None for an id or time without a name.
     finetune_steps, finetune_loss, finetune_depth
         How it was tuned.
@@ -70,9 +70,9 @@ class Record:
     created_at: str
     base_model_id: str | None = None
     freq: str | int | None = None
-    id_col: str | int | None = None
-    time_col: str | int | None = None
-    target_col: str | int | None = None
+    id_col: str | float | None = None
+    time_col: str | float | None = None
+    target_col: str | float | None = None
     finetune_steps: int | None = None
     finetune_loss: str | None = None
     finetune_depth: int | None = None
@@ -113,7 +113,7 @@ class Record:
         return replace(self, freq=freq, **names)
 
 
-_MAX_TEXT = 1_000  # characters
+MAX_TEXT = 1_000  # characters
 _ISO_STAMP = re.compile(r"[+-]?\d{4,12}(-\d\d(-\d\d(T\d\d(:\d\d(:\d\d(\.\d{1,9})?)?)?)?)?)?", re.ASCII)
 
 
@@ -126,7 +126,7 @@ def _is_job_id(value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= _MAX_TEXT
+    return isinstance(value, str) and len(value) <= MAX_TEXT
 
 
 def _is_line(value: object) -> bool:
@@ -135,6 +135,11 @@ def _is_line(value: object) -> bool:
 
 def _is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and -(2**63) <= value < 2**63
+
+
+def is_recordable(name: object) -> bool:
+    """Return whether a record keeps the name of a column, through Parquet as well: a scalar of JSON, not too long."""
+    return _is_name(name) and isinstance(name, str | int | float)
 
 
 def _is_name(value: object) -> bool:
@@ -154,10 +159,10 @@ def _is_stamp(value: object) -> bool:
 
 
 _MODEL_ID = (_is_model_id, f"1 to {MAX_MODEL_ID_LENGTH} letters (a to z), digits, '-' or '_'")
-_TEXT = (_is_text, f"text of at most {_MAX_TEXT:,} characters")
+_TEXT = (_is_text, f"text of at most {MAX_TEXT:,} characters")
 _LINE = (_is_line, "text on one line, and not empty")
 _INTEGER = (_is_integer, "an integer of at most 64 bits")
-_NAME = (_is_name, f"the name of a column, of at most {_MAX_TEXT:,} characters")
+_NAME = (_is_name, f"the name of a column, of at most {MAX_TEXT:,} characters")
 _FREQ = (lambda value: _is_line(value) or _is_integer(value), "the name of a frequency, or an integer")
 _STATE = (lambda value: isinstance(value, str) and value in (READY, PENDING), f"{READY!r} or {PENDING!r}")
 _JOB_ID = (_is_job_id, "up to 200 letters (a to z), digits and -_.:~, the first a letter or a digit")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import pandas as pd
 
+from nixtla_accessor.flags import check_flag
 from nixtla_accessor.other_frames import check_future_is_pandas
 from nixtla_accessor.panel.calendar_features import check_calendar
 from nixtla_accessor.panel.covariate_columns import NO_COVARIATES, CovariateChoice
@@ -66,6 +67,7 @@ def pack_source(source: Source[FrameT_co], selection: Selection, *, allow_missin
     InvalidArgumentError, InvalidFrameError
         If the frequency or a column cannot be used, or the frame cannot be packed.
     """
+    allow_missing = check_flag("allow_missing", allow_missing)
     selection = selection.with_recorded_columns(source.schema)
     columns = selection.resolve_columns(source.schema)
     return source.pack(columns, selection.parse_freq(), allow_missing=allow_missing)

@@ -12,17 +12,18 @@ import nixtla_accessor
 ROOT = Path(nixtla_accessor.__file__).parent
 PACKAGE = "nixtla_accessor"
 
-GROUND_FLOOR = {"errors", "contract", "seasons", "markup"}
+GROUND_FLOOR = {"errors", "flags", "contract", "seasons", "markup"}
 # For each room, the rooms of the package and the libraries beyond the standard one that it may import.
 WALLS = {
     "errors": (set(), set()),
+    "flags": ({"errors"}, {"numpy"}),
     "contract": (set(), set()),
     "seasons": (set(), set()),
     "tracebacks": ({"errors"}, set()),
     "markup": (set(), set()),
     "panel": ({"panel", *GROUND_FLOOR}, {"pandas", "numpy", "pyarrow", "orjson", "holidays"}),
     "api": (
-        {"api", "errors", "contract", "tracebacks", "markup"},
+        {"api", "errors", "flags", "contract", "tracebacks", "markup"},
         {"numpy", "pyarrow", "requests", "urllib3", "pydantic", "pydantic_core", "orjson", "tqdm", "_typeshed"},
     ),
     "local": (
@@ -76,9 +77,9 @@ WALLS = {
     "record": ({"panel.panel", "contract"}, {"pandas", "numpy"}),
     "other_frames": ({"errors"}, {"pandas"}),
     "selection": ({"panel", "record"}, {"pandas"}),
-    "source": ({"panel", "record", "selection", "queries", "other_frames", "api.client"}, {"pandas"}),
+    "source": ({"panel", "record", "selection", "queries", "other_frames", "flags", "api.client"}, {"pandas"}),
     "packed_calls": ({"panel", "api", "errors", "contract"}, {"numpy"}),
-    "arguments": ({"panel", "contract", "errors", "api.client", "api.requests"}, set()),
+    "arguments": ({"panel", "contract", "errors", "flags", "api.client", "api.requests"}, {"numpy"}),
     "attached_model": (
         {"panel", "arguments", "pending_model", "record", "errors", "contract", "api.client"},
         {"pandas", "numpy"},
@@ -111,6 +112,7 @@ WALLS = {
             "packed_calls",
             "record",
             "errors",
+            "flags",
             "contract",
             "api.checks",
             "api.client",
@@ -132,6 +134,7 @@ WALLS = {
             "selection",
             "source",
             "errors",
+            "flags",
             "contract",
         },
         {"pandas", "numpy"},
@@ -168,6 +171,7 @@ WALLS = {
             "api.client",
             "api.requests",
             "errors",
+            "flags",
             "contract",
             "tracebacks",
         },

@@ -257,6 +257,14 @@ class TestCompare:
         assert said["n_better"] + said["n_worse"] <= 14
         assert said["verdict"].startswith("Tuning ")
 
+    def test_the_verdict_says_why_tuning_changed_nothing(self):
+        table = panel((11, 12)).timegpt.compare(2, finetune_steps=3)  # too short to tune on
+        assert table.loc["fine-tuned"].equals(table.loc["zero-shot"])
+        assert table.attrs["comparison"]["verdict"] == (
+            "Tuning changed nothing: the forecasts are those of the base model, which the local engine keeps unless "
+            "the last values before the windows show a gain."
+        )
+
     def test_series_that_never_change_cannot_be_measured(self):
         table = panel().assign(y=1.0).timegpt.compare(5, finetune_steps=1)
         assert table.attrs["comparison"]["verdict"].startswith("Tuning cannot be measured")

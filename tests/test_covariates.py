@@ -619,6 +619,20 @@ class TestDask:
         with pytest.raises(errors.InvalidArgumentError, match="X_df must be a pandas DataFrame"):
             ddf.timegpt.forecast(H, X_df={"price": [1]}, zero_shot=True, freq="D")
 
+    @pytest.mark.parametrize("layout", ["column", "index"])
+    def test_series_that_no_partition_has_are_refused_before_anything_is_sent(self, sent, layout):
+        df = history(4)
+        X_df = pd.concat([future(df), *(future(df)[:H].assign(unique_id=name) for name in ("z", "x"))])
+        with pytest.raises(errors.CovariateError) as refused:
+            df.timegpt.forecast(H, X_df=X_df, zero_shot=True, freq="D")
+        ddf = dd.from_pandas(df.set_index("unique_id") if layout == "index" else df, npartitions=3)
+        planned = ddf.timegpt.forecast(H, X_df=X_df, zero_shot=True, freq="D")
+        with pytest.raises(errors.CovariateError) as refused_by_dask:
+            planned.compute(scheduler="sync")
+        assert "series that are not in the frame: 'x', 'z'" in str(refused.value)
+        assert str(refused_by_dask.value).partition(" Leave ")[0] == str(refused.value).partition(" Leave ")[0]
+        assert sent == []
+
     def test_the_graph_does_not_have_the_key(self, sent):
         df = history(4)
         ddf = dd.from_pandas(df, npartitions=3)

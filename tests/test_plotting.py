@@ -364,6 +364,8 @@ class TestResiduals:
             errors.InvalidArgumentError, match="series must be one of the frame, which has 's0', 's1'; got 'x'"
         ):
             windows.timegpt.plot_residuals("x")
+        with pytest.raises(errors.InvalidArgumentError, match=r"series must be one of the frame.*; got \['s0', 's0'\]"):
+            windows.timegpt.plot_residuals(["s0", "s0"])
         with pytest.raises(errors.InvalidArgumentError, match="no errors to draw"):
             windows.assign(TimeGPT=np.nan).timegpt.plot_residuals()
 

@@ -1,5 +1,6 @@
 """Records that were edited, cut, or written by others: right, or one sentence; nothing in them is used unchecked."""
 
+import datetime as dt
 import json
 import pickle
 import warnings
@@ -156,6 +157,53 @@ class TestOfALaterVersion:
         frame.attrs = {KEY: {**tuned.attrs[KEY], "version": 9, "freq": {"every": "day"}}}
         with pytest.raises(errors.NoModelError, match=r"'freq' of the record must be .* It is of version 9, and this"):
             frame.timegpt.forecast(2)
+
+
+NAMES_BEYOND_JSON = [
+    ("sales", "net"),
+    pd.Timestamp("2024-01-01"),
+    dt.date(2024, 1, 1),
+    b"sales",
+    frozenset({"sales"}),
+    "s" * 1_001,
+]
+
+
+@pytest.mark.parametrize("name", NAMES_BEYOND_JSON, ids=lambda name: type(name).__name__)
+@pytest.mark.parametrize("role", ["id_col", "time_col", "target_col"])
+def test_columns_that_no_record_can_name_are_refused_before_anything_is_sent(local, tuned, requests_sent, role, name):
+    frame = panel()
+    frame.columns = pd.Index(
+        [name if f"{one}_col" == role else column for one, column in zip(("id", "time", "target"), frame, strict=True)],
+        dtype=object,
+        tupleize_cols=False,
+    )
+    model_id = tuned.timegpt.model_id
+    for ask in (
+        lambda: frame.timegpt.finetune(finetune_steps=1, **{role: name}),
+        lambda: frame.timegpt.use_model(model_id, **{role: name}),
+        lambda: frame.timegpt.compare(5, keep=True, **{role: name}),
+    ):
+        with pytest.raises(errors.InvalidArgumentError, match=r"must be text of at most 1,000 characters, or numbers"):
+            ask()
+    assert not requests_sent
+    assert frame.attrs == {}
+    with pytest.raises(errors.InvalidArgumentError, match=r"must be text of at most 1,000 characters, or numbers"):
+        frame.timegpt.forecast(2, finetuned_model_id=model_id, **{role: name})
+    assert len(frame.timegpt.forecast(2, zero_shot=True, **{role: name})) == 4
+
+
+@pytest.mark.parametrize(
+    "names", [(0, 1, 2), (1.5, -3, True), ("", "a'\"b", "s" * 1_000)], ids=["integers", "numbers", "texts"]
+)
+def test_names_that_a_record_keeps_outlive_parquet(local, tmp_path, names):
+    frame = panel().set_axis(pd.Index(names, dtype=object), axis=1)
+    frame.timegpt.finetune(finetune_steps=1, **dict(zip(("id_col", "time_col", "target_col"), names, strict=True)))
+    expected = frame.timegpt.forecast(2)
+    stored = frame.rename(columns=str)
+    stored.to_parquet(tmp_path / "tuned.parquet")
+    again = pd.read_parquet(tmp_path / "tuned.parquet").set_axis(frame.columns, axis=1)
+    pd.testing.assert_frame_equal(again.timegpt.forecast(2), expected)
 
 
 def test_columns_of_another_frame_give_way_to_those_that_are_there(tuned):

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from nixtla_accessor import connect, errors
@@ -137,6 +138,32 @@ class TestResampledFrames:
             with pytest.raises(errors.FrequencyError, match=r"contradict the frequency .* is 'D'"):
                 ask(3, freq=freq)
         assert len(days.timegpt.forecast(3)) == 3
+
+
+INTEGER_TIMES = {
+    "int64": lambda numbers: numbers,
+    "Int64": lambda numbers: numbers.astype("Int64"),
+    "uint8": lambda numbers: numbers.astype("uint8"),
+    "category": lambda numbers: numbers.astype("category"),
+    "object": lambda numbers: numbers.astype("object"),
+    "Arrow": lambda numbers: numbers.astype("int64[pyarrow]"),
+    "Arrow dictionary": lambda numbers: pd.Series(
+        pd.array(pa.array(numbers).dictionary_encode(), dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.int64())))
+    ),
+}
+
+
+@pytest.mark.parametrize("storage", INTEGER_TIMES)
+@pytest.mark.parametrize("in_index", [False, True])
+def test_a_model_of_the_service_attached_to_integer_time_leaves_the_step_open(storage, in_index):
+    stamps = pd.date_range("2024-01-01", periods=60, freq="MS")
+    dated = panel(stamps).timegpt.finetune(finetune_steps=1)
+    counted = panel(stamps).assign(ds=INTEGER_TIMES[storage](pd.Series(range(3, 183, 3))))
+    counted = counted.set_index("ds") if in_index else counted
+    attached = counted.timegpt.use_model(dated.timegpt.model_id)
+    assert attached.timegpt.record["freq"] is None
+    ahead = attached.timegpt.forecast(2)
+    assert ahead["ds"].tolist() == [183, 186]
 
 
 class TestZeroShot:

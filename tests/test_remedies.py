@@ -27,6 +27,8 @@ from nixtla_accessor import connect, errors
 
 PACKAGE = Path(nixtla_accessor.__file__).parent
 NAMES = {"id_col": "store", "time_col": "day", "target_col": "sales"}
+ODD_NAMES = {"id_col": ("store", 1), "time_col": pd.Timestamp("2024-01-01"), "target_col": ("sales", "net")}
+NAMED = {"custom names": NAMES, "odd names": ODD_NAMES, "odd names in index": ODD_NAMES}  # what a layout is asked with
 OPEN_DAYS = pd.offsets.CustomBusinessDay(holidays=["2024-03-01"])
 
 
@@ -132,6 +134,7 @@ def tuned(df, **arguments):
 ANYWHERE = ("columns", "time in index", "id in index", "MultiIndex", "unnamed", "custom names", "dask", "dask, indexed")
 COLUMNS = ("columns", "custom names", "dask")
 COVARIATE_LAYOUTS = ("columns", "time in index", "id in index", "MultiIndex", "unnamed")
+ODD_LAYOUTS = ("odd names", "odd names in index")
 PANDAS = tuple(layout for layout in ANYWHERE if not layout.startswith("dask"))
 
 
@@ -264,12 +267,22 @@ CASES = {
     # ids
     "ids missing": Case(lambda: frame().assign(unique_id=lambda df: df["unique_id"].mask(df.index == 0))),
     "ids of mixed types": Case(lambda: frame().assign(unique_id=objects(["a"] * 40 + [1] * 40)), layouts=PANDAS),
+    "ids of mixed types with the same texts": Case(
+        lambda: frame().assign(unique_id=objects(["1"] * 40 + [1] * 40)), layouts=PANDAS
+    ),
+    "ids of text and of bytes that are none": Case(
+        lambda: frame().assign(unique_id=objects(["a"] * 40 + [b"\xff"] * 40)), layouts=PANDAS
+    ),
+    "ids of integers and floats": Case(
+        lambda: frame().assign(unique_id=objects([1] * 40 + [2.5] * 40)), layouts=("columns", "time in index")
+    ),
     "nested ids": Case(
         lambda: frame().assign(
             unique_id=pd.Series(pd.array([[1]] * 40 + [[2]] * 40, dtype=pd.ArrowDtype(pa.list_(pa.int64()))))
         ),
         layouts=("columns", "time in index", "custom names"),
     ),
+    "ids that are lists": Case(lambda: frame().assign(unique_id=objects([[1]] * 40 + [[2]] * 40)), layouts=COLUMNS[:2]),
     "ids that cannot be sorted": Case(
         lambda: frame().assign(
             unique_id=pd.Series(
@@ -327,6 +340,20 @@ CASES = {
     ),
     "numbers as text with others": Case(
         lambda: frame().assign(y=lambda df: (df["y"] + 5000).map("{:,.1f}".format).where(df.index % 10 != 3, "n/a"))
+    ),
+    "numbers as text with points between thousands": Case(
+        lambda: frame().assign(
+            y=lambda df: (df["y"] + 5e6).map("{:_.2f}".format).str.replace(".", ",").str.replace("_", ".")
+        )
+    ),
+    "numbers as text in one of two notations": Case(lambda: frame().assign(y=["1.926", "12,5"] * 40)),
+    "a text among numbers": Case(
+        lambda: frame().assign(y=lambda df: objects(["n/a" if row == 3 else value for row, value in df["y"].items()])),
+        layouts=PANDAS,
+    ),
+    "a list among numbers": Case(
+        lambda: frame().assign(y=lambda df: objects([[1] if row == 3 else value for row, value in df["y"].items()])),
+        layouts=("columns", "time in index"),
     ),
     "numbers as views of text": Case(
         lambda: frame().assign(
@@ -452,6 +479,19 @@ CASES = {
         layouts=PANDAS,
         orders=("sorted",),
     ),
+    "values missing at the end, before a forecast": Case(
+        lambda: frame().assign(y=lambda df: df["y"].mask(df.index.isin([20, 38, 39]))),
+        forecast,
+        {"allow_missing": True, "zero_shot": True},
+        orders=("sorted", "shuffled"),
+    ),
+    "values missing at the end, with an offset of one's own": Case(
+        lambda: frame(freq=OPEN_DAYS).assign(y=lambda df: df["y"].mask(df.index.isin([38, 39]))),
+        forecast,
+        {"allow_missing": True, "zero_shot": True, "freq": OPEN_DAYS},
+        layouts=("columns",),
+        defined={"offset": OPEN_DAYS},
+    ),
     "two stamps of each series": Case(lambda: frame(2)),
     "two integers of each series": Case(lambda: frame(2).assign(ds=[0, 1] * 2)),
     # frequencies
@@ -545,6 +585,30 @@ CASES = {
     "a model that has seen the windows": Case(
         lambda: tuned(frame()), cross_validation, layouts=("columns", "custom names"), orders=("sorted",)
     ),
+    "a target that no record can name": Case(
+        lambda: frame().rename(columns={"y": pd.Timestamp("2024-01-01")}),
+        finetune,
+        {"target_col": pd.Timestamp("2024-01-01")},
+        again={},
+        layouts=("columns", "time in index", "dask"),
+        orders=("sorted",),
+    ),
+    "ids in the index that no record can name": Case(
+        lambda: frame().set_index("unique_id").rename_axis(["s" * 2_000]),
+        finetune,
+        {"id_col": "s" * 2_000},
+        again={},
+        layouts=("columns",),
+        orders=("sorted",),
+    ),
+    "times that no record can name, where their usual name is taken": Case(
+        lambda: frame().assign(ds=1, **{"t" * 2_000: frame()["ds"]}),
+        finetune,
+        {"time_col": "t" * 2_000},
+        layouts=("columns",),
+        orders=("sorted",),
+        again={},
+    ),
     "an id that is taken": Case(
         lambda: (tuned(frame(), output_model_id="taken", overwrite=True), frame())[1],
         finetune,
@@ -575,8 +639,8 @@ CASES = {
     "a future of no series": Case(
         priced,
         forecast,
-        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:2].assign(unique_id="z")]), "zero_shot": True},
-        layouts=COVARIATE_LAYOUTS,
+        {"X_df": pd.concat([PRICES_AHEAD, PRICES_AHEAD[:2].assign(unique_id="z")]), "zero_shot": True, "freq": "D"},
+        layouts=(*COVARIATE_LAYOUTS, "dask"),
     ),
     "a column that only X_df has": Case(
         priced,
@@ -691,6 +755,10 @@ def in_order(df, order):
 
 def laid_out(df, layout):
     """Put the columns of a frame where a layout has them."""
+    if layout.startswith("odd names"):
+        names = dict(zip(("unique_id", "ds", "y"), ODD_NAMES.values(), strict=True))
+        odd = df.set_axis(pd.Index([names.get(name, name) for name in df], dtype=object, tupleize_cols=False), axis=1)
+        return odd.set_index([*ODD_NAMES.values()][:2]) if layout == "odd names in index" else odd
     if layout == "custom names":
         renamed = df.rename(columns={"unique_id": "store", "ds": "day", "y": "sales"})
         if "timegpt" in renamed.attrs:
@@ -840,15 +908,14 @@ def refused(name, layout, order):
     case = CASES[name]
     df = laid_out(in_order(case.build(), order), layout)
     arguments = dict(case.arguments)
-    if layout == "custom names":
-        arguments = NAMES | arguments
+    arguments = NAMED.get(layout, {}) | arguments
     return case, df, arguments
 
 
 EVERY = [
     pytest.param(name, layout, order, id=f"{name}, {layout}, {order}", marks=[pytest.mark.dask] * ("dask" in layout))
     for name, case in CASES.items()
-    for layout in case.layouts
+    for layout in (*case.layouts, *ODD_LAYOUTS * (case.ask is pack and set(PANDAS) <= set(case.layouts)))
     for order in case.orders
 ]
 
@@ -856,8 +923,8 @@ EVERY = [
 @pytest.mark.parametrize(("name", "layout", "order"), EVERY)
 def test_every_call_works(name, layout, order):
     case, df, arguments = refused(name, layout, order)
-    if layout == "custom names":
-        case = replace(case, again=NAMES | (case.arguments if case.again is None else case.again))
+    if layout in NAMED:
+        case = replace(case, again=NAMED[layout] | (case.arguments if case.again is None else case.again))
     message = said(case.ask, df, arguments)
     assert message
     if "previous_frame" in message:

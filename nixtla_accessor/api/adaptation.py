@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from nixtla_accessor.api.checks import check_flag, check_loss, check_whole_number
+from nixtla_accessor.api.checks import check_loss, check_whole_number
 from nixtla_accessor.contract import (
     DEFAULT_FINETUNE_DEPTH,
     DEFAULT_FINETUNE_LOSS,
@@ -18,6 +18,7 @@ from nixtla_accessor.contract import (
     FinetuneLoss,
 )
 from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.flags import check_flag
 
 
 @dataclass(frozen=True, slots=True)

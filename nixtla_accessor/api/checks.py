@@ -182,13 +182,6 @@ def check_quantiles(name: str, value: object) -> tuple[float, ...]:
     return tuple(_as_written(quantile) for quantile in quantiles)
 
 
-def check_flag(name: str, value: object) -> bool:
-    """Check for a bool, Python's or NumPy's."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    raise InvalidArgumentError(f"{name} must be True or False; got {reprlib.repr(value)}.")
-
-
 def _is_real(value: object) -> bool:
     """Return whether a value is a number, and not a bool."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)

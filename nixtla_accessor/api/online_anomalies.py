@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 
 from nixtla_accessor.api.adaptation import AS_IT_IS, Adaptation
-from nixtla_accessor.api.checks import check_flag, check_level, check_model_id, check_text, check_whole_number
+from nixtla_accessor.api.checks import check_level, check_model_id, check_text, check_whole_number
 from nixtla_accessor.api.encoding import decode
 from nixtla_accessor.api.endpoints import FORECASTING_THE_PAST, Call
 from nixtla_accessor.api.exchange import Failure
@@ -20,6 +20,7 @@ from nixtla_accessor.api.results import AnomalyResult, as_arrays, mismatch, requ
 from nixtla_accessor.api.schema import SeriesWithFutureExogenous
 from nixtla_accessor.contract import DEFAULT_LEVEL, DEFAULT_MODEL
 from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.flags import check_flag
 
 
 @dataclass(frozen=True, slots=True)

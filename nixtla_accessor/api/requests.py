@@ -13,7 +13,6 @@ from nixtla_accessor.api.adaptation import AS_IT_IS, Adaptation
 from nixtla_accessor.api.checks import (
     Timeout,
     check_bytes,
-    check_flag,
     check_level,
     check_levels,
     check_loss,
@@ -44,6 +43,7 @@ from nixtla_accessor.contract import (
     level_of_quantile,
 )
 from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.flags import check_flag
 
 __all__ = [
     "AnomalyOptions",

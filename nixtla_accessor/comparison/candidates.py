@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 
 from pandas.api.types import is_hashable
 
-from nixtla_accessor.api.checks import check_flag, check_model_id, check_text
+from nixtla_accessor.api.checks import check_model_id, check_text
 from nixtla_accessor.api.requests import FinetuneOptions, check_finetune_options
 from nixtla_accessor.arguments import Candidates, Tuning
 from nixtla_accessor.errors import InvalidArgumentError
+from nixtla_accessor.flags import check_flag
 from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.panel import Columns
 

@@ -425,8 +425,8 @@ class DaskTimeGPTAccessor:
         model, finetuned_model_id, zero_shot, model_parameters, allow_missing, client
             As there.
         X_df : dask or pandas DataFrame, optional
-            As there. One of Dask is computed at once, since it has few rows beside the frame. Series that the frame
-            does not have are left out: a partition does not know those of the others. `audit` finds them.
+            As there. One of Dask is computed at once, since it has few rows beside the frame. The ids of all partitions
+            are read before the first of them asks: a series that none has is refused, as there.
         holidays : str, list or dict, optional
             As there; not together with ``feature_contributions``, since the columns would depend on the partition.
         freq, id_col, time_col, target_col
@@ -475,12 +475,12 @@ class DaskTimeGPTAccessor:
         adapting = Adapting(model_parameters=model_parameters)
         sending = Sending(client, allow_missing=allow_missing)
         covariates = CovariateChoice(X_df, None, hist_exog_list, date_features, holidays)
+        steps = Steps(h, level, quantiles, feature_contributions, add_history)
         if feature_contributions and holidays is not None:
             raise InvalidArgumentError(
                 "On a Dask frame, feature_contributions needs covariates whose names are known before the stamps are; "
                 "holidays are not. Leave one of them out."
             )
-        steps = Steps(h, level, quantiles, feature_contributions, add_history)
         return operations.forecast(DaskSource(self._frame), chosen, covariates, choice, adapting, sending, steps)
 
     def simulate(

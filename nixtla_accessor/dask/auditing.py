@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 
 import dask
 import dask.dataframe as dd
-import numpy as np
 import pandas as pd
 
 from nixtla_accessor.dask.joining import find_frequency_across_partitions, locate_pieces
-from nixtla_accessor.dask.partitions import bring_series_together, compute_each, rows_of_part
+from nixtla_accessor.dask.partitions import (
+    bring_series_together,
+    compute_each,
+    find_unknown_series,
+    ids_of_part,
+    rows_of_part,
+)
 from nixtla_accessor.dask.pieces import PartitionResult, Pieces, pack_partition
 from nixtla_accessor.errors import DuplicateColumnError, FrequencyError, MissingColumnError, UnsupportedDtypeError
 from nixtla_accessor.panel.audit import check_horizon, find_problems
 from nixtla_accessor.panel.covariate_columns import CovariateChoice
 from nixtla_accessor.panel.frequency import Frequency
-from nixtla_accessor.panel.future import series_not_in_frame
 from nixtla_accessor.panel.inference import InferredFrequency, find_frequency
 from nixtla_accessor.panel.misnamed import names_of
-from nixtla_accessor.panel.names import columns_of_future, get_column
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.notable_series import Span
 from nixtla_accessor.panel.panel import Columns, Stamps
 from nixtla_accessor.panel.problems import KINDS, KINDS_OF_COLUMNS, Problem, tabulate
@@ -80,8 +84,9 @@ def audit_dask_frame(
     if not any(len(ids) for ids, _ in parts):
         return tabulate(find_problems(frame._meta, columns, stamps.find))
     problems = [problem for _, problems in parts for problem in problems]
-    if covariates.X_df is not None and columns.id is not None:
-        problems += _unknown_series(covariates.X_df, columns, set().union(*(ids for ids, _ in parts)))
+    if covariates.X_df is not None and columns.id in names_of(covariates.X_df):
+        for finding in find_unknown_series(covariates.X_df, columns, set().union(*(ids for ids, _ in parts))):
+            problems += finding.to_problems()
     return tabulate(merge_problems(problems))
 
 
@@ -98,20 +103,7 @@ def problems_of_part(
         return set(), []
     covariates = replace(covariates, X_df=rows_of_part(part, X_df, columns))
     problems = list(find_problems(part, columns, stamps.find, h, stamps.span_in, covariates))
-    has_ids = columns.id is not None and columns.id in names_of(part)
-    return set(get_column(part, columns.id, "id").dropna()) if has_ids else {None}, problems
-
-
-def _unknown_series(X_df: pd.DataFrame, columns: Columns, known: set[Hashable]) -> Iterator[Problem]:
-    """Yield the series of ``X_df`` that no partition has."""
-    if columns.id not in names_of(X_df):
-        return
-    sizes = pd.Series(get_column(X_df, columns.id, "id")).value_counts(sort=False)
-    unknown = sizes[[name not in known for name in sizes.index]]
-    if len(unknown):
-        of_future = columns_of_future(X_df, columns)
-        finding = series_not_in_frame(unknown.index, np.asarray(unknown, dtype=np.int64), columns, of_future)
-        yield from finding.to_problems()
+    return ids_of_part(part, columns), problems
 
 
 def stamps_of_part(part: pd.DataFrame, columns: Columns) -> PartitionResult:

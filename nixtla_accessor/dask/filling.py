@@ -12,6 +12,7 @@ from dask.dataframe.utils import meta_nonempty
 from nixtla_accessor.dask.carrying import carry_attached_record
 from nixtla_accessor.dask.packing import infer_dask_frequency
 from nixtla_accessor.dask.partitions import bring_series_together, partition_named
+from nixtla_accessor.flags import check_flag
 from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.gaps import fill_columns, fill_gaps, nullable
@@ -31,6 +32,7 @@ def fill_dask_gaps(
     FrequencyError
         The series share no frequency, or it does not suit the times.
     """
+    check_flag("trim", trim)
     meta = _filled_schema(frame._meta, columns, method)
     together = bring_series_together(frame, columns)
     frequency = frequency or infer_dask_frequency(frame, columns, allow_missing=True)

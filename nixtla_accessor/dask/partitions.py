@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -13,8 +13,10 @@ import pandas as pd
 
 from nixtla_accessor.errors import TimeGPTError
 from nixtla_accessor.other_frames import check_future_is_pandas
+from nixtla_accessor.panel.findings import Finding, refuse
+from nixtla_accessor.panel.future import series_not_in_frame
 from nixtla_accessor.panel.misnamed import names_of
-from nixtla_accessor.panel.names import get_column
+from nixtla_accessor.panel.names import columns_of_future, get_column
 from nixtla_accessor.panel.panel import Columns
 
 Arguments = ParamSpec("Arguments")
@@ -31,10 +33,21 @@ def compute_each(
 
     From a cluster each value is fetched as soon as it is computed, and then released by its worker.
     """
-    mapped = frame.map_partitions(function, *arguments, **options, meta=pd.DataFrame(), enforce_metadata=False)
-    tasks = mapped.to_delayed()
+    tasks = plan_each(frame, function, *arguments, **options)
     cluster = getattr(dask.base.get_scheduler(), "__self__", None)
     return list(dask.compute(*tasks)) if cluster is None else _fetch(cluster, tasks)
+
+
+def plan_each(
+    frame: dd.DataFrame,
+    function: Callable[Concatenate[pd.DataFrame, Arguments], Any],
+    *arguments: Arguments.args,
+    **options: Arguments.kwargs,
+) -> list[Any]:
+    """Return the tasks that call a function with every partition."""
+    mapped = frame.map_partitions(function, *arguments, **options, meta=pd.DataFrame(), enforce_metadata=False)
+    tasks: list[Any] = mapped.to_delayed()
+    return tasks
 
 
 def _fetch(cluster: Any, tasks: Sequence[Any]) -> list[Any]:  # noqa: ANN401 - Dask is not typed
@@ -84,6 +97,36 @@ def rows_of_part(part: pd.DataFrame, X_df: pd.DataFrame | None, columns: Columns
         return X_df
     ids = get_column(part, columns.id, "id").unique()
     return X_df.loc[np.asarray(get_column(X_df, columns.id, "id").isin(ids))]
+
+
+def checked_future(X_df: pd.DataFrame, columns: Columns, ids_of_parts: Sequence[set[Hashable]]) -> pd.DataFrame:
+    """Return the rows of the horizon, once all partitions are known to have their series.
+
+    Raises
+    ------
+    CovariateError
+        Some series are in no partition. Where all are, the partitions say more.
+    """
+    known = set().union(*ids_of_parts)
+    if columns.id in names_of(X_df) and not known.isdisjoint(get_column(X_df, columns.id, "id")):
+        refuse(find_unknown_series(X_df, columns, known))
+    return X_df
+
+
+def ids_of_part(part: pd.DataFrame, columns: Columns) -> set[Hashable]:
+    """Return the ids of a partition; None stands for the only series of a frame without ids."""
+    has_ids = columns.id is not None and columns.id in names_of(part)
+    return set(get_column(part, columns.id, "id").dropna()) if has_ids else {None}
+
+
+def find_unknown_series(X_df: pd.DataFrame, columns: Columns, known: set[Hashable]) -> list[Finding]:
+    """Find the series of the horizon's rows that no partition has."""
+    sizes = pd.Series(get_column(X_df, columns.id, "id")).value_counts(sort=False)
+    unknown = sizes[[name not in known for name in sizes.index]].sort_index()
+    if not len(unknown):
+        return []
+    of_future = columns_of_future(X_df, columns)
+    return [series_not_in_frame(unknown.index, np.asarray(unknown, dtype=np.int64), columns, of_future)]
 
 
 @contextmanager

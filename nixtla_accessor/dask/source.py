@@ -14,7 +14,15 @@ from nixtla_accessor.api.client import Client
 from nixtla_accessor.dask.carrying import carry_attached_record, carry_record, put_record
 from nixtla_accessor.dask.concurrency import request_slot
 from nixtla_accessor.dask.packing import infer_dask_frequency, pack_dask_frame
-from nixtla_accessor.dask.partitions import bring_series_together, future_in_pandas, partition_named, rows_of_part
+from nixtla_accessor.dask.partitions import (
+    bring_series_together,
+    checked_future,
+    future_in_pandas,
+    ids_of_part,
+    partition_named,
+    plan_each,
+    rows_of_part,
+)
 from nixtla_accessor.dask.portable_client import PortableClient
 from nixtla_accessor.panel.calendar_features import check_calendar
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, find_covariates
@@ -62,14 +70,15 @@ class DaskSource:
     def answer(self, query: Query, client: Client) -> dd.DataFrame:
         """Plan to ask for each partition; nothing is computed.
 
-        The future of all series is one task, of which each partition takes the rows of its own.
+        The future of all series is one task, of which each partition takes the rows of its own. It follows tasks that
+        read the ids of all partitions, so that a series which none has is refused before anything is sent.
         """
         if query.frequency is not None:
             refuse_other_frequency(query.record, query.frequency, query.columns)
         _, findings = find_covariates(self.schema, query.columns, query.covariates)
         refuse(findings)
         X_df = query.covariates.X_df
-        future = None if X_df is None else dask.delayed(X_df)
+        future = None if X_df is None else self._check_series(X_df, query.columns)
         query = replace(query, covariates=query.covariates.without_future())
         series_together = bring_series_together(self._frame, query.columns)
         empty = query.empty_answer(self.schema)
@@ -88,6 +97,14 @@ class DaskSource:
         )
         carry_attached_record(answers)
         return answers
+
+    def _check_series(self, X_df: pd.DataFrame, columns: Columns) -> Any:  # noqa: ANN401 - Dask is not typed
+        """Plan the rows of the horizon, whose series must be those of the frame."""
+        future = dask.delayed(X_df)
+        if columns.id is None:
+            return future
+        ids = self._frame[[columns.id]] if columns.id in self._frame.columns else self._frame
+        return dask.delayed(checked_future)(future, columns, plan_each(ids, ids_of_part, columns))
 
 
 def answer_partition(

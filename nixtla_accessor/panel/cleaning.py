@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nixtla_accessor.errors import (
+    FrequencyError,
     InvalidArgumentError,
     MissingValueError,
     ProblemsLeftWarning,
@@ -18,7 +19,14 @@ from nixtla_accessor.errors import (
 )
 from nixtla_accessor.panel.arrays import Flags, Integers
 from nixtla_accessor.panel.arrow import plain_frame
-from nixtla_accessor.panel.diagnosis import diagnose, how_to_mend_gaps, how_to_mend_off_grid, series_with_vast_gaps
+from nixtla_accessor.panel.diagnosis import (
+    diagnose,
+    explain_clocks,
+    how_to_mend_gaps,
+    how_to_mend_off_grid,
+    series_with_explained_gaps,
+    series_with_vast_gaps,
+)
 from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_arrays
 from nixtla_accessor.panel.frequency import Frequency
@@ -115,10 +123,11 @@ def clean_frame(
     flat, without_keys = _set_aside_rows_without_keys(flat, columns, steps)
     _note_order(flat, columns, steps)
     flat = _leave_out_unusable_values(flat, columns, steps)
-    flat, doubled = _merge_duplicates(flat, columns, duplicates, steps)
+    flat, doubled = _merge_duplicates(flat, columns, frequency, duplicates, steps)
     flat, irregular = _set_aside_irregular(flat, columns, frequency, steps)
+    flat, explained = _set_aside_explained_gaps(flat, columns, frequency, steps)
     filled = _fill(flat, columns, frequency, method, steps)
-    parts = [part for part in (filled, doubled, irregular, without_keys) if len(part)]
+    parts = [part for part in (filled, doubled, irregular, explained, without_keys) if len(part)]
     cleaned = pd.concat(parts, ignore_index=True) if len(parts) > 1 else (parts or [filled])[0]
     if levels:
         cleaned = cleaned.set_index(levels).rename_axis(frame.index.names)
@@ -192,7 +201,11 @@ def _leave_out_unusable_values(frame: pd.DataFrame, columns: Columns, steps: lis
 
 
 def _merge_duplicates(
-    frame: pd.DataFrame, columns: Columns, rule: DuplicateRule | None, steps: list[Step]
+    frame: pd.DataFrame,
+    columns: Columns,
+    frequency: Frequency | None,
+    rule: DuplicateRule | None,
+    steps: list[Step],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the frame with one row for each stamp, and the series that no rule tells how to mend."""
     keys = _keys(frame, columns)
@@ -211,7 +224,9 @@ def _merge_duplicates(
     panel = read_arrays(frame, columns)
     if rule is None:
         rules = ", ".join(f"duplicates={one!r}" for one in RULES)
-        advice = f"give a rule: {rules}. {hint_at_series(frame, columns)}".strip()
+        change = _explain_clocks(panel, frequency)
+        otherwise = f"{change} Otherwise " if change else ""
+        advice = f"{otherwise}give a rule: {rules}. {hint_at_series(frame, columns)}".strip()
         _note(steps, "duplicate stamp", columns.time, repeated, panel, advice, mended=False)
         of_series = keys["series"].isin(keys["series"][repeated])
         return _take(frame, ~of_series), _take(frame, of_series)
@@ -222,6 +237,14 @@ def _merge_duplicates(
         totals = values.transform(rule)
         frame = _with_target(frame, columns, totals.where(values.transform("count") > 0))
     return _take(frame, ~keys.duplicated(keep="last" if rule == "last" else "first")), frame.head(0)
+
+
+def _explain_clocks(panel: Panel, frequency: Frequency | None) -> str | None:
+    try:
+        frequency = frequency or find_frequency(panel).frequency
+    except FrequencyError:  # which is raised later, where series are left that must have one
+        return None
+    return explain_clocks(panel, frequency, diagnose(panel, frequency))
 
 
 def _set_aside_irregular(
@@ -245,8 +268,30 @@ def _set_aside_irregular(
     vast = np.isin(codes, series_with_vast_gaps(panel, found))
     if vast.any():
         advice = how_to_mend_gaps(panel, found_frequency, found)
-        _note(steps, "gap", columns.time, vast, panel, advice, mended=False)
+        missing = np.zeros(len(frame), dtype=np.int64)
+        missing[found.gaps] = found.missing
+        _note(steps, "gap", columns.time, np.where(vast, missing, 0), panel, advice, mended=False)
     aside = np.isin(codes, codes[off_grid | other | vast])
+    return _take(frame, ~aside), _take(frame, aside)
+
+
+def _set_aside_explained_gaps(
+    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None, steps: list[Step]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the series whose gaps can be filled, and those whose gaps are no missing rows, as of closed hours."""
+    if not len(frame):
+        return frame, frame
+    panel = read_arrays(frame, columns)
+    codes = panel.grouping.row_codes()
+    frequency = frequency or find_frequency(panel).frequency
+    aside = np.isin(codes, series_with_explained_gaps(panel, frequency))
+    if aside.any():
+        found = diagnose(panel, frequency)
+        missing = np.zeros(len(frame), dtype=np.int64)
+        missing[found.gaps] = found.missing
+        missing[~aside] = 0
+        advice = how_to_mend_gaps(panel, frequency, found.only(np.flatnonzero(aside), codes, missing[aside]))
+        _note(steps, "gap", columns.time, missing, panel, advice, mended=False)
     return _take(frame, ~aside), _take(frame, aside)
 
 
@@ -306,7 +351,8 @@ def _note(
         series = np.unique(panel.grouping.row_codes()[rows > 0])
         n_series = len(series)
         names = ", ".join(repr(one) for one in panel.grouping.ids.take(series[:SHOWN]).tolist()) + and_more(n_series)
-    steps.append(Step(kind, column, n_series, names, int(rows.sum()), mended, action))
+    kept = column if isinstance(column, str | int | float | None) else str(column)  # as JSON, and so Parquet, can
+    steps.append(Step(kind, kept, n_series, names, int(rows.sum()), mended, action))
 
 
 def _warn_about_problems(steps: Iterable[Step]) -> None:
@@ -315,7 +361,7 @@ def _warn_about_problems(steps: Iterable[Step]) -> None:
     if not left:
         return
     named = " ".join(
-        f"{step.kind} in {step.column!r}, {count(step.count, 'row')}"
+        f"{step.kind} in {step.column!r}, {count(step.count, 'missing stamp' if step.kind == 'gap' else 'row')}"
         f"{f' (series {step.series})' if step.series else ''}: {step.action.rstrip('.')}."
         for step in left
     )

@@ -12,7 +12,7 @@ import pandas as pd
 from nixtla_accessor.panel.aliases import NANOSECONDS
 from nixtla_accessor.panel.arrays import Flags, Ticks
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
-from nixtla_accessor.panel.frame_code import NamedColumn
+from nixtla_accessor.panel.frame_code import NamedColumn, spell
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.nearest import distance_from, nearest_frequency, without_duplicates
@@ -141,7 +141,7 @@ def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeFo
             return f"{look}: give the times their zone in pandas, before they become a Dask frame."
         line = columns.column(columns.time).convert(f"{form.datetimes}.dt.tz_localize({zones[0]!r}, ambiguous='infer')")
         return f"{look}: give the times their zone, {line}."
-    earlier = f"{{df}}.groupby({columns.keys!r}, observed=True).cumcount() == 0"
+    earlier = f"{{df}}.groupby({spell(columns.keys)}, observed=True).cumcount() == 0"
     zoned = f"pd.DatetimeIndex({{}}).tz_localize({zones[0]!r}, ambiguous={earlier})"
     return (
         f"{look}: give the times their zone, {columns.column(columns.time).convert(zoned)}. Of two rows with one time, "

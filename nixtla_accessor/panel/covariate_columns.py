@@ -11,6 +11,7 @@ from pandas.api.types import is_list_like
 
 from nixtla_accessor.errors import InvalidArgumentError, InvalidFrameError
 from nixtla_accessor.panel.findings import Finding
+from nixtla_accessor.panel.frame_code import spell
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.misnamed import names_of, nearest
 from nixtla_accessor.panel.names import has_keys
@@ -173,7 +174,11 @@ def _refuse_name(
         found = f"Names must be there once; {where} has {name!r} {times} times."
         return Finding("duplicate column", name, found, how or "Name it once.")
     if name in roles:
-        how = f"Leave it out: X_df = X_df.drop(columns=[{name!r}])." if where == "X_df" else f"Take it out of {where}."
+        how = (
+            f"Leave it out: X_df = X_df.drop(columns=[{spell(name)}])."
+            if where == "X_df"
+            else f"Take it out of {where}."
+        )
         found = f"The {roles[name]} column {name!r} cannot explain the target as well; {where} has it."
         return Finding("misused column", name, found, how)
     if there.count(name) > 1:
@@ -186,7 +191,7 @@ def _refuse_name(
             f"it has {_names(others)}."
         )
         how = "Add it to the frame" + (
-            f", or drop it: X_df = X_df.drop(columns=[{name!r}])." if where == "X_df" else "."
+            f", or drop it: X_df = X_df.drop(columns=[{spell(name)}])." if where == "X_df" else "."
         )
         near = nearest(name, others)
         hint = "" if near is None else f"The nearest name is {near!r}. "

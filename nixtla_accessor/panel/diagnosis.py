@@ -14,13 +14,14 @@ from nixtla_accessor.errors import (
     MissingTimestampError,
     OffGridTimestampError,
 )
-from nixtla_accessor.panel.arrays import Integers, steps_within
+from nixtla_accessor.panel.arrays import Integers, Ticks, steps_within
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
 from nixtla_accessor.panel.clocks import ClockChange, explain_clock_change
 from nixtla_accessor.panel.closed import suggest_holidays
 from nixtla_accessor.panel.frame_code import INTERPOLATED
 from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.grid import place_on_grid
+from nixtla_accessor.panel.ids import single_series
 from nixtla_accessor.panel.inference import SAMPLE_ROWS, take_sample
 from nixtla_accessor.panel.looks import explain_look
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
@@ -222,18 +223,42 @@ def how_to_mend_off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -
 
 def how_to_mend_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
     """Return the sentences that tell what to do about gaps."""
-    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, stamps.columns)
-    if change is not None:
-        return f"{change} Or fill the gaps: {how_to_fill(stamps, frequency)}."
-    sample = _sample_around(stamps, found.gaps)
-    look = explain_look(sample, stamps.columns, stamps.form, frequency)
-    if look is not None:
-        return look
+    recognised = explain_gaps(stamps, frequency, found)
+    if recognised is not None:
+        return recognised
     if len(series_with_vast_gaps(stamps, found)):
         return "So many cannot be filled: correct the stamp that is far from the others, or leave its row out."
-    return (
-        f"Fill the gaps with {how_to_fill(stamps, frequency)}.{suggest_holidays(sample, stamps.form, frequency) or ''}"
-    )
+    holidays = suggest_holidays(_sample_around(stamps, found.gaps), stamps.form, frequency) or ""
+    return f"Fill the gaps with {how_to_fill(stamps, frequency)}.{holidays}"
+
+
+def explain_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str | None:
+    """Recognise gaps that are no missing rows, as of changed clocks or closed hours, and return what to do about them.
+
+    None where they are not recognised.
+    """
+    change = explain_clocks(stamps, frequency, found)
+    if change is not None:
+        return f"{change} Or fill the gaps: {how_to_fill(stamps, frequency)}."
+    return explain_look(_sample_around(stamps, found.gaps), stamps.columns, stamps.form, frequency)
+
+
+def series_with_explained_gaps(stamps: Stamps, frequency: Frequency) -> Integers:
+    """Return the series whose gaps `explain_gaps` recognises: those of all series together, or those of each apart."""
+    found = diagnose(stamps, frequency)
+    with_gaps = np.unique(stamps.grouping.row_codes()[found.gaps])
+    if not len(with_gaps) or explain_gaps(stamps, frequency, found) is not None:
+        return with_gaps
+    sample = take_sample(stamps, with_gaps, whole=True)
+    parts = np.split(sample.ticks, sample.firsts[1:])
+
+    def is_explained(series: int, ticks: Ticks) -> bool:
+        grouping = replace(single_series(len(ticks)), ids=stamps.grouping.ids.take([series]))
+        alone = replace(stamps, grouping=grouping, ticks=ticks)
+        return explain_gaps(alone, frequency, diagnose(alone, frequency, allow_coarser=True)) is not None
+
+    explained = [is_explained(series, ticks) for series, ticks in zip(with_gaps, parts, strict=True)]
+    return np.asarray(with_gaps[np.array(explained)])
 
 
 def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
@@ -242,7 +267,7 @@ def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosi
     are_categories = isinstance(stamps.grouping.ids.dtype, pd.CategoricalDtype)
     total = columns.frame.add_up(columns.keys, columns.target, keys_are_categories=are_categories)
     remedy = f"keep one row of each, {columns.frame.keep_first(columns.keys)}, or sum them, {total}."
-    change = explain_clock_change(_clock_change(stamps, frequency, found), frequency, stamps.form, columns)
+    change = explain_clocks(stamps, frequency, found)
     return f"{change} Otherwise {remedy}" if change else f"{remedy[0].upper()}{remedy[1:]}"
 
 
@@ -262,8 +287,9 @@ def _sample_around(stamps: Stamps, rows: Integers) -> Sample:
     return Sample(sample.ticks[: sizes.sum()], sizes)
 
 
-def _clock_change(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> ClockChange:
-    """Return the irregular stamps that a change of clocks may explain."""
+def explain_clocks(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str | None:
+    """Recognise irregular stamps that a change of clocks explains, and return the sentence that tells what to do."""
     before = stamps.ticks[found.gaps[:SAMPLE_ROWS]]
     after = before + (found.missing[:SAMPLE_ROWS] + 1) * frequency.stride(stamps.form)
-    return ClockChange(stamps.ticks[found.duplicates[:SAMPLE_ROWS]], before, after)
+    change = ClockChange(stamps.ticks[found.duplicates[:SAMPLE_ROWS]], before, after)
+    return explain_clock_change(change, frequency, stamps.form, stamps.columns)

@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.types import is_datetime64_any_dtype, is_float_dtype, is_numeric_dtype, is_timedelta64_dtype
 
 from nixtla_accessor.panel.arrow import plain_frame
+from nixtla_accessor.panel.frame_code import spell
 from nixtla_accessor.panel.misnamed import join_ids, names_of
 from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.panel import Columns
@@ -31,10 +32,11 @@ def columns_that_tell_apart(frame: pd.DataFrame, columns: Columns) -> list[Hasha
     keys = pd.DataFrame({"time": pd.factorize(get_column(frame, columns.time, "time"))[0]})
     keys["id"] = 0 if columns.id is None else pd.factorize(get_column(frame, columns.id, "id"))[0]
     doubled = np.asarray(keys.duplicated(keep=False))
-    telling: list[Hashable] = []
+    telling: list[tuple[bool, Hashable]] = []
     for number, name in enumerate(frame.columns):
         values = frame.iloc[:, number]
-        if name in {columns.id, columns.time, columns.target} or not _may_name_series(values):
+        is_other = name not in {columns.id, columns.time, columns.target} and list(frame.columns).count(name) == 1
+        if not is_other or not _may_name_series(values):
             continue
         try:
             keys["other"] = pd.factorize(values)[0]
@@ -42,8 +44,8 @@ def columns_that_tell_apart(frame: pd.DataFrame, columns: Columns) -> list[Hasha
             continue
         n_series = len(keys[["id", "other"]].drop_duplicates())
         if not keys[doubled].duplicated().any() and n_series * MIN_ROWS_PER_SERIES <= len(keys):
-            telling.append(name)
-    return sorted(telling, key=lambda name: bool(is_numeric_dtype(frame[name].dtype)))
+            telling.append((is_numeric_dtype(values.dtype), name))
+    return [name for _, name in sorted(telling, key=lambda found: found[0])]
 
 
 def explain_doubles(telling: Sequence[Hashable], columns: Columns, there: Sequence[Hashable]) -> str:
@@ -62,7 +64,7 @@ def explain_doubles(telling: Sequence[Hashable], columns: Columns, there: Sequen
         return ""
     found = f"The column {telling[0]!r} tells these rows apart."
     if columns.id is None:
-        return f"{found} If it identifies the series, name it: id_col={telling[0]!r}."
+        return f"{found} If it identifies the series, name it: id_col={spell(telling[0])}."
     line = join_ids([columns.id, telling[0]], there, columns.frame)
     return f"{found} If these are several series, make one id of both: {line}."
 

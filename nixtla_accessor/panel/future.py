@@ -12,6 +12,7 @@ import pandas as pd
 from nixtla_accessor.errors import InvalidFrameError, MissingColumnError
 from nixtla_accessor.panel.arrays import Integers, Ticks
 from nixtla_accessor.panel.findings import Finding
+from nixtla_accessor.panel.frame_code import spell
 from nixtla_accessor.panel.horizon import FutureRows, Horizon, Placement, convert_unit
 from nixtla_accessor.panel.ids import group_rows, single_series
 from nixtla_accessor.panel.messages import SHOWN, and_more, count, quoted
@@ -95,7 +96,7 @@ def _unreadable(X_df: pd.DataFrame, columns: Columns, role: str, error: InvalidF
     near = nearest(name, there)
     how = "Add it, under the name that it has in the frame."
     if near is not None:
-        how = f"Rename the nearest: X_df = X_df.rename(columns={{{near!r}: {name!r}}})."
+        how = f"Rename the nearest: X_df = X_df.rename(columns={{{spell(near)}: {spell(name)}}})."
     listed = ", ".join(map(repr, there[:SHOWN])) + and_more(len(there))
     found = f"X_df must have the {role} column {name!r} of the frame; it has {listed or 'no columns'}."
     return Finding("missing column", name, found, how)
@@ -122,7 +123,7 @@ def _other_times(form: TimeForm, horizon: Horizon) -> Finding:
 
 def _how_to_convert(form: TimeForm, horizon: Horizon) -> str:
     """Return the line that writes the times of ``X_df`` as the frame does."""
-    column, own = f"X_df[{horizon.columns.time!r}]", horizon.form
+    column, own = f"X_df[{spell(horizon.columns.time)}]", horizon.form
     if own.kind != "stamp" or form.kind not in {"text", "date", "stamp"}:
         return "Write them alike."
     stamps = form.datetimes.replace("{pd}", "pd").replace("{}", column)

@@ -11,6 +11,7 @@ import pandas as pd
 from pandas.api.extensions import ExtensionDtype
 
 from nixtla_accessor.errors import InvalidArgumentError, ValuesLeftMissingWarning, warn_caller
+from nixtla_accessor.flags import check_flag
 from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
 from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.diagnosis import diagnose, explain_irregularity, series_with_vast_gaps
@@ -82,6 +83,7 @@ def fill_gaps(
     >>> fill_gaps(pd.DataFrame({"ds": days, "y": [1.0, 2.0, 4.0, 5.0]}), method="interpolate")["y"].tolist()
     [1.0, 2.0, 3.0, 4.0, 5.0]
     """
+    check_flag("trim", trim)
     if method is not None:
         check_method(method)
     frame = plain_frame(frame)

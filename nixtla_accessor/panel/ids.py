@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from pandas.api.types import is_hashable
 
 from nixtla_accessor.errors import UnsupportedDtypeError
 from nixtla_accessor.panel.arrays import Column, Integers, chunks
@@ -17,9 +18,11 @@ from nixtla_accessor.panel.arrow import is_interval
 from nixtla_accessor.panel.faults import Fault, FaultyRows
 from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.target import AS_FLOAT
 
 PROBE_ROWS = 10_000  # enough rows to see whether ids stand in runs
 AS_TEXT = "{}.astype(str)"  # how ids become text
+AS_CODE = "{}.map(repr)"  # how ids become text that tells their types
 NESTED_AS_TEXT = "{}.astype(object).astype(str)"  # where pandas 2.2 cannot do it in one step
 ROWS_PER_RUN = 4  # shorter runs than this, on average, are not worth reading run by run
 
@@ -127,13 +130,46 @@ def _refuse_mixed(values: Column, kind: str, name: NamedColumn) -> None:
         )
     if not kind.startswith("mixed"):
         return
+    if not all(map(is_hashable, values)):
+        raise UnsupportedDtypeError(
+            f"The ids in {name!r} are nested values, such as lists, which cannot be compared. Convert them to text: "
+            f"{name.convert(AS_TEXT)}."
+        )
     types = sorted({type(value).__name__ for value in values})
     if len(types) > 1:
         raise UnsupportedDtypeError(
             f"The ids in {name!r} must all be of one type, so that they can be sorted; found "
-            f"{', '.join(types[:SHOWN])}{and_more(len(types))}. Convert them to text: "
-            f"{name.convert(AS_TEXT)}."
+            f"{', '.join(types[:SHOWN])}{and_more(len(types))}. {_how_to_make_one_type(values, kind, name)}"
         )
+
+
+def _how_to_make_one_type(values: Column, kind: str, name: NamedColumn) -> str:
+    """Return the sentences that tell how ids of several types become ids of one, each of them a series as before."""
+    if kind == "mixed-integer-float" and values.nunique() == values.astype(np.float64).nunique():
+        return f"Convert them to floats: {name.convert(AS_FLOAT)}."
+    try:
+        same = _same_texts(values, values.astype(str))
+    except UnicodeDecodeError:  # bytes that are no text
+        return f"Convert them to text: {name.convert(AS_CODE)}."
+    as_text = name.convert(AS_TEXT)
+    if not same:
+        return f"Convert them to text: {as_text}."
+    shown = "; ".join(" and ".join(map(repr, ids)) for ids in same[:SHOWN])
+    return (
+        f"As text, these ids are the same: {shown}{and_more(len(same))}. If they are different series, keep them "
+        f"apart: {name.convert(AS_CODE)}. If they are one series, convert them to text: {as_text}."
+    )
+
+
+def _same_texts(values: Column, texts: Column) -> list[tuple[Any, Any]]:
+    """Return the ids that differ, but whose texts are the same: the first two of each text."""
+    first: dict[str, Any] = {}
+    same: dict[str, tuple[Any, Any]] = {}
+    for value, text in zip(values, texts, strict=True):
+        known = first.setdefault(text, value)
+        if type(known) is not type(value) and known != value:
+            same.setdefault(text, (known, value))
+    return list(same.values())
 
 
 def _object_kind(values: Column) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_hashable, is_numeric_dtype
 
 from nixtla_accessor.errors import InvalidArgumentError, MissingColumnError
-from nixtla_accessor.panel.frame_code import FrameCode
+from nixtla_accessor.panel.frame_code import FrameCode, spell
 from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN
 
 SHOWN_NAMES = 20
@@ -48,9 +48,10 @@ def several_names(frame: pd.DataFrame, names: Sequence[Hashable], role: str, cod
     for name in names:
         if not is_hashable(name) or name not in there:
             return missing_column(frame, name, role)
+    names = list(dict.fromkeys(names))
     refusal = f"{role}_col must name one column; found {list(names)!r}."
     if role != "id" or len(names) < 2:
-        advice = f" Name one: {role}_col={names[0]!r}." if names else ""
+        advice = f" Name one: {role}_col={spell(names[0])}." if names else ""
         return InvalidArgumentError(refusal + advice)
     return InvalidArgumentError(f"{refusal} Make one id of them: {join_ids(names, there, code)}.")
 
@@ -73,15 +74,15 @@ def join_ids(names: Sequence[Hashable], there: Sequence[Hashable], code: FrameCo
     "df['unique_id'] = df['store'].astype('string') + '/' + df['item'].astype('string'), with id_col='unique_id'"
     """
     joined: Hashable = ID_COLUMN if ID_COLUMN not in there else "_".join(map(str, names))
-    line = code.assign(joined, " + '/' + ".join(f"{{df}}[{name!r}].astype('string')" for name in names))
-    return f"{line}, with id_col={joined!r}"
+    line = code.assign(joined, " + '/' + ".join(f"{{df}}[{spell(name)}].astype('string')" for name in names))
+    return f"{line}, with id_col={spell(joined)}"
 
 
 def taken_name(frame: pd.DataFrame, name: Hashable, role: str, code: FrameCode) -> InvalidArgumentError:
     """Return the error about a column that has the name of one that an answer adds."""
     default = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}[role]
     new = default if default not in names_of(frame) else f"{role}_{name}"
-    then = "" if new == default else f", with {role}_col={new!r}"
+    then = "" if new == default else f", with {role}_col={spell(new)}"
     return InvalidArgumentError(
         f"The answer adds a column {name!r}, which is the name of the frame's {role} column, and would replace it. "
         f"Rename that: {code.rename(name, new)}{then}."
@@ -112,12 +113,13 @@ def _nearest_name(frame: pd.DataFrame, name: Hashable, role: str) -> str:
     if role == "target":
         there = [known for known in frame.columns if _is_number(frame, known)]
     near = nearest(name, there, cutoff=0.4)
-    return "" if near is None else f"The nearest name is {near!r}: {role}_col={near!r}."
+    return "" if near is None else f"The nearest name is {near!r}: {role}_col={spell(near)}."
 
 
 def _melt(frame: pd.DataFrame, missing: Hashable) -> str:
     """Return the line that makes a long frame of one that looks wide, with a column for each series; else empty."""
-    if missing not in {TIME_COLUMN, TARGET_COLUMN} or frame.columns.nlevels > 1 or not frame.columns.is_unique:
+    is_default = is_hashable(missing) and missing in {TIME_COLUMN, TARGET_COLUMN}
+    if not is_default or frame.columns.nlevels > 1 or not frame.columns.is_unique:
         return ""
     flat, others = "df", list(frame.columns)
     if isinstance(frame.index, pd.DatetimeIndex | pd.PeriodIndex):
@@ -128,7 +130,7 @@ def _melt(frame: pd.DataFrame, missing: Hashable) -> str:
         if len(times) != 1:
             return ""
         others.remove(times[0])
-        flat = "df" if times[0] == TIME_COLUMN else f"df.rename(columns={{{times[0]!r}: {TIME_COLUMN!r}}})"
+        flat = "df" if times[0] == TIME_COLUMN else f"df.rename(columns={{{spell(times[0])}: {TIME_COLUMN!r}}})"
     if len(others) < 2 or TARGET_COLUMN in others or not all(_is_number(frame, name) for name in others):
         return ""
     line = f"{flat}.melt({TIME_COLUMN!r}, var_name={ID_COLUMN!r}, value_name={TARGET_COLUMN!r})"

@@ -11,7 +11,13 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
-from nixtla_accessor.errors import DuplicateTimestampError, InvalidFrameError, ShortSeriesWarning, warn_caller
+from nixtla_accessor.errors import (
+    DuplicateTimestampError,
+    InvalidFrameError,
+    MissingEndsWarning,
+    ShortSeriesWarning,
+    warn_caller,
+)
 from nixtla_accessor.markup import describe
 from nixtla_accessor.panel.arrays import (
     Flags,
@@ -26,9 +32,10 @@ from nixtla_accessor.panel.arrays import (
 from nixtla_accessor.panel.diagnosis import explain_irregularity
 from nixtla_accessor.panel.doubles import hint_at_series
 from nixtla_accessor.panel.frame import read_panel
-from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency
+from nixtla_accessor.panel.frame_code import TRIMMED
+from nixtla_accessor.panel.frequency import Frequency, FrequencyLike, parse_frequency, spell_frequency
 from nixtla_accessor.panel.inference import infer_frequency
-from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.panel import Columns, Covariate, Panel, name_id, refuse_series_without_values
 from nixtla_accessor.panel.times import TimeForm, as_column
 
@@ -252,6 +259,34 @@ def require_values(packed: PackedSeries) -> None:
     if packed.y.dtype.kind == "f":
         n_values = np.add.reduceat(~np.isnan(packed.y), offsets(packed.sizes), dtype=np.int64)
         refuse_series_without_values(packed.columns, packed.ids, packed.sizes, n_values)
+
+
+def warn_about_missing_ends(packed: PackedSeries) -> None:
+    """Warn where series, each of which has values, end with missing ones, and are to be forecast from there.
+
+    Warns
+    -----
+    MissingEndsWarning
+        There are some.
+    """
+    places = np.where(np.isnan(packed.y), -1, np.arange(len(packed.y)))
+    n_missing = np.cumsum(packed.sizes) - 1 - np.maximum.reduceat(places, offsets(packed.sizes))
+    ending = np.flatnonzero(n_missing)
+    if not len(ending):
+        return
+    first = ending[:SHOWN]
+    stamps = packed.frequency.advance(packed.start_ticks[first], (packed.sizes - n_missing)[first], packed.form)
+    named = "; ".join(
+        f"{name_id(packed.columns, packed.ids, series)} from {stamp}, {count(int(n_missing[series]), 'row')}"
+        for series, stamp in zip(first, packed.form.show(stamps), strict=True)
+    )
+    trimmed = packed.columns.frame.call("fill_gaps", f"freq={spell_frequency(packed.frequency)}", TRIMMED)
+    warn_caller(
+        f"The target {packed.columns.target!r} is missing at the end of {len(ending)} of {len(packed.sizes)} series, "
+        f"and the forecast begins after that: {named}{and_more(len(ending))}. If these are rows of the future, leave "
+        f"them out, so that it begins with them: {trimmed}. What is known of them is for X_df.",
+        MissingEndsWarning,
+    )
 
 
 def keep_last(packed: PackedSeries, n: int) -> PackedSeries:

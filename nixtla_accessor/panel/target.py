@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,11 @@ from nixtla_accessor.panel.arrays import Column, Integers, Target, Values
 from nixtla_accessor.panel.arrow import is_interval
 from nixtla_accessor.panel.frame_code import NamedColumn
 from nixtla_accessor.panel.messages import SHOWN, and_more
+from nixtla_accessor.panel.number_texts import PLAIN, find_notations
 
 EXACT_IN_FLOAT64 = 2**53
 VIEW_OF_TEXT = "large_string[pyarrow]"  # or what stands for one, of which pandas converts nothing
-_WITH_THOUSANDS = r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?"
-_LEADING_ZERO = r"[+-]?0.*"  # which no group of thousands has
-_WITH_DECIMAL_COMMA = r"[+-]?\d*,\d*"
-_MOST = 0.5  # of the texts: where more are no numbers, leaving them out is no remedy
+_MOST = 0.5  # of the values: where more are no numbers, leaving them out is no remedy
 AS_FLOAT = "{}.astype('float64')"  # how the target becomes float64
 
 
@@ -130,57 +129,64 @@ def _from_objects(values: Column, name: NamedColumn, role: str) -> pd.Series[Any
 
 
 def _not_numbers(values: Column, name: NamedColumn, found: str, role: str) -> UnsupportedDtypeError:
-    is_text = pd.api.types.infer_dtype(values, skipna=True) == "string" and str(values.dtype) != VIEW_OF_TEXT
-    texts, conversions = _read_texts(values) if is_text else ("", _conversions(values))
+    conversions = _conversions(values)
+    if not conversions and _may_hold_texts(values):
+        offenders, conversions = _explain_texts(pd.Series(values), name)
+        found = f"{found}{offenders}"
     ways = [f"{name.convert(conversion)}{where}" for where, conversion in conversions.items()]
     how = f": {', or '.join(ways)}" if ways else " to numbers"
     return UnsupportedDtypeError(
-        f"The {role} {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}{texts}. "
+        f"The {role} {name!r} must be real numbers (integers, or floats of at most 64 bits); found {found}. "
         f"Convert it{how}."
     )
 
 
-def _read_texts(values: Column) -> tuple[str, dict[str, str]]:
-    """Return which texts are no numbers, to follow what was found, and the code that reads the others.
+def _is_text(values: Column) -> bool:
+    return pd.api.types.infer_dtype(values, skipna=True) == "string"
 
-    The code is under the words that follow it in a message: where commas can be either kind, each reading and when it
-    is right; else no words. There is none where most texts are no numbers.
+
+def _may_hold_texts(values: Column) -> bool:
+    is_any = values.dtype == np.dtype(object) or isinstance(values.dtype, pd.CategoricalDtype)
+    return str(values.dtype) != VIEW_OF_TEXT and (is_any or _is_text(values))
+
+
+def _explain_texts(values: pd.Series[Any], name: NamedColumn) -> tuple[str, dict[str, str]]:
+    """Return which values are no numbers, to follow what was found, and the code that reads the others.
+
+    The code is under the words that follow it in a message: where it depends on the notation, when it is right; else no
+    words. There is none where most values are no numbers.
     """
-    texts = pd.Series(values).dropna().astype(object)
-
-    def matching(pattern: str) -> pd.Series[bool]:
-        return texts.str.fullmatch(pattern).astype(bool)
-
-    with_comma = texts.str.contains(",", regex=False).astype(bool)
-    has_thousands, has_decimals = matching(_WITH_THOUSANDS), matching(_WITH_DECIMAL_COMMA)
-    may_be_decimal = with_comma.any() and bool(has_decimals[with_comma].all())
-    is_decimal = may_be_decimal and not (has_thousands & ~matching(_LEADING_ZERO))[with_comma].all()
-    commas, separator = (has_decimals, ".") if is_decimal else (has_thousands, "")
-    numbers = pd.to_numeric(texts.where(~commas, texts.str.replace(",", separator)), errors="coerce")
-    unreadable = texts[numbers.isna()].drop_duplicates().tolist()
-    shown = unreadable or texts[commas].drop_duplicates().tolist()
-    found = f" with {', '.join(map(repr, shown[:SHOWN]))}{and_more(len(shown))}" if shown else ""
-    if numbers.isna().mean() > _MOST:
-        return found, {}
-    missing = ", errors='coerce'" if unreadable else ""
-
-    def code(column: str) -> str:
-        return f"{{pd}}.to_numeric({column}{missing})"
-
-    if not commas.any():
-        return found, {"": code("{}")}
-    if may_be_decimal and not is_decimal:
-        return found, {
-            " where commas separate thousands": code("{}.str.replace(',', '')"),
-            " where they are decimal commas": code("{}.str.replace(',', '.')"),
-        }
-    return found, {"": code(f"{{}}.str.replace(',', {separator!r})")}
+    column = "{}" if _is_text(values) else "{}.astype(str)"
+    known = np.flatnonzero(values.notna())
+    present = values.iloc[known]
+    texts = present.astype(object).map(str)
+    notations, unreadable = find_notations(texts)
+    first = known[np.flatnonzero(unreadable)[:SHOWN]]
+    shown = [reprlib.repr(value) for value in values.iloc[first]]
+    total = int(unreadable.sum())
+    offenders = ""
+    if total and name.frame.library == "pd":
+        rows = ", ".join(f"{value} in row {row}" for value, row in zip(shown, first, strict=True))
+        offenders = f"; no numbers in {total} of {len(values)} rows, counted from 0: {rows}{and_more(total)}"
+    elif total:  # in a partition, whose rows no one counts
+        offenders = f"; no numbers, such as {', '.join(dict.fromkeys(shown))}"
+    elif notations != [PLAIN]:
+        offenders = f", such as {reprlib.repr(present[texts.str.contains('[.,]').to_numpy()].iloc[0])}"
+    if total > _MOST * len(known):
+        return offenders, {}
+    missing = ", errors='coerce'" if total or column != "{}" else ""
+    codes = {}
+    for notation in notations:
+        replaced = "".join(f".str.replace({mark!r}, {plain!r})" for mark, plain in notation.replacements)
+        where = f" where {notation.name}" if len(notations) > 1 else ""
+        codes[where] = f"{{pd}}.to_numeric({column}{replaced}{missing})"
+    return offenders, codes
 
 
 def _conversions(values: Column) -> dict[str, str]:
-    """Return the code that makes numbers of values that are no text, as `_read_texts` does; none where none does."""
+    """Return the code that makes numbers of values that are no text, as `_explain_texts` does; none where none does."""
     dtype: Any = values.dtype
-    if is_interval(dtype) or str(dtype) == VIEW_OF_TEXT or getattr(dtype, "kind", "") in {"c", "M"}:
+    if is_interval(dtype) or _is_text(values) or getattr(dtype, "kind", "") in {"c", "M"}:
         return {}
     if getattr(dtype, "kind", "") == "m":
         return {"": "{}.dt.total_seconds()"}

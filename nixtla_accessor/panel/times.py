@@ -207,6 +207,18 @@ def read_times(values: Column, name: NamedColumn, index: pd.Index[Any] | None = 
     return ticks, form if declared is None else replace(form, declared=declared)
 
 
+def are_integers(values: Column) -> bool:
+    """Return whether times are integers, in any storage that `read_times` reads."""
+    dtype: Any = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return are_integers(dtype.categories)
+    if isinstance(dtype, pd.ArrowDtype) and pa.types.is_dictionary(dtype.pyarrow_dtype):
+        return bool(pa.types.is_integer(dtype.pyarrow_dtype.value_type))
+    if dtype == np.dtype(object):
+        return pd.api.types.infer_dtype(values, skipna=True) == "integer"
+    return pd.api.types.is_integer_dtype(dtype)
+
+
 def _declared_by_index(values: Column, index: pd.Index[Any] | None) -> Any:  # noqa: ANN401 - an offset, or None
     """Return the frequency that an index of datetimes carries, or the level of an index that holds the values."""
     if not isinstance(values, pd.Index):

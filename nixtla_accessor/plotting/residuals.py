@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib import pyplot as plt
+from pandas.api.types import is_hashable
 
 from nixtla_accessor.errors import InvalidArgumentError
 from nixtla_accessor.panel.messages import SHOWN, and_more, quoted
@@ -125,7 +126,7 @@ def _residuals(
     names = drawn.names if series is None else [series]
     parts = []
     for name in names:
-        rows = drawn.series(name)
+        rows = drawn.series(name) if is_hashable(name) else None
         if rows is None:
             found = ", ".join(map(quoted, drawn.names[:SHOWN])) + and_more(len(drawn.names))
             raise InvalidArgumentError(f"series must be one of the frame, which has {found}; got {quoted(name)}.")

@@ -18,7 +18,7 @@ from nixtla_accessor.panel.covariates import pack_with_covariates
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.misnamed import taken_name
 from nixtla_accessor.panel.names import get_column
-from nixtla_accessor.panel.packing import PackedSeries
+from nixtla_accessor.panel.packing import PackedSeries, warn_about_missing_ends
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.panel.tidy import (
     forecast_columns,
@@ -120,7 +120,7 @@ class Query(ABC):
     def _pack(self, frame: pd.DataFrame) -> PackedSeries:
         """Pack a frame; an error about a frequency says where the frequency comes from."""
         try:
-            return pack_with_covariates(
+            packed = pack_with_covariates(
                 frame,
                 self.columns,
                 self.frequency,
@@ -136,6 +136,9 @@ class Query(ABC):
                     f"a model with {self.columns.frame.call('finetune')}, or ask the base model with zero_shot=True."
                 )
             raise
+        if self.allow_missing and self._steps_ahead:
+            warn_about_missing_ends(packed)
+        return packed
 
     @property
     def _steps_ahead(self) -> int:

@@ -67,7 +67,7 @@ def panel():
 
 ASSIGNMENT = re.compile(r"df = df\.assign\((\w+)=lambda rows: (.+)\)\.$")  # how code for Dask replaces a column
 SELECTION = re.compile(r"~rows\['unique_id'\]\.isin\(\[.*\]\)\]\.$")  # and keeps the series that have values
-OF_PANDAS = "rows.groupby('unique_id', observed=True)['y'].transform('count') > 0]."
+OF_PANDAS = "rows['y'].groupby(rows['unique_id'], observed=True).transform('count') > 0]."
 
 
 def as_item(found):

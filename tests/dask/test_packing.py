@@ -274,7 +274,16 @@ class TestRefusals:
         self.check(panel().assign(y=y), errors.UnsupportedDtypeError, "2**53", allow_missing=True)
 
     def test_targets_that_are_not_numbers(self, panel):
-        self.check(panel().assign(y="text"), errors.UnsupportedDtypeError, "must be real numbers")
+        self.check(panel().assign(y=True), errors.UnsupportedDtypeError, "must be real numbers")
+
+    def test_texts_that_are_no_numbers_are_named_without_the_rows_of_their_partition(
+        self, panel, cut, outcome, borders
+    ):
+        with dask.config.set({"dataframe.convert-string": False}):
+            kind, message = outcome(cut(panel().assign(y="text"), *(border for border in borders if border < 48)))
+        assert kind is errors.UnsupportedDtypeError
+        assert "must be real numbers" in message
+        assert message.endswith("; no numbers, such as 'text'. Convert it to numbers.")
 
     def test_no_rows(self, panel, frame_of):
         with pytest.raises(errors.InvalidFrameError, match="empty"):

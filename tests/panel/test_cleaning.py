@@ -1,5 +1,6 @@
 """Cleaning a frame: what has one sensible remedy is mended, the rest is named."""
 
+import json
 import warnings
 
 import numpy as np
@@ -99,6 +100,72 @@ def test_what_has_no_one_remedy_is_named_and_stays_at_the_end():
     assert len(cleaned) == len(odd)
 
 
+def hours(names=("a", "b"), periods=24 * 30, start="2024-02-26"):
+    stamps = pd.date_range(start, periods=periods, freq="h")
+    return pd.concat(
+        [pd.DataFrame({"unique_id": name, "ds": stamps, "y": np.arange(periods) % 24.0}) for name in names]
+    )
+
+
+def local(df, zone):
+    return df.assign(ds=df["ds"].dt.tz_localize("UTC").dt.tz_convert(zone).dt.tz_localize(None))
+
+
+CLOSED = {
+    "opening hours": lambda: hours()[lambda df: df["ds"].dt.hour.between(9, 17)],
+    "opening hours on weekdays": lambda: hours()[
+        lambda df: df["ds"].dt.hour.between(9, 17) & (df["ds"].dt.day_of_week < 5)
+    ],
+    "seasons": lambda: panel(periods=1500)[lambda df: df["ds"].dt.month.between(5, 9)],
+    "Mondays to Saturdays": lambda: panel(periods=60)[lambda df: df["ds"].dt.day_of_week < 6],
+    "clocks that go forward in Berlin": lambda: local(hours(periods=24 * 60), "Europe/Berlin"),
+    "clocks that go forward in New York": lambda: local(hours(periods=24 * 60), "America/New_York"),
+}
+
+
+@pytest.mark.parametrize("freq", [None, "given"])
+@pytest.mark.parametrize("look", CLOSED)
+def test_gaps_that_are_no_missing_rows_are_left_with_the_remedy_of_packing(look, freq):
+    df = CLOSED[look]().reset_index(drop=True)
+    freq = freq and ("D" if (df["ds"].dt.hour == 0).all() else "h")
+    with pytest.raises(errors.MissingTimestampError) as refused:
+        df.timegpt.pack(freq=freq)
+    with pytest.warns(errors.ProblemsLeftWarning) as caught:
+        cleaned = df.timegpt.clean(freq=freq)
+    pd.testing.assert_frame_equal(cleaned, df)
+    (step,) = cleaned.timegpt.cleaning.itertuples()
+    assert (step.kind, step.mended) == ("gap", False)
+    total = int(str(refused.value).split(" stamps missing")[0].split()[-1])
+    assert step.count == total
+    assert str(refused.value).endswith(step.action)
+    assert f"{total} missing stamps" in str(caught[0].message)
+    assert step.action.rstrip(".") in str(caught[0].message)
+
+
+def test_a_series_with_closed_hours_is_left_and_the_gap_of_another_is_filled():
+    shop = hours(names=("shop",))[lambda df: df["ds"].dt.hour.between(9, 17)]
+    sensor = hours(names=("sensor",))
+    with pytest.warns(errors.ProblemsLeftWarning, match=r"\(series 'shop'\): They look like opening hours"):
+        cleaned = pd.concat([shop, sensor.drop(index=[100, 101])]).timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned, pd.concat([sensor, shop], ignore_index=True))
+
+
+def test_hours_that_are_there_twice_may_be_those_of_clocks_that_go_back():
+    df = local(hours(start="2024-10-20"), "Europe/Berlin").reset_index(drop=True)
+    with pytest.warns(errors.ProblemsLeftWarning, match=r"change of clocks of 'Europe/Berlin'.* Otherwise give a rule"):
+        cleaned = df.timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned, df)
+
+
+@settings(max_examples=30, deadline=None)
+@given(first=st.integers(0, 12), n_open=st.integers(3, 11), names=st.integers(1, 3), periods=st.integers(200, 900))
+def test_cleaning_never_invents_closed_hours(first, n_open, names, periods):
+    df = hours(tuple("abc"[:names]), periods)[lambda df: df["ds"].dt.hour.between(first, first + n_open - 1)]
+    with pytest.warns(errors.ProblemsLeftWarning, match="never exists"):
+        cleaned = df.timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned, df.reset_index(drop=True))
+
+
 def test_text_that_reads_as_numbers_becomes_numbers():
     cleaned = panel().astype({"y": str}).timegpt.clean()
     pd.testing.assert_frame_equal(cleaned, panel())
@@ -169,6 +236,15 @@ def test_a_frame_without_any_value_is_refused_as_that(value):
 def test_an_audit_of_a_frame_without_any_value_does_not_leave_it_all_out():
     remedies = panel().assign(y=np.nan).timegpt.audit()["remedy"]
     assert remedies.str.contains("Name the column that holds the values").all()
+
+
+def test_the_report_on_columns_of_any_name_is_json():
+    names = [pd.Timestamp("2024-01-01"), ("ds", 1), b"y"]
+    df = panel().drop(index=5).sample(frac=1, random_state=0)
+    df = df.set_axis(pd.Index(names, dtype=object, tupleize_cols=False), axis=1)
+    cleaned = df.timegpt.clean(id_col=names[0], time_col=names[1], target_col=names[2])
+    assert json.loads(json.dumps(cleaned.attrs)) == cleaned.attrs
+    assert cleaned.timegpt.cleaning["column"].tolist() == ["('ds', 1)", "('ds', 1)"]
 
 
 def test_names_that_numpy_made_outlive_parquet(tmp_path):

@@ -219,6 +219,19 @@ REFUSED = {
         E.UnsupportedDtypeError,
         ["int, str", "astype(str)"],
     ),
+    "list ids": (
+        lambda: frame().assign(unique_id=objects([1], [2])),
+        None,
+        E.UnsupportedDtypeError,
+        ["nested", "astype(str)"],
+    ),
+    "dict ids": (lambda: frame().assign(unique_id=objects({1: 2}, {})), None, E.UnsupportedDtypeError, ["nested"]),
+    "tuples of lists as ids": (
+        lambda: frame().assign(unique_id=objects(([1],), ([2],))),
+        None,
+        E.UnsupportedDtypeError,
+        ["nested"],
+    ),
     "1 and 1.0": (lambda: frame().assign(unique_id=objects(1, 1.0)), None, E.UnsupportedDtypeError, ["float, int"]),
     "True and 1": (lambda: frame().assign(unique_id=objects(True, 1)), None, E.UnsupportedDtypeError, ["bool, int"]),
     "bool": (lambda: frame().assign(y=True), None, E.UnsupportedDtypeError, ["bool", "'y'"]),
@@ -463,3 +476,26 @@ def test_a_time_of_day_that_the_clock_shows_twice(pack):
     assert twice[2].strftime("%H:%M") == twice[3].strftime("%H:%M")
     with pytest.raises(E.DuplicateTimestampError, match="1 row "):
         pack(pd.DataFrame({"ds": twice, "y": 1.0}), "D")
+
+
+def test_stamps_that_are_there_twice_beside_columns_of_one_name(pack):
+    twice = pd.concat([frame().assign(shop=shop) for shop in "xy"], ignore_index=True)
+    with pytest.raises(E.DuplicateTimestampError, match="The column 'shop' tells these rows apart"):
+        pack(twice)
+    with pytest.raises(E.DuplicateTimestampError, match="must be unique") as caught:
+        pack(pd.concat([twice, twice[["shop"]]], axis=1))
+    assert "'shop'" not in str(caught.value)  # which names no one column
+
+
+@pytest.mark.parametrize("role", ["id", "time", "target"])
+@pytest.mark.parametrize("lists", [[["ds"], ["y"]], [{"ds": 1}], [["y"]]], ids=str)
+def test_lists_of_lists_name_no_columns(role, lists):
+    with pytest.raises(E.MissingColumnError, match=rf"The frame has no {role} column [\[{{]"):
+        frame().timegpt.pack(**{f"{role}_col": lists})
+
+
+def test_a_list_with_one_name_twice_is_one_name():
+    with pytest.raises(
+        E.InvalidArgumentError, match=r"must name one column; found \['unique_id'\]\. Name one: id_col="
+    ):
+        frame().timegpt.pack(id_col=["unique_id", "unique_id"])

@@ -9,6 +9,8 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nixtla_accessor  # noqa: F401 - registers df.timegpt
 from nixtla_accessor import errors
@@ -547,18 +549,88 @@ def test_targets_that_are_no_numbers(kind):
         (["0,5", "1,234"], [[0.5, 1.234]]),
         (["10,78", "9,5"], [[10.78, 9.5]]),
         (["1,759", "999"], [[1759, 999], [1.759, 999]]),
+        (["1.926.000,00", "12,5"], [[1926000, 12.5]]),
+        (["1.926.000", "7"], [[1926000, 7]]),
+        (["1.926", "12,5"], [[1.926, 12.5], [1926, 12.5]]),
+        (["1.926", "12.5"], [[1.926, 12.5]]),
     ],
     ids=str,
 )
 def test_commas_are_read_as_what_they_can_be(texts, values):
     df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=texts * 10)
-    codes = re.findall(r"df\['y'\] = pd\.to_numeric\(df\['y'\][^)]*\)\)", refusal(df))
+    assert [read["y"].tolist()[:2] for read in every_reading(df)] == values
+
+
+def every_reading(df):
+    """Type each call for the target that the message gives, and return the frames."""
     read = []
-    for code in codes:
+    for call in re.findall(r"df\['y'\] = pd\.to_numeric\(.*?\)(?= where |\.$)", refusal(df)):
         names = {"df": df.copy(), "pd": pd}
-        exec(code, names)
-        read.append(names["df"]["y"].tolist()[:2])
-    assert read == values
+        exec(call, names)
+        read.append(names["df"])
+    return read
+
+
+SEPARATED = {"1,234.5": (",", "."), "1234,5": ("", ","), "1.234,5": (".", ",")}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cents=st.lists(st.integers(-(10**9), 10**9), min_size=8, max_size=20),
+    notation=st.sampled_from(list(SEPARATED.values())),
+    words=st.lists(st.sampled_from(["n/a", "-", "closed", "12 500"]), max_size=5),
+    random=st.randoms(),
+)
+def test_numbers_in_any_notation_are_read_and_the_others_named(cents, notation, words, random):
+    thousands, decimal = notation
+    texts = {
+        place: f"{number / 100:,.2f}".translate(str.maketrans({",": thousands, ".": decimal}))
+        for place, number in enumerate(cents)
+    }
+    rows = [*range(len(cents)), *words]
+    random.shuffle(rows)
+    df = frame(pd.date_range("2024-01-01", periods=len(rows))).assign(y=[texts.get(row, row) for row in rows])
+    bad = [place for place, row in enumerate(rows) if row in words]
+    numbers = [np.nan if row in words else cents[row] / 100 for row in rows]
+    assert any(np.array_equal(read["y"], numbers, equal_nan=True) for read in every_reading(df))
+    assert all(np.isnan(read["y"].to_numpy()[bad]).all() for read in every_reading(df))
+    if bad:
+        named = ", ".join(f"{rows[place]!r} in row {place}" for place in bad[:3])
+        assert f"no numbers in {len(bad)} of {len(rows)} rows, counted from 0: {named}" in refusal(df)
+
+
+@pytest.mark.parametrize("dtype", ["object", "str", "string", "string[pyarrow]", "category"])
+def test_texts_that_are_no_numbers_are_named_with_their_rows_and_total(dtype):
+    values = [str(number) for number in range(20)]
+    for row, bad in {3: "n/a", 7: "-", 11: "closed", 19: "x"}.items():
+        values[row] = bad
+    df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=pd.Series(values, dtype=dtype))
+    expected = "no numbers in 4 of 20 rows, counted from 0: 'n/a' in row 3, '-' in row 7, 'closed' in row 11 and 1 more"
+    assert expected in refusal(df)
+    mended, _ = follow(refusal(df), df)
+    assert mended["y"].isna().to_numpy().nonzero()[0].tolist() == [3, 7, 11, 19]
+
+
+@pytest.mark.parametrize("bad", ["n/a", [1, 2], {"a": 1}, pd.Timestamp("2024-01-01")], ids=str)
+def test_one_value_among_numbers_that_is_none_is_named(bad):
+    values = pd.Series([*np.arange(19.0) + 0.1, None], dtype=object)
+    values[5] = bad
+    df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=values)
+    assert "no numbers in 1 of 20 rows, counted from 0: " in refusal(df)
+    assert " in row 5. " in refusal(df)
+    mended, _ = follow(refusal(df), df)
+    expected = [np.nan if row in {5, 19} else row + 0.1 for row in range(20)]
+    np.testing.assert_array_equal(mended["y"], expected)
+
+
+def test_a_notation_is_shown_by_a_text_that_has_it():
+    df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=["7"] * 10 + ["1.926.000,00"] * 10)
+    assert "such as '1.926.000,00'. Convert it: " in refusal(df)
+
+
+def test_no_call_reads_a_number_as_another():
+    df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=["1,234.5"] * 12 + ["0,5"] * 8)
+    assert all(read["y"].dropna().isin([1234.5, 0.5]).all() for read in every_reading(df))
 
 
 def test_two_stamps_are_given_a_frequency_that_they_fit():
@@ -583,3 +655,38 @@ def test_an_audit_gives_the_same_calls():
             remedies = frame(stamps).timegpt.audit()["remedy"]
         message = refusal(frame(stamps))
         assert any(remedy in message or message in remedy for remedy in remedies), (kind, look)
+
+
+HALVES = st.integers(-3, 3).map(lambda number: number + 0.5)
+IDS = st.one_of(st.integers(-3, 3), HALVES, st.integers(-3, 3).map(str), HALVES.map(str), st.binary(max_size=1))
+
+
+@settings(max_examples=60, deadline=None)
+@given(ids=st.lists(IDS, min_size=2, max_size=6, unique=True))
+def test_ids_of_several_types_stay_as_many_series(ids):
+    stamps = pd.date_range("2024-01-01", periods=5)
+    df = pd.concat([frame(stamps).assign(unique_id=pd.Series([one] * 5, dtype=object)) for one in ids])
+    if len({type(one) for one in ids}) > 1:
+        df, _ = follow(refusal(df), df)
+    assert len(df.timegpt.pack(freq="D").ids) == len(ids)
+
+
+@pytest.mark.parametrize("shared", [(1, "1"), (True, "True"), (2.5, "2.5"), (b"a", "a")])
+def test_ids_whose_texts_are_the_same_are_named(shared):
+    stamps = pd.date_range("2024-01-01", periods=5)
+    df = pd.concat([frame(stamps).assign(unique_id=pd.Series([one] * 5, dtype=object)) for one in shared])
+    message = refusal(df)
+    assert f"As text, these ids are the same: {shared[0]!r} and {shared[1]!r}. " in message
+    apart, _ = follow(message, df)
+    assert apart.timegpt.pack(freq="D").ids.tolist() == sorted(map(repr, shared))
+    together = eval(message.rpartition("df['unique_id'] = ")[2].rstrip("."), {"df": df})
+    assert together.nunique() == 1
+
+
+def test_ids_of_integers_and_floats_become_floats():
+    df = panel(pd.date_range("2024-01-01", periods=6)).reset_index(drop=True)
+    df["unique_id"] = pd.Series([1, 1.0, 1] * 2 + [2.5] * 6, dtype=object)
+    floats, _ = follow(refusal(df), df)
+    assert floats.timegpt.pack(freq="D").ids.tolist() == [1.0, 2.5]
+    df["unique_id"] = pd.Series([2**60, 2**60 + 1] * 3 + [2.5] * 6, dtype=object)
+    assert ".astype(str)" in refusal(df)  # of which float64 makes one

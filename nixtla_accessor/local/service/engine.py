@@ -152,7 +152,7 @@ class Engine:
         StorageError
             If models cannot be saved.
         """
-        self.limits.check_series(len(request.series.sizes))
+        self.limits.check_series(request.series)
         self.limits.check_training(request.finetune_steps)
         season = _season(request.freq)
         model = self.models.find(request.model, request.finetuned_model_id)

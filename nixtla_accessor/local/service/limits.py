@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from nixtla_accessor.api.schema import Series
 from nixtla_accessor.local.service.errors import AnswerTooLongError, LimitError
 
 
@@ -24,6 +27,8 @@ class Limits:
         Bytes of all requests that are received or wait at one time.
     series : int
         Series of a request.
+    value : float
+        The largest value of a series, and the smallest with a minus: beyond, forecasts would leave the range of floats.
     horizon : int
         ``h``.
     windows : int
@@ -66,6 +71,7 @@ class Limits:
     body_bytes_beside_values: int = 2**25
     body_bytes_in_all: int = 2**31
     series: int = 1_000_000
+    value: float = 1e300
     horizon: int = 100_000
     windows: int = 1_000_000
     step_size: int = 1_000_000
@@ -86,11 +92,20 @@ class Limits:
     seconds_without_key: float = 10.0
     seconds_without_data: float = 60.0
 
-    def check_series(self, n_series: int) -> None:
-        """Raise `LimitError` if a request has too many series."""
+    def check_series(self, series: Series) -> None:
+        """Raise `LimitError` if a request has too many series, or too large values."""
+        n_series, y = len(series.sizes), series.y
         if n_series > self.series:
             raise LimitError(
                 ("body", "series", "sizes"), f"at most {self.series:,} series", f"{n_series:,}", "send fewer at a time"
+            )
+        if max(np.fmax.reduce(y), -float(np.fmin.reduce(y))) > self.value:
+            first = int(np.flatnonzero(abs(y) > self.value)[0])
+            raise LimitError(
+                ("body", "series", "y", first),
+                f"values from {-self.value} to {self.value}",
+                f"{y[first]}",
+                "rescale them",
             )
 
     def check_horizon(self, horizon: int) -> None:

@@ -39,7 +39,7 @@ def check_forecast(request: ForecastInput, stretch: int, limits: Limits) -> None
     LimitError, AnswerTooLongError
     """
     n_series = len(request.series.sizes)
-    limits.check_series(n_series)
+    limits.check_series(request.series)
     limits.check_horizon(request.h)
     limits.check_levels(request.level)
     limits.check_training(request.finetune_steps)
@@ -63,7 +63,7 @@ def plan_cross_validation(
     LimitError, AnswerTooLongError
     """
     sizes = request.series.sizes
-    limits.check_series(len(sizes))
+    limits.check_series(request.series)
     limits.check_levels(request.level)
     horizon, history = _whole_history(season, stretch)
     step = request.h if request.step_size is None else request.step_size
@@ -99,7 +99,7 @@ def plan_anomaly_detection(
     LimitError, AnswerTooLongError
     """
     sizes = request.series.sizes
-    limits.check_series(len(sizes))
+    limits.check_series(request.series)
     limits.check_level(request.level)
     limits.check_covariates(len(request.series.X or ()), len(request.series.y))
     horizon, history = _whole_history(season, stretch)

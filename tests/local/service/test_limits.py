@@ -77,6 +77,37 @@ class TestUsualLimits:
         answer = usual.call("POST", "/v2/forecast", usual.forecast_body(series={"y": [1.0] * 120, "sizes": sizes}))
         assert answer.status_code == 422, answer.text[:500]
 
+    @pytest.mark.parametrize("value", [1.0000000000000002e300, 1.7e308, -1e308])
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/v2/forecast",
+            "/v2/cross_validation",
+            "/v2/anomaly_detection",
+            "/v2/online_anomaly_detection",
+            "/v2/finetune",
+        ],
+    )
+    def test_a_value_whose_forecasts_may_be_no_floats_is_refused_by_its_place(self, usual, path, value):
+        series = usual.series()
+        y = [None if place == 5 else value if place in {7, 9} else one for place, one in enumerate(series["y"])]
+        fields = {"series": {**series, "y": y}}
+        if "online" in path:
+            fields |= {"detection_size": 3}
+        location, message = refusal(usual, path, **fields)
+        assert location == ["body", "series", "y", 7]
+        assert message == f"expected values from -1e+300 to 1e+300, found {value}: rescale them"
+
+    @pytest.mark.parametrize("scale", [2.0**-990, 1.0, 2.0**990])
+    def test_forecasts_of_values_up_to_the_limit_are_scaled_exactly(self, usual, scale):
+        series, answers = usual.series(), []
+        for factor in (1.0, scale):
+            body = usual.forecast_body(series={**series, "y": [factor * one for one in series["y"]]}, level=[99.9])
+            answers.append(usual.call("POST", "/v2/forecast", body).json())
+        assert np.array_equal(np.array(answers[0]["mean"]) * scale, answers[1]["mean"])
+        for key, bound in answers[0]["intervals"].items():
+            assert np.array_equal(np.array(bound) * scale, answers[1]["intervals"][key])
+
     @pytest.mark.parametrize("level", [99.99999999999999, 99.99990000000001])
     def test_a_level_beside_100_is_refused_with_the_limit(self, usual, level):
         message = f"expected a level of at most 99.9999, found {level}"

@@ -137,7 +137,7 @@ def test_a_job_whose_engine_was_killed_is_listed_in_a_read_only_home(serve, tmp_
     body = serving.finetune_body(finetune_steps=100_000, finetune_depth=5)
     job_id = serving.call("POST", "/v2/finetune/async", body).json()["job_id"]
     serving.kill()
-    with closing(sqlite3.connect(home / "jobs.sqlite")) as connection:
+    with contextlib.closing(sqlite3.connect(home / "jobs.sqlite")) as connection:
         connection.execute("SELECT * FROM jobs")  # rolls back what was being written, which no read-only folder allows
     folders = (home / "job_owners", home)
     for folder in folders:
