@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import mmap
 import os
@@ -139,8 +140,16 @@ def open_database(path: Path, wait: float, *, write: bool) -> Iterator[Database]
 
 
 def make_file(path: Path) -> None:
-    """Make the file and its folder, if they are missing: they may have been deleted since."""
+    """Make the file and its folder, if they are missing: they may have been deleted since.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made, or others beside it: SQLite would change the file, and not get rid of its journal.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path.parent))
     path.touch()
 
 
