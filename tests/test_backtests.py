@@ -261,8 +261,8 @@ class TestCompare:
         table = panel((11, 12)).timegpt.compare(2, finetune_steps=3)  # too short to tune on
         assert table.loc["fine-tuned"].equals(table.loc["zero-shot"])
         assert table.attrs["comparison"]["verdict"] == (
-            "Tuning changed nothing: the forecasts are those of the base model, which the local engine keeps unless "
-            "the last values before the windows show a gain."
+            "Tuning changed nothing: the forecasts are those of the base model, which is kept where no validation set "
+            "shows a gain."
         )
 
     def test_series_that_never_change_cannot_be_measured(self):

@@ -13,7 +13,6 @@ from nixtla_accessor.comparison.certainty import mean_interval
 from nixtla_accessor.panel.arrays import Values
 from nixtla_accessor.panel.scores import WindowForecasts
 
-_WHY_BASE = "which the local engine keeps unless the last values before the windows show a gain"
 CONFIDENCE = 0.95  # that all intervals of a verdict hold together
 Errors = Mapping[str, Values]
 """By model, the mean absolute error of each window of each series in units of MASE; shape (n_series, n_windows).
@@ -120,7 +119,8 @@ def _did_help(
         return _cannot_be_measured(f"{subject} cannot be measured")
     difference = find_difference(errors[without], errors[with_it])
     if np.array_equal(forecasts[without].mean, forecasts[with_it].mean):
-        known = f"of the base model, {_WHY_BASE}" if without == ZERO_SHOT else "made without them"
+        kept = "of the base model, which is kept where no validation set shows a gain"
+        known = kept if without == ZERO_SHOT else "made without them"
         verdict = f"{subject} changed nothing: the forecasts are those {known}."
     else:
         better = "helped" if difference.after < difference.before else "did not help"
