@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,10 @@ from nixtla_accessor.local.forecaster import Covariates
 from nixtla_accessor.seasons import Season
 
 _SEASONS_TO_DIFFERENCE = 3  # fewer are differenced step by step
-_CLIP = 5.0  # noise, beyond which a change is an outlier
+_OUTLIER = 3.5  # noise, beyond which an error is an outlier
 _NOISE_OF_MEDIAN = 1.4826  # standard deviation over median absolute value, of normal errors
 _LEAST_NOISE = 0.3  # of the standard deviation, for series that mostly stay the same
+_USUAL_SHARE = 0.9  # of the points, among which no outlier nor what the filter makes of it is looked for
 _POINTS_FOR_NOISE = 20  # of a series, that tell as much as the other series do
 _LEAST_VALUE = 0.05  # of the mean: a series that falls below has a share of the mean added before the logarithm
 _SHIFT = 0.1
@@ -79,6 +80,27 @@ class Rows:
     units: NDArray[np.float64]
     log_units: NDArray[np.float64]
 
+    def errors(self, coefficients: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return what coefficients of shape (series, columns) leave of the changes; 0 where they are not valid."""
+        result: NDArray[np.float32] = self.changes - (coefficients.astype(np.float32)[:, None] @ self.columns)[:, 0]
+        result *= self.valid
+        return result
+
+    def weigh(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return Huber's weights of changes, or of what is left of them: 1, and less for outliers; (series, points)."""
+        bound = (_OUTLIER * measure_noise(values, self.valid)[:, None]).astype(np.float32)
+        return (bound / np.maximum(np.abs(values), bound)).astype(np.float32, copy=False)
+
+
+def with_coefficients(
+    parts: Sequence[Rows], coefficients: NDArray[np.float64]
+) -> Iterator[tuple[Rows, NDArray[np.float64]]]:
+    """Yield each part with its coefficients, of those of all parts in turn; (series, columns)."""
+    first = 0
+    for rows in parts:
+        yield rows, coefficients[first : first + len(rows.changes)]
+        first += len(rows.changes)
+
 
 def make_columns(
     panel: Panel, features: Sequence[Feature], groups: Sequence[Group], rows: Integers, length: int
@@ -131,8 +153,6 @@ def make_rows(
         valid[:, 1:] &= differences[:, :-1]
     changes = filter_persistence(filter_seasons(target, differences, lag), valid, persistence)
     noise = measure_noise(changes, valid)
-    bound = _CLIP * noise[:, None]
-    changes = np.clip(changes, -bound, bound)
     log_units = np.log(units) if shifts is None else (target * valid).sum(1) / np.maximum(valid.sum(1), 1)
     if shifts is None:  # effects are borrowed from the panel in units of the noise, which few points tell badly
         weight = valid.sum(1) / (valid.sum(1) + _POINTS_FOR_NOISE)
@@ -174,8 +194,10 @@ def _rescale(
 def measure_noise(changes: Floats, valid: Mask) -> NDArray[np.float64]:
     """Estimate the standard deviation of each row's changes, little moved by outliers."""
     count = np.maximum(valid.sum(1), 1)
-    deviation = np.sqrt((changes**2).sum(1) / count)
     magnitude = np.sort(np.where(valid, np.abs(changes), np.inf), 1)
+    usual = np.arange(changes.shape[1]) < (_USUAL_SHARE * count)[:, None]
+    square = (np.where(usual & np.isfinite(magnitude), magnitude, 0) ** 2).sum(1)
+    deviation = np.sqrt(np.where(square > 0, square, (changes**2).sum(1)) / count)
     median = magnitude[np.arange(len(changes)), np.minimum(count // 2, changes.shape[1] - 1)]
     noise = np.maximum(_NOISE_OF_MEDIAN * np.where(np.isfinite(median), median, 0), _LEAST_NOISE * deviation)
     return np.where(noise > 1e-9, noise, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.covariates.alignment import MOST_POINTS, batches
 from nixtla_accessor.local.covariates.columns import Feature, Group, plan_features
 from nixtla_accessor.local.covariates.panel import Panel, filter_columns, make_columns, make_rows
-from nixtla_accessor.local.covariates.ridge import make_equations, make_targets
+from nixtla_accessor.local.covariates.ridge import make_robust_equations
 from nixtla_accessor.local.covariates.search import Choice, choose
 from nixtla_accessor.local.covariates.selection import held_out_coefficients, series_shares
 from nixtla_accessor.local.forecaster import Covariates
@@ -21,7 +21,6 @@ from nixtla_accessor.local.network.threads import map_in_threads
 from nixtla_accessor.seasons import Season
 
 _SERIES_PRIOR = 4.0
-_OUTLIER = 3.5  # noise, beyond which an error counts no more
 _RECENT_SEASONS = 4
 
 
@@ -199,16 +198,14 @@ def _fit_rows(panel: Panel, choice: Choice, regression: Regression, rows: Intege
     regression.recent[rows] = _mean_of_last(
         columns, np.minimum(panel.ends[rows], _RECENT_SEASONS * panel.season.length)
     )
+    prior = (selection.pooled, selection.scale, selection.pull)
     filtered = make_rows(panel, filter_columns(panel, columns, rows), rows, choice.shifts, choice.persistence)
-    equations = make_equations(filtered)
+    equations = make_robust_equations(
+        [filtered], lambda equations: equations.sums(selection.decay).own_coefficients(*prior)
+    )
     held_out = held_out_coefficients(equations, selection.pull, selection.decay, selection.pooled, selection.scale)
     shares = selection.shares * series_shares(equations, held_out, selection.shares, _SERIES_PRIOR)[:, None]
     sums = equations.sums(selection.decay)
-    prior = (selection.pooled, selection.scale, selection.pull)
-    explained = (sums.own_coefficients(*prior)[:, None].astype(np.float32) @ filtered.columns)[:, 0]
-    bound = _OUTLIER * filtered.noise[:, None].astype(np.float32)
-    robust = explained + np.clip(filtered.changes - explained, -bound, bound)
-    sums = replace(sums, targets=make_targets(filtered, robust, selection.decay))
     regression.coefficients[rows] = sums.own_coefficients(*prior) * shares
     regression.units[rows] = filtered.units
     covariance = np.linalg.inv(sums.products + np.diag(selection.pull * selection.scale))

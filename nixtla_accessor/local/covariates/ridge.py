@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nixtla_accessor.local.covariates.panel import Rows
+from nixtla_accessor.local.covariates.panel import Rows, with_coefficients
 
 BLOCKS = 10
 _RELATIVE_RIDGE = 0.01  # of the observations
 _RIDGE = 3.0  # observations
+_REWEIGHTINGS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +83,18 @@ class Equations:
         """Return the equations of some columns."""
         return Equations(self.products[:, :, columns][..., columns], self.targets[:, :, columns], self.counts)
 
+    def without(self, columns: NDArray[np.bool_], coefficients: NDArray[np.float64]) -> Equations:
+        """Return the equations of the other columns, for what these columns' coefficients leave of the target.
+
+        Parameters
+        ----------
+        columns : ndarray of bool, shape (columns,)
+        coefficients : ndarray of float64, shape (series, columns that are left out)
+        """
+        rest = self.of(~columns)
+        between = self.products[:, :, ~columns][..., columns]
+        return Equations(rest.products, rest.targets - (between @ coefficients[:, :, None])[..., 0], rest.counts)
+
     def sums(self, decay: float) -> Sums:
         """Add up all blocks, each weighted by `decay` for each block that comes after."""
         weights = _weights(decay)
@@ -104,6 +118,12 @@ def _weights(decay: float) -> NDArray[np.float64]:
     return decay ** np.arange(BLOCKS - 1, -1, -1.0)
 
 
+def block_slices(length: int) -> list[slice]:
+    """Return `BLOCKS` stretches of time, of equal length."""
+    edges = np.linspace(0, length, BLOCKS + 1).astype(int)
+    return [slice(first, end) for first, end in pairwise(edges)]
+
+
 def concatenate(parts: Sequence[Equations]) -> Equations:
     """Join the equations of different series."""
     return Equations(
@@ -113,27 +133,43 @@ def concatenate(parts: Sequence[Equations]) -> Equations:
     )
 
 
-def make_equations(rows: Rows) -> Equations:
-    """Compute the normal equations of some series."""
+def make_equations(rows: Rows, weights: NDArray[np.float32] | None = None) -> Equations:
+    """Compute the normal equations of some series.
+
+    Parameters
+    ----------
+    rows : Rows
+    weights : ndarray of float32, shape (series, points), or None
+        How much each point counts; None if all count alike.
+    """
     n_series, n_columns, length = rows.columns.shape
-    edges = np.linspace(0, length, BLOCKS + 1).astype(int)
     products = np.empty((BLOCKS, n_series, n_columns, n_columns))
     targets = np.empty((BLOCKS, n_series, n_columns))
     counts = np.empty((BLOCKS, n_series))
     precision = 1 / rows.noise**2
-    for block in range(BLOCKS):
-        some = slice(edges[block], edges[block + 1])
-        columns = rows.columns[:, :, some]
-        products[block] = (columns @ columns.transpose(0, 2, 1)) * precision[:, None, None]
-        targets[block] = (columns @ rows.changes[:, some, None])[:, :, 0] * precision[:, None]
-        counts[block] = rows.valid[:, some].sum(1)
+    for number, block in enumerate(block_slices(length)):
+        columns = rows.columns[:, :, block]
+        weighted = columns if weights is None else columns * weights[:, None, block]
+        products[number] = (weighted @ columns.transpose(0, 2, 1)) * precision[:, None, None]
+        targets[number] = (weighted @ rows.changes[:, block, None])[:, :, 0] * precision[:, None]
+        counts[number] = rows.valid[:, block].sum(1)
     return Equations(products, targets, counts)
 
 
-def make_targets(rows: Rows, changes: NDArray[np.float32], decay: float) -> NDArray[np.float64]:
-    """Compute `Sums.targets` with another target, shape (series, points)."""
-    length = changes.shape[1]
-    edges = np.linspace(0, length, BLOCKS + 1).astype(int)
-    weights = np.repeat(_weights(decay), np.diff(edges)).astype(np.float32)
-    targets = (rows.columns @ (changes * weights)[:, :, None])[:, :, 0]
-    return targets / rows.noise[:, None] ** 2
+def make_robust_equations(parts: Sequence[Rows], solve: Callable[[Equations], NDArray[np.float64]]) -> Equations:
+    """Compute the normal equations of all parts, in which outliers count less: what the regression leaves unexplained.
+
+    This is Huber's regression by iteratively reweighted least squares. So a large effect counts in full, as it would
+    not if the target were clipped.
+
+    Parameters
+    ----------
+    parts : sequence of Rows
+    solve : callable
+        Solves the equations of all parts for the coefficients of each series; (series, columns).
+    """
+    equations = concatenate([make_equations(rows) for rows in parts])
+    for _ in range(_REWEIGHTINGS):
+        fits = with_coefficients(parts, solve(equations))
+        equations = concatenate([make_equations(rows, rows.weigh(rows.errors(own))) for rows, own in fits])
+    return equations

@@ -11,9 +11,17 @@ from numpy.typing import NDArray
 from nixtla_accessor.local.arrays import Floats, Integers
 from nixtla_accessor.local.covariates.alignment import MOST_POINTS, batches
 from nixtla_accessor.local.covariates.columns import Feature, Group, NumericFeature
-from nixtla_accessor.local.covariates.panel import Panel, Rows, filter_columns, make_columns, make_rows, measure_noise
-from nixtla_accessor.local.covariates.ridge import concatenate, make_equations
-from nixtla_accessor.local.covariates.selection import Selection, select
+from nixtla_accessor.local.covariates.events import Events, are_rare, clear_events
+from nixtla_accessor.local.covariates.panel import (
+    Panel,
+    Rows,
+    filter_columns,
+    make_columns,
+    make_rows,
+    with_coefficients,
+)
+from nixtla_accessor.local.covariates.ridge import Equations, make_robust_equations
+from nixtla_accessor.local.covariates.selection import USUAL_DECAY, USUAL_PULL, Selection, select
 
 _SAMPLE_SERIES = 300
 _SAMPLE_POINTS = 50_000
@@ -23,6 +31,9 @@ _HISTORIC_LAGS = 3
 _MOST_LAG = 100
 _LEAST_ERRORS = 3.5  # standard errors by which a lag must be correlated, as the best of many
 _USUAL_PERSISTENCE = 0.7
+_LEAST_SQUARE = 1e-18
+# Chosen on counts, which lie between both, and of which intervals that grow with the level hold more; sums have 0.07
+_LEAST_GAIN_OF_ADDING = 0.04
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,12 +93,33 @@ def choose(panel: Panel, features: Sequence[Feature]) -> Choice | None:
         _Part(rows, filter_columns(panel, make_columns(panel, features, groups, rows, _length(panel, rows)), rows))
         for rows in sample
     ]
-    choice = _choose_on_scale(panel, parts, features, groups, None)
+    groups, parts, are_events = _find_events(groups, parts, features)
+    choice = _choose_on_scale(panel, parts, features, groups, are_events, None)
     shifts = panel.log_shifts()
     if shifts is not None:
-        logarithmic = _choose_on_scale(panel, parts, features, groups, shifts)
-        choice = min(choice, logarithmic, key=lambda each: each.spread)
+        logarithmic = _choose_on_scale(panel, parts, features, groups, are_events, shifts)
+        choice = choice if choice.spread < logarithmic.spread - _LEAST_GAIN_OF_ADDING else logarithmic
     return choice if choice.selection.kept.any() else None
+
+
+def _find_events(
+    groups: tuple[Group, ...], parts: Sequence[_Part], features: Sequence[Feature]
+) -> tuple[tuple[Group, ...], list[_Part], NDArray[np.bool_]]:
+    """Find the columns of events, and leave their lags and shapes out: so many columns fit a few days by chance."""
+    group_of = _number_groups(groups, features)
+    # an event is known ahead, and no number of many values: of such a one few blocks may hold most, as of a random walk
+    may_be = np.array([(number, "value") in groups and (number, "hinges") not in groups for number, _ in groups])
+    are_events = may_be[group_of] & are_rare([part.filtered for part in parts])
+    is_left_out = np.array([kind != "value" for _, kind in groups])
+    is_left_out &= np.bincount(group_of, ~are_events, len(groups)) == 0
+    columns = ~is_left_out[group_of]
+    groups = tuple(group for group, left_out in zip(groups, is_left_out, strict=True) if not left_out)
+    return groups, [_Part(part.rows, part.filtered[:, columns]) for part in parts], are_events[columns]
+
+
+def _number_groups(groups: tuple[Group, ...], features: Sequence[Feature]) -> Integers:
+    """Return the number of each column's group."""
+    return np.repeat(np.arange(len(groups)), [features[number].width(kind) for number, kind in groups])
 
 
 def _length(panel: Panel, rows: Integers) -> int:
@@ -112,8 +144,9 @@ def _with_lags(panel: Panel, feature: Feature, number: int, sample: Sequence[Int
     for some in sample:
         values = make_columns(panel, [feature] * (number + 1), [(number, "value")], some, _length(panel, some))
         rows = make_rows(panel, filter_columns(panel, values, some), some, None, _USUAL_PERSISTENCE)
-        for lag in range(1, min(most, rows.changes.shape[1] - 1) + 1):
-            product = rows.changes[:, lag:] * rows.columns[:, 0, :-lag]
+        changes = rows.changes * rows.weigh(rows.changes)
+        for lag in range(1, min(most, changes.shape[1] - 1) + 1):
+            product = changes[:, lag:] * rows.columns[:, 0, :-lag]
             products[lag - 1] += float(product.sum())
             squares[lag - 1] += float((product**2).sum())
     errors = np.abs(products) / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
@@ -126,16 +159,17 @@ def _choose_on_scale(
     parts: Sequence[_Part],
     features: Sequence[Feature],
     groups: tuple[Group, ...],
+    are_events: NDArray[np.bool_],
     shifts: NDArray[np.float64] | None,
 ) -> Choice:
     """Choose among the groups, for effects that add up on one scale."""
-    group_of = np.repeat(np.arange(len(groups)), [features[number].width(kind) for number, kind in groups])
+    group_of = _number_groups(groups, features)
     persistence = 0.0
-    errors, selection = _try(panel, parts, group_of, shifts, persistence)
+    errors, selection = _try(panel, parts, group_of, are_events, shifts, persistence)
     estimated = _persistence(errors)
     if estimated > _LEAST_PERSISTENCE:
         persistence = estimated
-        errors, selection = _try(panel, parts, group_of, shifts, persistence)
+        errors, selection = _try(panel, parts, group_of, are_events, shifts, persistence)
     return Choice(features, groups, group_of, selection, shifts, persistence, _spread(errors))
 
 
@@ -151,22 +185,30 @@ def _try(
     panel: Panel,
     parts: Sequence[_Part],
     group_of: Integers,
+    are_events: NDArray[np.bool_],
     shifts: NDArray[np.float64] | None,
     persistence: float,
 ) -> tuple[list[_Errors], Selection]:
-    """Select columns with one filter, and compute the errors of each part of the sample."""
+    """Select columns with one filter, and compute the errors of each part of the sample, their outliers clipped."""
     filtered = [make_rows(panel, part.filtered, part.rows, shifts, persistence) for part in parts]
-    equations = concatenate([make_equations(rows) for rows in filtered])
-    selection = select(equations, group_of)
+    equations = make_robust_equations(filtered, _usual_coefficients)
+    coefficients = _usual_coefficients(equations)
+    clear = clear_events(filtered, coefficients, are_events)
+    selection = select(equations, group_of, Events(are_events, clear, coefficients[:, are_events]))
+    coefficients = np.zeros_like(coefficients)
     sums = equations.of(selection.kept).sums(selection.decay)
-    coefficients = sums.own_coefficients(selection.pooled, selection.scale, selection.pull) * selection.shares
-    errors, first = [], 0
-    for rows in filtered:
-        own = coefficients[first : first + len(rows.changes)].astype(np.float32)
-        explained = (own[:, None] @ rows.columns[:, selection.kept])[:, 0]
-        errors.append(_Errors((rows.changes - explained) * rows.valid, rows))
-        first += len(own)
+    own = sums.own_coefficients(selection.pooled, selection.scale, selection.pull)
+    coefficients[:, selection.kept] = own * selection.shares
+    errors = []
+    for rows, own in with_coefficients(filtered, coefficients):
+        left = rows.errors(own)
+        errors.append(_Errors(left * rows.weigh(left), rows))
     return errors, selection
+
+
+def _usual_coefficients(equations: Equations) -> NDArray[np.float64]:
+    sums = equations.sums(USUAL_DECAY)
+    return sums.own_coefficients(sums.pooled_coefficients(), sums.mean_squares(), USUAL_PULL)
 
 
 def _persistence(parts: Sequence[_Errors]) -> float:
@@ -182,7 +224,11 @@ def _persistence(parts: Sequence[_Errors]) -> float:
 def _spread(parts: Sequence[_Errors]) -> float:
     """Compute the mean logarithm of the errors' spread in the units of the series.
 
-    Between scales this compares likelihoods, as the choice of a Box-Cox transformation does.
+    Between scales this compares likelihoods, as the choice of a Box-Cox transformation does. Large errors count, though
+    clipped: the wrong scale has them at the times of large effects.
     """
-    spreads = [np.log(measure_noise(errors.values, errors.rows.valid)) + errors.rows.log_units for errors in parts]
+    spreads = []
+    for errors in parts:
+        mean_square = (errors.values**2).sum(1) / np.maximum(errors.rows.valid.sum(1), 1)
+        spreads.append(np.log(np.maximum(mean_square, _LEAST_SQUARE)) / 2 + errors.rows.log_units)
     return float(np.concatenate(spreads).mean())

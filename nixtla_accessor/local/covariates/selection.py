@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nixtla_accessor.local.arrays import Integers
+from nixtla_accessor.local.covariates.events import Events
 from nixtla_accessor.local.covariates.ridge import BLOCKS, Equations
 
 _PULLS = (3.0, 10.0, 30.0, 100.0, 1000.0)
 _DECAYS = (1.0, 0.8, 0.6)
-_USUAL_PULL, _USUAL_DECAY = 30.0, 1.0
+USUAL_PULL, USUAL_DECAY = 30.0, 1.0
 _DOUBT = 0.2  # standard errors by which a group's gain is reduced
 _LEAST_SHARE = 0.05  # of an effect; a smaller one is left out
 _CLEAR = 2.0  # standard errors that the gain of all groups together must exceed
@@ -45,7 +46,7 @@ class Selection:
     scale: NDArray[np.float64]
 
 
-def select(equations: Equations, group_of: Integers) -> Selection:
+def select(equations: Equations, group_of: Integers, events: Events) -> Selection:
     """Choose groups of columns for a panel.
 
     Parameters
@@ -54,21 +55,35 @@ def select(equations: Equations, group_of: Integers) -> Selection:
         Of a sample of the panel.
     group_of : ndarray of int, shape (columns,)
         The number of each column's group.
+    events : Events
+        Columns that no hold-out can judge: they are believed where they are clear, and have no say about the others.
     """
     n_groups = int(group_of.max()) + 1
-    shares = _group_shares(equations, group_of, n_groups, _USUAL_PULL, _USUAL_DECAY)
-    pull, decay = _USUAL_PULL, _USUAL_DECAY
+    frequent = ~events.columns
+    group_shares, pull, decay = np.zeros(n_groups), USUAL_PULL, USUAL_DECAY
+    if frequent.any():
+        others = equations.without(events.columns, events.coefficients)
+        group_shares, pull, decay = _choose(others, group_of[frequent], n_groups)
+    shares = np.where(frequent, group_shares[group_of], events.clear)
+    used = np.bincount(group_of, shares > _LEAST_SHARE, n_groups) > 0
+    kept = used[group_of]
+    sums = equations.of(kept).sums(decay)
+    return Selection(kept, shares[kept], pull, decay, sums.pooled_coefficients(), sums.mean_squares())
+
+
+def _choose(equations: Equations, group_of: Integers, n_groups: int) -> tuple[NDArray[np.float64], float, float]:
+    """Return the share of each group, the pull and the decay that explain blocks held out best."""
+    shares = _group_shares(equations, group_of, n_groups, USUAL_PULL, USUAL_DECAY)
+    pull, decay = USUAL_PULL, USUAL_DECAY
     kept = shares[group_of] > _LEAST_SHARE
     if kept.any():
         some = equations.of(kept)
-        decay = min(_DECAYS, key=lambda decay: _loss(some, _USUAL_PULL, decay))
+        decay = min(_DECAYS, key=lambda decay: _loss(some, USUAL_PULL, decay))
         pull = min(_PULLS, key=lambda pull: _loss(some, pull, decay))
         shares = _group_shares(some, group_of[kept], n_groups, pull, decay)
         if not _gains_more_than_chance(some, shares[group_of[kept]], pull, decay):
-            shares = np.zeros(n_groups)
-        kept = shares[group_of] > _LEAST_SHARE
-    sums = equations.of(kept).sums(decay)
-    return Selection(kept, shares[group_of[kept]], pull, decay, sums.pooled_coefficients(), sums.mean_squares())
+            return np.zeros(n_groups), USUAL_PULL, USUAL_DECAY
+    return np.where(shares > _LEAST_SHARE, shares, 0.0), pull, decay
 
 
 def held_out_coefficients(

@@ -1,14 +1,17 @@
 """The regression: against independent oracles, on useless and on awkward covariates."""
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nixtla_accessor.local.covariates.alignment import align_right, batches, exponential_mean, filter_seasons
+from nixtla_accessor.local.covariates.forecasting import ExplainedPanel
 from nixtla_accessor.local.covariates.panel import Rows
 from nixtla_accessor.local.covariates.regression import fit_regression
-from nixtla_accessor.local.covariates.ridge import Equations, make_equations
+from nixtla_accessor.local.covariates.ridge import Equations, make_equations, make_robust_equations
 from nixtla_accessor.local.forecaster import Covariate
 from nixtla_accessor.seasons import Season
 
@@ -89,6 +92,148 @@ class TestRidge:
         without = whole.sums_without(4, 0.8, whole.sums(0.8))
         np.testing.assert_allclose(without.products, emptied.sums(0.8).products)
         np.testing.assert_allclose(without.targets, emptied.sums(0.8).targets)
+
+    def test_what_some_columns_explain_is_taken_out_of_the_equations_of_the_others(self):
+        rng = np.random.default_rng(11)
+        columns = rng.normal(size=(3, 4, 200)).astype(np.float32)
+        changes = rng.normal(size=(3, 200)).astype(np.float32)
+        some, coefficients = np.array([False, True, False, True]), rng.normal(size=(3, 2))
+        rest = changes - np.einsum("sk,skt->st", coefficients, columns[:, some]).astype(np.float32)
+        found = make_equations(unit_rows(columns, changes)).without(some, coefficients)
+        expected = make_equations(unit_rows(columns[:, ~some], rest))
+        np.testing.assert_allclose(found.products, expected.products, atol=1e-3)
+        np.testing.assert_allclose(found.targets, expected.targets, atol=1e-3)
+
+    @settings(deadline=None, max_examples=25)
+    @given(st.floats(1e2, 1e6), st.floats(-100, 100), st.integers(0, 5))
+    def test_neither_the_size_of_an_outlier_nor_of_the_effect_matters(self, outlier, effect, seed):
+        rng = np.random.default_rng(seed)
+        column = np.where(np.arange(300) % 15 == 0, 1.0, 0.0)
+        noise = rng.normal(size=300)
+        changes = effect * column + noise
+        changes[[45, 100]] += outlier
+        rows = unit_rows(column[None, None], changes[None])
+        solve = lambda equations: equations.sums(1.0).own_coefficients(np.zeros(1), np.zeros(1), 0.0)  # noqa: E731
+        equations = make_robust_equations([rows], solve)
+        expected = np.linalg.lstsq(column[:, None], effect * column + noise, rcond=None)[0]
+        assert abs(solve(equations)[0, 0] - expected[0]) < 1
+
+
+def unit_rows(columns, changes):
+    ones = np.ones(len(columns))
+    valid = np.ones(changes.shape, bool)
+    return Rows(columns.astype(np.float32), changes.astype(np.float32), valid, ones, ones, 0 * ones)
+
+
+def promoted(rng, n_series, length, promotion, effect, noise, outliers=0.0):
+    """Return sales that a promotion multiplies, of which some were recorded wrongly."""
+    week = np.array([0.8, 0.85, 0.9, 1, 1.2, 1.5, 1.1])[np.arange(length) % 7]
+    y = 100 * week * (1 + effect * promotion) * np.exp(rng.normal(0, noise, (n_series, length)))
+    return np.where(rng.random(y.shape) < outliers, y * rng.choice([0.1, 10.0], y.shape), y)
+
+
+def lift(regression, y, promotion):
+    """Return by how much promotions multiply, of a regression that chose to multiply."""
+    assert regression is not None
+    assert regression.shifts is not None
+    found = effects(regression, y, [ahead(promotion)])[:, 0]
+    return np.expm1(found[promotion > 0].mean() - found[promotion == 0].mean())
+
+
+class TestRareAndLargeEffects:
+    @pytest.mark.parametrize("effect", [-0.6, 0.3, 1.0, 2.0])
+    @pytest.mark.parametrize("share", [0.03, 0.12])
+    @pytest.mark.parametrize("outliers", [0.0, 0.01])
+    def test_a_large_effect_counts_in_full_and_an_outlier_does_not(self, effect, share, outliers):
+        rng = np.random.default_rng(12)
+        promotion = (rng.random((1, 714)) < share).astype(float)
+        y = promoted(rng, 1, 714, promotion, effect, 0.05)
+        days = (np.arange(714)[:, None] % 7 == np.arange(7)).astype(float)
+        oracle = np.linalg.lstsq(np.column_stack([promotion[0], days]), np.log(y[0]), rcond=None)[0][0]
+        y = np.where(rng.random(y.shape) < outliers, 10 * y, y)
+        assert lift(fit(y, [ahead(promotion)]), y, promotion) == pytest.approx(np.expm1(oracle), rel=0.1)
+
+    @pytest.mark.parametrize("n_series", [1, 10])
+    @pytest.mark.parametrize("n_events", [1, 2, 3, 4, 6])
+    @pytest.mark.parametrize(("days", "effect"), [(1, -0.6), (4, 1.0)])
+    def test_few_events_are_enough_for_an_effect_far_beyond_the_noise(self, n_series, n_events, days, effect):
+        rng = np.random.default_rng(13)
+        event = np.zeros((n_series, 1500))
+        for nth in range(n_events):
+            event[:, 1400 - 230 * nth :][:, :days] = 1
+        y = promoted(rng, n_series, 1500, event, effect, 0.05)
+        assert lift(fit(y, [ahead(event)]), y, event) == pytest.approx(effect, rel=0.15)
+
+    def test_rare_events_are_found_beside_useful_and_useless_columns(self):
+        rng = np.random.default_rng(14)
+        price, useless = rng.normal(size=(2, 4, 700))
+        event = np.zeros((4, 700))
+        event[:, 400:402] = 1
+        y = promoted(rng, 4, 700, event, 1.0, 0.05) * np.exp(-0.2 * price)
+        covariates = [ahead(price), ahead(event), ahead(useless)]
+        found = effects(fit(y, covariates), y, covariates)
+        assert (found[:, 1, 400:402].mean() - found[:, 1, 300].mean()) == pytest.approx(np.log(2), rel=0.1)
+        assert found[:, 2].std() < 0.02
+
+    @pytest.mark.parametrize("outliers", [0.0, 0.01])
+    def test_many_useless_events_are_left_out(self, outliers):
+        used = 0
+        for seed in range(12):
+            rng = np.random.default_rng(seed)
+            y = promoted(rng, 1, 700, 0.0, 0.0, 0.05, outliers)
+            events = np.zeros((20, 1, 700))
+            for event in events:
+                for start in rng.integers(20, 680, rng.integers(1, 4)):
+                    event[:, start : start + rng.integers(1, 5)] = 1
+            regression = fit(y, [ahead(event) for event in events])
+            if regression is not None:
+                found = effects(regression, y, [ahead(event) for event in events])[0]
+                used += int((np.ptp(found, axis=1) > 0.02).sum())
+        assert used <= 2  # of 240
+
+    @pytest.mark.parametrize(("multiplies", "noise"), [(False, 0.05), (True, 0.15)])
+    def test_whether_a_rare_and_large_effect_multiplies_is_found(self, multiplies, noise):
+        found = []
+        for seed in range(10):
+            rng = np.random.default_rng(seed)
+            promotion = (rng.random((1, 700)) < 0.03).astype(float)
+            y = promoted(rng, 1, 700, promotion, 1.0, noise)
+            if not multiplies:
+                y = promoted(rng, 1, 700, 0.0, 0.0, 0.0) + 100 * promotion + rng.normal(0, 100 * noise, y.shape)
+            found.append(fit(y, [ahead(promotion)]).shifts is not None)
+        assert np.mean(found) == pytest.approx(float(multiplies), abs=0.1)
+
+    @pytest.mark.parametrize("n_series", [1, 10])
+    @pytest.mark.parametrize("share", [0.0, 0.03])
+    def test_days_of_an_event_are_as_often_within_the_intervals_as_others(self, n_series, share):
+        rng = np.random.default_rng(16)
+        inside = []
+        for _ in range(40 // n_series):
+            event = (rng.random((n_series, 520)) < share).astype(float)
+            event[:, [100, 101, 300]] = event[:, 505:510] = 1
+            y = promoted(rng, n_series, 520, event, 1.0, 0.1)
+            usual = promoted(rng, n_series, 520, 0.0, 0.0, 0.0)[:, 500:]
+
+            def forecast(series, probabilities, usual=usual):  # of what the event leaves, it knows all there is to know
+                return np.stack([usual * np.exp(0.1 * NormalDist().inv_cdf(level)) for level in probabilities])
+
+            covariate, ends = Covariate(list(event[:, :500]), event[:, 500:]), np.full(n_series, 500)
+            panel = ExplainedPanel(list(y[:, :500]), [covariate], WEEK, ends, lambda _: None)
+            rows = np.arange(n_series)
+            answer = panel.forecast(forecast, rows, ends, 20, [0.5, 0.1, 0.9], clean_first=True)
+            _, lowest, highest = answer.quantiles
+            inside.append((lowest <= y[:, 500:]) & (y[:, 500:] <= highest))
+        assert np.concatenate(inside)[:, 5:10].mean() == pytest.approx(0.8, abs=0.1)
+        assert np.concatenate(inside)[:, 10:].mean() == pytest.approx(0.8, abs=0.1)
+
+    def test_a_single_day_of_an_hourly_series_is_an_event(self):
+        rng = np.random.default_rng(15)
+        event = np.zeros((1, 1200))
+        event[:, 600:624] = 1
+        y = promoted(rng, 1, 1200, event, -0.5, 0.03) * (1.5 + np.sin(2 * np.pi * np.arange(1200) / 24))
+        found = effects(fit(y, [ahead(event)], Season(24, 0)), y, [ahead(event)])[0, 0]
+        assert found[600:624].mean() < 0
+        assert np.ptp(found[624:]) < 0.01
 
 
 class TestEffects:
