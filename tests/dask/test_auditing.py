@@ -84,11 +84,17 @@ def test_no_frequency(cut, panel):
 
 
 def test_columns_that_cannot_be_used(cut, panel):
-    frame = cut(panel().assign(y="text"), 10, 30)
-    assert "unsupported dtype" in set(frame.timegpt.audit()["kind"])
+    frame = cut(panel().assign(y=1j), 10, 30)
+    assert "unsupported dtype" in set(assert_same_audit(frame)["kind"])
     assert_same_audit(frame, target_col="nowhere")
     assert_same_audit(frame, id_col="nowhere")
     assert_same_audit(frame, time_col="nowhere")
+
+
+def test_texts_that_are_no_numbers_are_named_without_their_rows(cut, panel):
+    (remedy,) = cut(panel().assign(y="text"), 10, 30).timegpt.audit().query("kind == 'unsupported dtype'")["remedy"]
+    assert "no numbers, such as 'text'" in remedy  # a partition counts only its own rows
+    assert "row" not in remedy
 
 
 def test_no_rows(frame_of, panel):
