@@ -261,7 +261,8 @@ def _check(database: sqlite3.Connection) -> None:
     if not columns:
         (n_pages,) = database.execute("PRAGMA page_count").fetchone()
         (n_tables,) = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        if n_pages > 1 or n_tables:
+        is_new = n_pages <= 1 and not n_tables
+        if not is_new and not _columns(database):  # which another process may have made meanwhile
             raise NotOursError("it has no table of models")
         database.executescript(_CREATE)
         columns = _columns(database)

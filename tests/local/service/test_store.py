@@ -100,6 +100,15 @@ def test_many_threads_save_each_id_once(store):
     assert len(store.models()) == 10
 
 
+def test_a_file_that_many_make_at_the_same_time_is_no_damage(tmp_path):
+    for nth in range(20):
+        path = tmp_path / str(nth) / "models.sqlite"
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda i, path=path: ModelStore(path).save(model(str(i)), b"tensors"), range(16)))
+        assert len(ModelStore(path).models()) == 16
+        assert not path.with_suffix(".damaged").exists()
+
+
 def test_what_others_write_meanwhile_is_no_damage(store):
     def write(name):
         for _ in range(60):
