@@ -135,7 +135,7 @@ def refuse_unrecordable(schema: pd.DataFrame, columns: Columns) -> None:
     Raises
     ------
     InvalidArgumentError
-        A name is neither a number nor text, or too long.
+        A name is neither a number nor text, nor a tuple of these, or too long.
     """
     defaults = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}
     for (role, default), name in zip(defaults.items(), (columns.id, columns.time, columns.target), strict=True):
@@ -145,7 +145,7 @@ def refuse_unrecordable(schema: pd.DataFrame, columns: Columns) -> None:
         then = "" if new == default else f", with {role}_col={new!r}"
         raise InvalidArgumentError(
             f"A frame keeps its model with the names of the columns, which must be text of at most {MAX_TEXT:,} "
-            f"characters, or numbers; found {reprlib.repr(name)}. Rename the {role} column: "
+            f"characters, numbers, or tuples of these; found {reprlib.repr(name)}. Rename the {role} column: "
             f"{columns.frame.rename(name, new)}{then}."
         )
 

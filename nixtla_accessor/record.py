@@ -41,7 +41,7 @@ class Record:
         The name of the base model.
     freq : str, int or None
         The frequency in the spelling of today's pandas, an int for integer time; None if it is unknown.
-    id_col, time_col, target_col : str, int, float or None
+    id_col, time_col, target_col : str, int, float, tuple of these, or None
         The columns that were used; None for an id or time without a name.
     finetune_steps, finetune_loss, finetune_depth
         How it was tuned.
@@ -70,9 +70,9 @@ class Record:
     created_at: str
     base_model_id: str | None = None
     freq: str | int | None = None
-    id_col: str | float | None = None
-    time_col: str | float | None = None
-    target_col: str | float | None = None
+    id_col: str | float | tuple[str | float, ...] | None = None
+    time_col: str | float | tuple[str | float, ...] | None = None
+    target_col: str | float | tuple[str | float, ...] | None = None
     finetune_steps: int | None = None
     finetune_loss: str | None = None
     finetune_depth: int | None = None
@@ -138,8 +138,9 @@ def _is_integer(value: object) -> bool:
 
 
 def is_recordable(name: object) -> bool:
-    """Return whether a record keeps the name of a column, through Parquet as well: a scalar of JSON, not too long."""
-    return _is_name(name) and isinstance(name, str | int | float)
+    """Return whether a record keeps the name of a column, through Parquet as well: scalars of JSON, not too long."""
+    parts = name if isinstance(name, tuple) else (name,)
+    return all(_is_name(part) and isinstance(part, str | int | float) for part in parts)
 
 
 def _is_name(value: object) -> bool:
@@ -208,8 +209,16 @@ def parse_record(stored: object) -> Record | None:
     """Return the record that a mapping holds, without fields of later versions; None if it holds none."""
     if not isinstance(stored, Mapping) or explain_unusable(stored) is not None:
         return None
-    known: dict[str, Any] = {name: value for name, value in stored.items() if name in _FIELDS}
+    known: dict[str, Any] = {name: value for name, value in _with_tuples(stored).items() if name in _FIELDS}
     return Record(**known)
+
+
+def _with_tuples(stored: Mapping[Any, object]) -> dict[Any, object]:
+    """Return a record with the names of columns as they were before JSON, which makes lists of tuples."""
+    return {
+        name: tuple(value) if _FIELDS.get(name) is _NAME and isinstance(value, list) else value
+        for name, value in stored.items()
+    }
 
 
 def explain_unusable(stored: object) -> str | None:
@@ -221,8 +230,9 @@ def explain_unusable(stored: object) -> str | None:
         return None
     if not isinstance(stored, Mapping):
         return f"The record must be a dict; got {_show(stored)}."
+    known = _with_tuples(stored)
     for name, (is_valid, expected) in _FIELDS.items():
-        value = stored.get(name, _DEFAULTS.get(name))
+        value = known.get(name, _DEFAULTS.get(name))
         if not is_valid(value) and not (value is None and name in _OPTIONAL):
             found = _show(value) if name in stored else "no such field"
             return f"{name!r} of the record must be {expected}; got {found}.{_explain_version(stored.get('version'))}"

@@ -160,7 +160,7 @@ class TestOfALaterVersion:
 
 
 NAMES_BEYOND_JSON = [
-    ("sales", "net"),
+    ("sales", dt.date(2024, 1, 1)),
     pd.Timestamp("2024-01-01"),
     dt.date(2024, 1, 1),
     b"sales",
@@ -179,25 +179,28 @@ def test_columns_that_no_record_can_name_are_refused_before_anything_is_sent(loc
         tupleize_cols=False,
     )
     model_id = tuned.timegpt.model_id
+    expected = r"must be text of at most 1,000 characters, numbers, or tuples of these"
     for ask in (
         lambda: frame.timegpt.finetune(finetune_steps=1, **{role: name}),
         lambda: frame.timegpt.use_model(model_id, **{role: name}),
         lambda: frame.timegpt.compare(5, keep=True, **{role: name}),
     ):
-        with pytest.raises(errors.InvalidArgumentError, match=r"must be text of at most 1,000 characters, or numbers"):
+        with pytest.raises(errors.InvalidArgumentError, match=expected):
             ask()
     assert not requests_sent
     assert frame.attrs == {}
-    with pytest.raises(errors.InvalidArgumentError, match=r"must be text of at most 1,000 characters, or numbers"):
+    with pytest.raises(errors.InvalidArgumentError, match=expected):
         frame.timegpt.forecast(2, finetuned_model_id=model_id, **{role: name})
     assert len(frame.timegpt.forecast(2, zero_shot=True, **{role: name})) == 4
 
 
 @pytest.mark.parametrize(
-    "names", [(0, 1, 2), (1.5, -3, True), ("", "a'\"b", "s" * 1_000)], ids=["integers", "numbers", "texts"]
+    "names",
+    [(0, 1, 2), (1.5, -3, True), ("", "a'\"b", "s" * 1_000), (("keys", "id"), ("keys", 1), ("net", 2.5))],
+    ids=["integers", "numbers", "texts", "tuples"],
 )
 def test_names_that_a_record_keeps_outlive_parquet(local, tmp_path, names):
-    frame = panel().set_axis(pd.Index(names, dtype=object), axis=1)
+    frame = panel().set_axis(pd.Index(names, dtype=object, tupleize_cols=False), axis=1)
     frame.timegpt.finetune(finetune_steps=1, **dict(zip(("id_col", "time_col", "target_col"), names, strict=True)))
     expected = frame.timegpt.forecast(2)
     stored = frame.rename(columns=str)

@@ -215,8 +215,8 @@ def _api_error(
         advice = _DELETE
     elif new_model_id is not None and kind is PayloadTooLargeError and n_bytes is not None:
         advice = (
-            f"It has {n_bytes:,} bytes of JSON. Send less in each request: finetune(…, max_request={n_bytes // 2}), or "
-            "keep the recent part of each series."
+            f"It has {n_bytes:,} bytes of JSON. Keep the recent part of each series; or, if each is far smaller than "
+            f"that, send fewer in a request: finetune(…, max_request={n_bytes // 2})."
         )
     if answer.retry_after is not None:
         advice = f"The service asks to wait {answer.retry_after:g} s before the next attempt."

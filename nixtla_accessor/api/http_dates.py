@@ -32,7 +32,7 @@ def parse_retry_after(retry_after: str | None, now: datetime) -> float | None:
     if _SECONDS.fullmatch(text):
         return min(float(text), _LONGEST_WAIT)
     date = parse_http_date(text)
-    return None if date is None else max(0.0, (date - now).total_seconds())
+    return None if date is None else min(max(0.0, (date - now).total_seconds()), _LONGEST_WAIT)
 
 
 def parse_http_date(text: str | None) -> datetime | None:

@@ -33,9 +33,10 @@ def columns_that_tell_apart(frame: pd.DataFrame, columns: Columns) -> list[Hasha
     keys["id"] = 0 if columns.id is None else pd.factorize(get_column(frame, columns.id, "id"))[0]
     doubled = np.asarray(keys.duplicated(keep=False))
     telling: list[tuple[bool, Hashable]] = []
+    is_there_once = ~frame.columns.duplicated(keep=False)
     for number, name in enumerate(frame.columns):
         values = frame.iloc[:, number]
-        is_other = name not in {columns.id, columns.time, columns.target} and list(frame.columns).count(name) == 1
+        is_other = name not in {columns.id, columns.time, columns.target} and is_there_once[number]
         if not is_other or not _may_name_series(values):
             continue
         try:

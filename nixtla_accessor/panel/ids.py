@@ -304,6 +304,7 @@ def _order(keys: pd.Index[Any], name: NamedColumn) -> Integers:
     try:
         return np.asarray(keys.argsort(), dtype=np.int64)
     except (TypeError, pa.ArrowException) as error:
+        _refuse_mixed(keys, _object_kind(keys), name)  # categories of several types
         raise UnsupportedDtypeError(
             f"The ids in {name!r} cannot be sorted; their dtype is {keys.dtype}. Convert them to text: "
             f"{name.convert(AS_TEXT)}."

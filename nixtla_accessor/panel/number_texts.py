@@ -37,16 +37,16 @@ class Notation:
         marks = [(self.thousands, ""), (self.decimal, ".")]
         return [(mark, plain) for mark, plain in marks if mark not in {"", plain}]
 
-    def read(self, texts: pd.Series[Any]) -> pd.Series[float] | None:
-        """Return texts as numbers, NaN where one is none; None where another notation would be taken for a number."""
+    def read(self, texts: pd.Series[Any]) -> tuple[pd.Series[float], Flags]:
+        """Return texts as numbers, NaN where one is none; and which of these replacing would make a number of."""
         plain = texts
         for mark, replacement in self.replacements:
             plain = plain.str.replace(mark, replacement, regex=False)
         numbers: pd.Series[float] = pd.to_numeric(plain, errors="coerce")
-        changed = (plain != texts) & numbers.notna()
         whole = rf"([1-9]\d{{0,2}}({re.escape(self.thousands)}\d{{3}})+|\d*)" if self.thousands else r"\d*"
-        written = rf"\s*[+-]?{whole}({re.escape(self.decimal)}\d*)?\s*"
-        return numbers if texts[changed].str.fullmatch(written).all() else None
+        written = rf"\s*[+-]?{whole}({re.escape(self.decimal)}\d*)?([eE][+-]?\d+)?\s*"
+        misread = (plain != texts) & numbers.notna() & ~texts.str.fullmatch(written).astype(bool)
+        return numbers.mask(misread), misread.to_numpy()
 
 
 PLAIN = Notation("", ".", "points are decimal points")
@@ -64,7 +64,8 @@ class Reading(NamedTuple):
     Attributes
     ----------
     notations : list of Notation
-        Those that read most texts; several where they read other numbers of them.
+        Those that read most texts; several where they read other numbers of them. Where replacing would make wrong
+        numbers of other texts, these must be corrected first, and there is none.
     unreadable : ndarray of bool, shape (n,)
         The texts that none of them reads.
     """
@@ -84,15 +85,16 @@ def find_notations(texts: pd.Series[Any]) -> Reading:
     codes, found = pd.factorize(texts)
     distinct = pd.Series(found, dtype=object)
     counts = np.bincount(codes, minlength=len(distinct))
-    read = {notation: numbers for notation in NOTATIONS if (numbers := notation.read(distinct)) is not None}
-    totals = {notation: int(counts[numbers.notna()].sum()) for notation, numbers in read.items()}
+    read = {notation: notation.read(distinct) for notation in NOTATIONS}
+    totals = {notation: int(counts[numbers.notna()].sum()) for notation, (numbers, _) in read.items()}
     best = [notation for notation, total in totals.items() if total == max(totals.values())]
     if PLAIN in best:
         best = [PLAIN]
     different = [
         notation
         for place, notation in enumerate(best)
-        if not any(read[notation].equals(read[other]) for other in best[:place])
+        if not any(read[notation][0].equals(read[other][0]) for other in best[:place])
     ]
-    unreadable = np.logical_and.reduce([np.asarray(read[notation].isna()) for notation in different])
-    return Reading(different, np.asarray(unreadable[codes]))
+    unreadable = np.logical_and.reduce([np.asarray(read[notation][0].isna()) for notation in different])
+    safe = [notation for notation in different if not read[notation][1].any()]
+    return Reading(safe, np.asarray(unreadable[codes]))

@@ -171,7 +171,7 @@ def _explain_texts(values: pd.Series[Any], name: NamedColumn) -> tuple[str, dict
     elif total:  # in a partition, whose rows no one counts
         offenders = f"; no numbers, such as {', '.join(dict.fromkeys(shown))}"
     elif notations != [PLAIN]:
-        offenders = f", such as {reprlib.repr(present[texts.str.contains('[.,]').to_numpy()].iloc[0])}"
+        offenders = f", such as {reprlib.repr(present[PLAIN.read(texts)[0].isna().to_numpy()].iloc[0])}"
     if total > _MOST * len(known):
         return offenders, {}
     missing = ", errors='coerce'" if total or column != "{}" else ""

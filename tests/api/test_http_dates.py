@@ -30,6 +30,7 @@ NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
         ("Sun, 01 Mar 100000 12:00:30 GMT", None),
         ("9999999999", 1e9),
         ("9" * 400, 1e9),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 1e9),
     ],
 )
 def test_retry_after(header, seconds):

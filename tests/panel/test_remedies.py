@@ -626,6 +626,18 @@ def test_one_value_among_numbers_that_is_none_is_named(bad):
 def test_a_notation_is_shown_by_a_text_that_has_it():
     df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=["7"] * 10 + ["1.926.000,00"] * 10)
     assert "such as '1.926.000,00'. Convert it: " in refusal(df)
+    assert "such as '2,5'. Convert it: " in refusal(df.assign(y=["1.5"] * 12 + ["2,5"] * 8))
+
+
+def test_a_text_that_a_call_would_misread_is_named_alone_and_no_call_is_given():
+    df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=["1,234.50"] * 19 + ["1,23"])
+    assert "no numbers in 1 of 20 rows, counted from 0: '1,23' in row 19. Convert it to numbers." in refusal(df)
+
+
+def test_numbers_with_exponents_are_read_in_their_notation():
+    df = frame(pd.date_range("2024-01-01", periods=20)).assign(y=["2,5"] * 19 + ["1,5E+03"])
+    mended, _ = follow(refusal(df), df)
+    assert mended["y"].tolist() == [2.5] * 19 + [1500.0]
 
 
 def test_no_call_reads_a_number_as_another():
@@ -671,10 +683,12 @@ def test_ids_of_several_types_stay_as_many_series(ids):
     assert len(df.timegpt.pack(freq="D").ids) == len(ids)
 
 
+@pytest.mark.parametrize("dtype", ["object", "category"])
 @pytest.mark.parametrize("shared", [(1, "1"), (True, "True"), (2.5, "2.5"), (b"a", "a")])
-def test_ids_whose_texts_are_the_same_are_named(shared):
+def test_ids_whose_texts_are_the_same_are_named(shared, dtype):
     stamps = pd.date_range("2024-01-01", periods=5)
     df = pd.concat([frame(stamps).assign(unique_id=pd.Series([one] * 5, dtype=object)) for one in shared])
+    df["unique_id"] = df["unique_id"].astype(dtype)
     message = refusal(df)
     assert f"As text, these ids are the same: {shared[0]!r} and {shared[1]!r}. " in message
     apart, _ = follow(message, df)

@@ -192,7 +192,10 @@ class BaseModelFolder:
     def _folders(self) -> list[Path]:
         try:
             return sorted(path for path in self.path.iterdir() if path.is_dir() and not path.name.startswith("."))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except PermissionError as error:
+            _LOG.warning("The base models in %s cannot be listed: %s", self.path, error)
             return []
 
     def _delete(self, is_meant: Callable[[InstalledModel], bool]) -> None:

@@ -43,6 +43,11 @@ def test_a_model_is_copied_listed_and_removed(models, source):
         models.remove("mine")
 
 
+def test_a_home_that_is_a_file_has_no_models(tmp_path):
+    (tmp_path / "home").write_text("")
+    assert BaseModelFolder(tmp_path / "home" / "base_models").models() == []
+
+
 def test_one_of_the_same_name_is_replaced(models, source):
     first = add(models, source)
     (source / "model.safetensors").write_bytes(b"other")
