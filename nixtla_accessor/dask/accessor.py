@@ -426,7 +426,8 @@ class DaskTimeGPTAccessor:
             As there.
         X_df : dask or pandas DataFrame, optional
             As there. One of Dask is computed at once, since it has few rows beside the frame. The ids of all partitions
-            are read before the first of them asks: a series that none has is refused, as there.
+            are read before the first of them asks: a series that none has is refused, as there. Parquet is read once
+            more for that, but only its column of ids; a source that cannot read one column alone is read twice.
         holidays : str, list or dict, optional
             As there; not together with ``feature_contributions``, since the columns would depend on the partition.
         freq, id_col, time_col, target_col

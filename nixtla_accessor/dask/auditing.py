@@ -13,7 +13,7 @@ from nixtla_accessor.dask.joining import find_frequency_across_partitions, locat
 from nixtla_accessor.dask.partitions import (
     bring_series_together,
     compute_each,
-    find_unknown_series,
+    find_series_apart,
     ids_of_part,
     rows_of_part,
 )
@@ -31,6 +31,7 @@ from nixtla_accessor.panel.problems import KINDS, KINDS_OF_COLUMNS, Problem, tab
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
 IRREGULARITIES = frozenset({"duplicate stamp", "off-grid stamp", "gap"})  # whose remedy follows the worst series
+SERIES_APART = frozenset({"unknown future series", "missing future series"})  # all of them, where none is in common
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,21 @@ def audit_dask_frame(
     if not any(len(ids) for ids, _ in parts):
         return tabulate(find_problems(frame._meta, columns, stamps.find))
     problems = [problem for _, problems in parts for problem in problems]
-    if covariates.X_df is not None and columns.id in names_of(covariates.X_df):
-        for finding in find_unknown_series(covariates.X_df, columns, set().union(*(ids for ids, _ in parts))):
-            problems += finding.to_problems()
-    return tabulate(merge_problems(problems))
+    apart = _series_apart(frame, columns, covariates.X_df, set().union(*(ids for ids, _ in parts)))
+    if any(problem.kind == "unknown future series" and problem.series is None for problem in apart):
+        problems = [problem for problem in problems if problem.kind not in SERIES_APART]
+    problems = [problem for problem in problems if problem not in apart]
+    return tabulate(sorted([*merge_problems(problems), *apart], key=_rank))
+
+
+def _series_apart(
+    frame: dd.DataFrame, columns: Columns, X_df: pd.DataFrame | None, known: set[Hashable]
+) -> list[Problem]:
+    """List what no partition alone can tell of the series of the horizon's rows."""
+    if X_df is None or columns.id not in names_of(frame._meta):
+        return []
+    findings = find_series_apart(X_df, columns, get_column(frame._meta, columns.id, "id").dtype, known)
+    return [problem for finding in findings for problem in finding.to_problems()]
 
 
 def problems_of_part(

@@ -11,10 +11,11 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 
-from nixtla_accessor.errors import TimeGPTError
+from nixtla_accessor.errors import InvalidFrameError, TimeGPTError
 from nixtla_accessor.other_frames import check_future_is_pandas
 from nixtla_accessor.panel.findings import Finding, refuse
-from nixtla_accessor.panel.future import series_not_in_frame
+from nixtla_accessor.panel.future import no_series_in_common, series_not_in_frame, unreadable
+from nixtla_accessor.panel.ids import group_rows
 from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import columns_of_future, get_column
 from nixtla_accessor.panel.panel import Columns
@@ -92,41 +93,84 @@ def future_in_pandas(X_df: object) -> pd.DataFrame | None:
 
 
 def rows_of_part(part: pd.DataFrame, X_df: pd.DataFrame | None, columns: Columns) -> pd.DataFrame | None:
-    """Return the rows of the horizon that are of the series of a partition."""
-    if X_df is None or columns.id is None or not {columns.id} <= {*names_of(part)} & {*names_of(X_df)}:
+    """Return the rows of the horizon that are of the series of a partition; all where their ids cannot be read."""
+    if X_df is None or not len(X_df) or not {columns.id} <= {*names_of(part)} & {*names_of(X_df)}:
         return X_df
-    ids = get_column(part, columns.id, "id").unique()
-    return X_df.loc[np.asarray(get_column(X_df, columns.id, "id").isin(ids))]
+    try:
+        series = group_rows(get_column(X_df, columns.id, "id"), columns.column(columns.id))
+    except InvalidFrameError:
+        return X_df
+    known = ids_of_part(part, columns)
+    return X_df.iloc[series.rows_of(np.flatnonzero([name in known for name in series.ids]))]
 
 
-def checked_future(X_df: pd.DataFrame, columns: Columns, ids_of_parts: Sequence[set[Hashable]]) -> pd.DataFrame:
+def plan_ids(frame: dd.DataFrame, columns: Columns) -> list[Any]:
+    """Return the tasks that read the ids of every partition, and no other column where the frame's source allows it."""
+    return plan_each(frame[[columns.id] if columns.id in frame.columns else []], ids_of_part, columns)
+
+
+def ids_of_part(part: pd.DataFrame, columns: Columns) -> set[Hashable]:
+    """Return the ids of a partition; None stands for the only series of a frame without ids, or ids that are nested."""
+    if columns.id is None or columns.id not in names_of(part):
+        return {None}
+    return set(_distinct(get_column(part, columns.id, "id").dropna(), [None]))
+
+
+def _distinct(ids: pd.Series[Any] | pd.Index[Any], if_nested: list[Hashable]) -> list[Hashable]:
+    """Return ids in the order of their rows, each once; something else where they are nested values."""
+    try:
+        return list(ids.unique())
+    except (TypeError, NotImplementedError):  # the latter of Arrow's lists
+        return if_nested
+
+
+def checked_future(
+    X_df: pd.DataFrame, columns: Columns, dtype: object, ids_of_parts: Sequence[set[Hashable]]
+) -> pd.DataFrame:
     """Return the rows of the horizon, once all partitions are known to have their series.
 
     Raises
     ------
     CovariateError
-        Some series are in no partition. Where all are, the partitions say more.
+        Some series are in no partition, or their ids cannot be read.
     """
-    known = set().union(*ids_of_parts)
-    if columns.id in names_of(X_df) and not known.isdisjoint(get_column(X_df, columns.id, "id")):
-        refuse(find_unknown_series(X_df, columns, known))
+    refuse(find_series_apart(X_df, columns, dtype, set().union(*ids_of_parts)))
     return X_df
 
 
-def ids_of_part(part: pd.DataFrame, columns: Columns) -> set[Hashable]:
-    """Return the ids of a partition; None stands for the only series of a frame without ids."""
-    has_ids = columns.id is not None and columns.id in names_of(part)
-    return set(get_column(part, columns.id, "id").dropna()) if has_ids else {None}
+def find_series_apart(X_df: pd.DataFrame, columns: Columns, dtype: object, known: set[Hashable]) -> list[Finding]:
+    """Find what no partition alone can tell of the horizon's series: that their ids are none, or in no partition.
 
-
-def find_unknown_series(X_df: pd.DataFrame, columns: Columns, known: set[Hashable]) -> list[Finding]:
-    """Find the series of the horizon's rows that no partition has."""
-    sizes = pd.Series(get_column(X_df, columns.id, "id")).value_counts(sort=False)
-    unknown = sizes[[name not in known for name in sizes.index]].sort_index()
-    if not len(unknown):
+    Parameters
+    ----------
+    X_df : DataFrame
+        The rows of the horizon.
+    columns : Columns
+        The columns of the frame.
+    dtype : dtype
+        The dtype of the frame's ids.
+    known : set of hashable
+        The series of all partitions.
+    """
+    if not known or None in known or not len(X_df) or columns.id not in names_of(X_df):
         return []
     of_future = columns_of_future(X_df, columns)
-    return [series_not_in_frame(unknown.index, np.asarray(unknown, dtype=np.int64), columns, of_future)]
+    try:
+        series = group_rows(get_column(X_df, columns.id, "id"), of_future.column(columns.id))
+    except InvalidFrameError as error:
+        return [unreadable(X_df, of_future, "id", error)]
+    unknown = np.flatnonzero([name not in known for name in series.ids])
+    if len(unknown) == len(series.ids):
+        ids = pd.Index(sorted(known, key=_by_type), dtype=object, tupleize_cols=False)
+        return [no_series_in_common(ids, dtype, series.ids, columns)]
+    if not len(unknown):
+        return []
+    return [series_not_in_frame(series.ids.take(unknown), series.sizes[unknown], columns, of_future)]
+
+
+def _by_type(name: Hashable) -> tuple[str, Any]:
+    """Return what to sort ids by, which partitions may have of several types."""
+    return type(name).__name__, name
 
 
 @contextmanager
@@ -135,8 +179,8 @@ def partition_named(part: pd.DataFrame, columns: Columns, name: str) -> Iterator
     try:
         yield
     except TimeGPTError as error:
-        if columns.id is not None:
-            ids = list(get_column(part, columns.id, "id").unique())
+        ids = [] if columns.id is None else _distinct(get_column(part, columns.id, "id"), [])
+        if ids:
             name += f", whose {len(ids)} series are {', '.join(map(repr, ids[:3]))}{', …' if len(ids) > 3 else ''}"
         error.add_note(f"This is {name}. Other partitions are unaffected; persist() keeps their answers.")
         raise

@@ -18,9 +18,8 @@ from nixtla_accessor.dask.partitions import (
     bring_series_together,
     checked_future,
     future_in_pandas,
-    ids_of_part,
     partition_named,
-    plan_each,
+    plan_ids,
     rows_of_part,
 )
 from nixtla_accessor.dask.portable_client import PortableClient
@@ -28,6 +27,7 @@ from nixtla_accessor.panel.calendar_features import check_calendar
 from nixtla_accessor.panel.covariate_columns import CovariateChoice, find_covariates
 from nixtla_accessor.panel.findings import refuse
 from nixtla_accessor.panel.frequency import Frequency
+from nixtla_accessor.panel.names import get_column
 from nixtla_accessor.panel.packing import PackedSeries
 from nixtla_accessor.panel.panel import Columns
 from nixtla_accessor.queries.query import Query, refuse_other_frequency
@@ -71,7 +71,8 @@ class DaskSource:
         """Plan to ask for each partition; nothing is computed.
 
         The future of all series is one task, of which each partition takes the rows of its own. It follows tasks that
-        read the ids of all partitions, so that a series which none has is refused before anything is sent.
+        read the ids of all partitions, so that a series which none has is refused before anything is sent. They do not
+        keep the partitions, which may be larger than memory together, but read the column of ids once more.
         """
         if query.frequency is not None:
             refuse_other_frequency(query.record, query.frequency, query.columns)
@@ -103,8 +104,8 @@ class DaskSource:
         future = dask.delayed(X_df)
         if columns.id is None:
             return future
-        ids = self._frame[[columns.id]] if columns.id in self._frame.columns else self._frame
-        return dask.delayed(checked_future)(future, columns, plan_each(ids, ids_of_part, columns))
+        dtype = get_column(self.schema, columns.id, "id").dtype
+        return dask.delayed(checked_future)(future, columns, dtype, plan_ids(self._frame, columns))
 
 
 def answer_partition(

@@ -47,7 +47,7 @@ def place_future(X_df: pd.DataFrame, horizon: Horizon) -> tuple[Integers | None,
         return None, findings
     placed = horizon.match(rows)
     if (placed.of_series < 0).all():
-        return None, [_no_series_in_common(rows, horizon)]
+        return None, [no_series_in_common(horizon.ids, horizon.ids.dtype, rows.ids, horizon.columns)]
     findings = [
         *_series_apart(rows, placed, horizon),
         *_misplaced(rows, placed, horizon),
@@ -67,12 +67,12 @@ def _read(X_df: pd.DataFrame, horizon: Horizon) -> tuple[FutureRows | None, list
     try:
         ticks, form = read_times(get_column(X_df, columns.time, "time"), columns.column(columns.time), X_df.index)
     except InvalidFrameError as error:
-        findings.append(_unreadable(X_df, columns, "time", error))
+        findings.append(unreadable(X_df, columns, "time", error))
     try:
         if columns.id is not None:
             grouping = group_rows(get_column(X_df, columns.id, "id"), columns.column(columns.id))
     except InvalidFrameError as error:
-        findings.append(_unreadable(X_df, columns, "id", error))
+        findings.append(unreadable(X_df, columns, "id", error))
     if ticks is not None:
         n_missing = int((ticks == MISSING_TICK).sum())
         if n_missing:
@@ -87,8 +87,20 @@ def _read(X_df: pd.DataFrame, horizon: Horizon) -> tuple[FutureRows | None, list
     return FutureRows(columns, grouping, in_unit, off_grid, form.restore(ticks)), []
 
 
-def _unreadable(X_df: pd.DataFrame, columns: Columns, role: str, error: InvalidFrameError) -> Finding:
-    """Report ids or times that ``X_df`` does not have, or that are none."""
+def unreadable(X_df: pd.DataFrame, columns: Columns, role: str, error: InvalidFrameError) -> Finding:
+    """Report ids or times that ``X_df`` does not have, or that are none.
+
+    Parameters
+    ----------
+    X_df : DataFrame
+        The rows of the horizon.
+    columns : Columns
+        Its columns.
+    role : {"id", "time"}
+        Whether these are ids or times.
+    error : InvalidFrameError
+        What reading them raised.
+    """
     name = columns.time if role == "time" else columns.id
     if not isinstance(error, MissingColumnError):
         return Finding(COLUMN_KINDS.get(type(error), "missing id"), name, f"In X_df: {error}", "")
@@ -134,15 +146,25 @@ def _how_to_convert(form: TimeForm, horizon: Horizon) -> str:
     return f"Convert them: {column} = {stamps}{moved}."
 
 
-def _no_series_in_common(rows: FutureRows, horizon: Horizon) -> Finding:
-    def described(ids: pd.Index[Any]) -> str:
-        return f"{_listed_ids(ids, np.arange(len(ids)))} ({ids.dtype})"
+def no_series_in_common(ids: pd.Index[Any], dtype: object, of_future: pd.Index[Any], columns: Columns) -> Finding:
+    """Report that ``X_df`` has none of the frame's series.
 
+    Parameters
+    ----------
+    ids : Index
+        The frame's series.
+    dtype : dtype
+        The dtype of their column.
+    of_future : Index
+        Those of ``X_df``.
+    columns : Columns
+        The columns of the frame.
+    """
     found = (
-        f"The ids in {horizon.columns.id!r} of X_df must be those of the frame, {described(horizon.ids)}; it has none "
-        f"of them, but {described(rows.ids)}."
+        f"The ids in {columns.id!r} of X_df must be those of the frame, {_listed_ids(ids, np.arange(len(ids)))} "
+        f"({dtype}); it has none of them, but {_listed_ids(of_future, np.arange(len(of_future)))} ({of_future.dtype})."
     )
-    return Finding("unknown future series", horizon.columns.id, found, "Write them alike.")
+    return Finding("unknown future series", columns.id, found, "Write them alike.")
 
 
 def _series_apart(rows: FutureRows, placed: Placement, horizon: Horizon) -> Iterator[Finding]:
