@@ -271,13 +271,13 @@ class TimeGPTAccessor:
         as missing), missing values and gaps, and missing values at the start and the end of a series (left out, as are
         series without any value, and rows that have neither a value nor an id or time). All else is named in a warning,
         and its rows stay as they were, at the end of the frame: stamps off the grid, series of another frequency,
-        values without an id or a time, and gaps that `pack` recognises as no missing rows, of closed hours, days or
-        seasons, or of clocks that go forward.
+        values without an id or a time, and, unless freq is given, gaps that `pack` recognises as no missing rows, of
+        closed hours, days or seasons, or of clocks that go forward.
 
         Parameters
         ----------
         freq, id_col, time_col, target_col
-            As in `pack`; with freq None, the frequency that leaves the fewest gaps.
+            As in `pack`; with freq None, the frequency that leaves the fewest gaps. At a given freq all are filled.
         duplicates : {"first", "last", "sum", "mean"}, optional
             The rule for rows with one id and stamp that are no copies: which to keep, or what to make of their values.
             None leaves their series as they are.

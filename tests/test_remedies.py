@@ -102,6 +102,10 @@ def pack(df, **arguments):
     return df.timegpt.pack(**arguments)
 
 
+def clean(df, **arguments):
+    df.timegpt.clean(**arguments)
+
+
 def forecast(df, **arguments):
     ahead = df.timegpt.forecast(2, **arguments)
     return ahead.compute() if isinstance(ahead, dd.DataFrame) else ahead
@@ -390,6 +394,19 @@ CASES = {
         lambda: frame(freq=OPEN_DAYS).drop([3, 50]), arguments={"freq": OPEN_DAYS}, defined={"offset": OPEN_DAYS}
     ),
     "clocks go forward": Case(lambda: clock_change("summer"), orders=("sorted", "by time")),
+    "clocks go forward, while cleaning": Case(
+        lambda: clock_change("summer"), clean, orders=("sorted",), layouts=PANDAS
+    ),
+    "closed Sundays, while cleaning": Case(
+        lambda: frame(60)[lambda df: df["ds"].dt.day_of_week < 6], clean, {"method": 0}, layouts=PANDAS
+    ),
+    "closed hours, while cleaning": Case(
+        lambda: frame(24 * 20, "h")[lambda df: df["ds"].dt.hour.between(9, 17)],
+        clean,
+        {"method": "ffill"},
+        orders=("sorted",),
+        layouts=PANDAS,
+    ),
     "clocks go back": Case(lambda: clock_change("winter"), layouts=PANDAS),
     "local midnights in UTC": Case(
         lambda: in_utc(frame(200), "Europe/Berlin"), layouts=ANYWHERE, orders=("sorted", "shuffled")

@@ -25,6 +25,8 @@ from nixtla_accessor.panel.panel import Columns, Stamps
 from nixtla_accessor.panel.target import refuse_inexact
 from nixtla_accessor.panel.times import TICKS_PER_SECOND, TimeForm
 
+ROWS_TO_COMPARE = 1_000_000  # of regular series, beside the irregular ones that a message is about
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layout:
@@ -226,10 +228,15 @@ def _are_regular(part: Pieces, frequency: Frequency, stride: int) -> Flags:
 
 
 def _stamps_to_explain(layout: Layout, irregular: Integers) -> Stamps:
-    """Return the stamps of irregular series, and of each regular one its first, which is enough to name it."""
-    sample = layout.sample(irregular)
+    """Return the stamps of irregular series, and of some regular ones, `ROWS_TO_COMPARE` in all.
+
+    Of each other regular one it is the first, which is enough to name it.
+    """
     regular = np.setdiff1d(np.arange(len(layout.ids)), irregular)
-    codes = np.concatenate((np.repeat(irregular, sample.sizes), regular))
+    is_compared = np.cumsum(layout.series_sizes[regular]) <= ROWS_TO_COMPARE
+    compared, regular = np.concatenate((irregular, regular[is_compared])), regular[~is_compared]
+    sample = layout.sample(compared)
+    codes = np.concatenate((np.repeat(compared, sample.sizes), regular))
     ticks = np.concatenate((sample.ticks, layout.start_ticks[regular]))
     return Stamps(layout.columns, Grouping(layout.ids, np.bincount(codes), None, codes), ticks, layout.form)
 

@@ -22,9 +22,10 @@ from nixtla_accessor.panel.arrow import plain_frame
 from nixtla_accessor.panel.diagnosis import (
     diagnose,
     explain_clocks,
+    find_explained_gaps,
+    how_to_fill,
     how_to_mend_gaps,
     how_to_mend_off_grid,
-    series_with_explained_gaps,
     series_with_vast_gaps,
 )
 from nixtla_accessor.panel.doubles import hint_at_series
@@ -124,11 +125,14 @@ def clean_frame(
     _note_order(flat, columns, steps)
     flat = _leave_out_unusable_values(flat, columns, steps)
     flat, doubled = _merge_duplicates(flat, columns, frequency, duplicates, steps)
-    flat, irregular = _set_aside_irregular(flat, columns, frequency, steps)
-    flat, explained = _set_aside_explained_gaps(flat, columns, frequency, steps)
-    filled = _fill(flat, columns, frequency, method, steps)
-    parts = [part for part in (filled, doubled, irregular, explained, without_keys) if len(part)]
-    cleaned = pd.concat(parts, ignore_index=True) if len(parts) > 1 else (parts or [filled])[0]
+    aside = [doubled]
+    if len(flat):
+        used = frequency or _infer_frequency(flat, doubled, columns)
+        fill = None if frequency else how_to_fill(columns, used, method)
+        flat, irregular, explained = _set_aside(flat, doubled, columns, used, fill, steps)
+        flat = _fill(flat, columns, used, method, steps)
+        aside += [irregular, explained]
+    cleaned = _join([flat, *aside, without_keys])
     if levels:
         cleaned = cleaned.set_index(levels).rename_axis(frame.index.names)
     cleaned.attrs = {**frame.attrs, KEY: [asdict(step) for step in steps]}
@@ -247,66 +251,82 @@ def _explain_clocks(panel: Panel, frequency: Frequency | None) -> str | None:
     return explain_clocks(panel, frequency, diagnose(panel, frequency))
 
 
-def _set_aside_irregular(
-    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None, steps: list[Step]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the series that gaps alone keep from being regular, and the others."""
-    if not len(frame):
-        return frame, frame
-    panel = read_arrays(frame, columns)
+def _infer_frequency(frame: pd.DataFrame, doubled: pd.DataFrame, columns: Columns) -> Frequency:
+    """Return the frequency of the series that can be mended; where these tell none, that of all series."""
+    try:
+        return find_frequency(read_arrays(frame, columns)).frequency
+    except FrequencyError:
+        if not len(doubled):
+            raise
+        return find_frequency(read_arrays(_join([frame, doubled]), columns)).frequency
+
+
+def _set_aside(
+    frame: pd.DataFrame,
+    doubled: pd.DataFrame,
+    columns: Columns,
+    frequency: Frequency,
+    fill: str | None,
+    steps: list[Step],
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Return the series whose gaps can be filled, those that more than gaps keep from being regular, and the others.
+
+    The gaps of the others are no missing rows, as of closed hours.
+
+    Parameters
+    ----------
+    frame, doubled : DataFrame
+        The rows, and those of the same frame that are set aside already.
+    columns : Columns
+        Their columns.
+    frequency : Frequency
+        Their frequency.
+    fill : str, optional
+        The call that fills all gaps. None where the caller gave the frequency, and so the grid that is to be filled:
+        then there are no others.
+    steps : list of Step
+        Gets a step for each kind of problem.
+    """
+    panel = read_arrays(_join([frame, doubled]), columns)
     codes = panel.grouping.row_codes()
-    found_frequency = frequency or find_frequency(panel).frequency
-    found = diagnose(panel, found_frequency, allow_coarser=frequency is not None)
-    off_grid = np.zeros(len(frame), dtype=bool)
+    found = diagnose(panel, frequency, allow_coarser=fill is None)
+    found = found.without(np.unique(codes[len(frame) :]), codes)
+    off_grid = np.zeros(len(codes), dtype=bool)
     off_grid[found.off_grid] = True
     other = np.isin(codes, list(found.mixed_frequencies))
     if off_grid.any():
-        advice = how_to_mend_off_grid(panel, found_frequency, found.off_grid)
+        advice = how_to_mend_off_grid(panel, frequency, found.off_grid)
         _note(steps, "off-grid stamp", columns.time, off_grid, panel, advice, mended=False)
-    advice = f"their frequency is not {found_frequency.name!r}; clean them apart, or leave them out"
+    advice = f"their frequency is not {frequency.name!r}; clean them apart, or leave them out"
     _note(steps, "other frequency", columns.time, other, panel, advice, mended=False)
     vast = np.isin(codes, series_with_vast_gaps(panel, found))
     if vast.any():
-        advice = how_to_mend_gaps(panel, found_frequency, found)
-        missing = np.zeros(len(frame), dtype=np.int64)
-        missing[found.gaps] = found.missing
-        _note(steps, "gap", columns.time, np.where(vast, missing, 0), panel, advice, mended=False)
-    aside = np.isin(codes, codes[off_grid | other | vast])
-    return _take(frame, ~aside), _take(frame, aside)
-
-
-def _set_aside_explained_gaps(
-    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None, steps: list[Step]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the series whose gaps can be filled, and those whose gaps are no missing rows, as of closed hours."""
-    if not len(frame):
-        return frame, frame
-    panel = read_arrays(frame, columns)
-    codes = panel.grouping.row_codes()
-    frequency = frequency or find_frequency(panel).frequency
-    aside = np.isin(codes, series_with_explained_gaps(panel, frequency))
-    if aside.any():
-        found = diagnose(panel, frequency)
-        missing = np.zeros(len(frame), dtype=np.int64)
-        missing[found.gaps] = found.missing
-        missing[~aside] = 0
-        advice = how_to_mend_gaps(panel, frequency, found.only(np.flatnonzero(aside), codes, missing[aside]))
+        advice = how_to_mend_gaps(panel, frequency, found)
+        missing = np.where(vast, found.missing_after(len(codes)), 0)
         _note(steps, "gap", columns.time, missing, panel, advice, mended=False)
-    return _take(frame, ~aside), _take(frame, aside)
+    irregular = np.isin(codes, codes[off_grid | other | vast])
+    explained = np.zeros(len(codes), dtype=bool)
+    if fill is not None:
+        found = found.without(np.unique(codes[irregular]), codes)
+        series, explanation = find_explained_gaps(panel, frequency, found)
+        explained = np.isin(codes, series)
+        advice = f"{explanation} Or fill the gaps: {fill}."
+        missing = np.where(explained, found.missing_after(len(codes)), 0)
+        _note(steps, "gap", columns.time, missing, panel, advice, mended=False)
+    irregular, explained = irregular[: len(frame)], explained[: len(frame)]
+    return _take(frame, ~(irregular | explained)), _take(frame, irregular), _take(frame, explained)
 
 
 def _fill(
-    frame: pd.DataFrame, columns: Columns, frequency: Frequency | None, method: str | float, steps: list[Step]
+    frame: pd.DataFrame, columns: Columns, frequency: Frequency, method: str | float, steps: list[Step]
 ) -> pd.DataFrame:
     """Return the frame with its gaps filled, and without the rows before and after the values of a series."""
     if not len(frame):
         return frame
     panel = read_arrays(frame, columns)
-    frequency = frequency or find_frequency(panel).frequency
     found = diagnose(panel, frequency, allow_coarser=True)
-    missing = np.zeros(len(frame), dtype=np.int64)
-    missing[found.gaps] = found.missing
     filled = "with 'ffill'" if method == "ffill" else "along a line" if method == "interpolate" else f"with {method!r}"
+    missing = found.missing_after(len(frame))
     _note(steps, "gap", columns.time, missing, panel, f"rows were added, and filled {filled}")
     without, order = np.isnan(panel.y), np.lexsort((panel.ticks, panel.grouping.row_codes()))
     inner = np.empty(len(frame), dtype=bool)
@@ -327,6 +347,12 @@ def _with_target(frame: pd.DataFrame, columns: Columns, values: pd.Series[Any]) 
     changed = frame.copy(deep=False)
     changed[columns.target] = values.array
     return changed
+
+
+def _join(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    first, *others = parts
+    others = [part for part in others if len(part)]
+    return pd.concat([first, *others] if len(first) else others, ignore_index=True) if others else first
 
 
 def _take(frame: pd.DataFrame, rows: Flags | pd.Series[bool]) -> pd.DataFrame:

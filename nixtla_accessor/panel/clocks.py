@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Iterable
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -10,14 +13,14 @@ import numpy as np
 import pandas as pd
 
 from nixtla_accessor.panel.aliases import NANOSECONDS
-from nixtla_accessor.panel.arrays import Flags, Ticks
+from nixtla_accessor.panel.arrays import Flags, Integers, Ticks
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
 from nixtla_accessor.panel.frame_code import NamedColumn, spell
 from nixtla_accessor.panel.frequency import Frequency
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.nearest import distance_from, nearest_frequency, without_duplicates
 from nixtla_accessor.panel.panel import Columns
-from nixtla_accessor.panel.times import TimeForm
+from nixtla_accessor.panel.times import MISSING_TICK, SECONDS_PER_DAY, TICKS_PER_SECOND, TimeForm
 
 # One zone for each rule of summer time that many people live by, and the large zones without; tried before all others.
 USUAL_ZONES = (
@@ -108,11 +111,14 @@ class ClockChange(NamedTuple):
         Stamps that a series has twice.
     before, after : ndarray of int64, shape (m,)
         The stamps on either side of each gap.
+    all : ndarray of int64
+        Every stamp of the frame; the clocks of its zone show them all.
     """
 
     repeated: Ticks
     before: Ticks
     after: Ticks
+    all: Ticks
 
 
 def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeForm, columns: Columns) -> str | None:
@@ -129,9 +135,9 @@ def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeFo
     columns : Columns
         The columns of the frame.
     """
-    if frequency.family not in NANOSECONDS or form.zone is not None or form.is_integer:
+    if not _may_lack_zone(frequency, form):
         return None
-    zones = [name for name in USUAL_ZONES if _explains(_zone(name), change, frequency, form)][:SHOWN]
+    zones = [name for name in USUAL_ZONES if _explains(name, change, frequency, form)][:SHOWN]
     if not zones:
         return None
     others = f", or of {' or '.join(map(repr, zones[1:]))}" if zones[1:] else ""
@@ -149,33 +155,124 @@ def explain_clock_change(change: ClockChange, frequency: Frequency, form: TimeFo
     )
 
 
-def _explains(zone: zoneinfo.ZoneInfo, change: ClockChange, frequency: Frequency, form: TimeForm) -> bool:
-    """Return whether the clocks of a zone show all repeated stamps twice, and skip at least half the gaps."""
-    if len(change.repeated) and not _are_shown_twice(change.repeated, zone, form).all():
-        return False
-    if not len(change.before):
-        return bool(len(change.repeated))
-    elapsed = _elapsed(change.before, change.after, zone, form)
+def series_at_clock_changes(change: ClockChange, series: Integers, frequency: Frequency, form: TimeForm) -> Integers:
+    """Return the series whose gaps, at least half of them, the clocks of one zone skip.
+
+    Parameters
+    ----------
+    change : ClockChange
+        The gaps, and all stamps.
+    series : ndarray of int64, shape (m,)
+        The series of each gap.
+    frequency : Frequency
+        The frequency apart from the gaps.
+    form : TimeForm
+        How the caller writes stamps.
+    """
+    if not len(series) or not _may_lack_zone(frequency, form):
+        return np.empty(0, dtype=np.int64)
+    n_gaps = np.bincount(series)
+    years = _years(change.before, form)
+    clocks = {name: Clocks.of(name, years, form) for name in USUAL_ZONES}
+    changes = np.unique(np.concatenate([of_zone.at for of_zone in clocks.values()]))
+    last_before, last_after = (np.searchsorted(changes, ticks, side="right") for ticks in (change.before, change.after))
+    over_change = last_before < last_after
+    before, after, series = change.before[over_change], change.after[over_change], series[over_change]
+    explained = np.zeros(len(n_gaps), dtype=bool)
+    for name, of_zone in clocks.items():
+        skipped = of_zone.elapsed(before, after) == frequency.stride(form)
+        n_skipped = np.bincount(series[skipped], minlength=len(n_gaps))
+        found = (n_skipped > 0) & (2 * n_skipped >= n_gaps)
+        if found.any() and _shows_all(name, change, form):
+            explained |= found
+    return np.flatnonzero(explained)
+
+
+def _may_lack_zone(frequency: Frequency, form: TimeForm) -> bool:
+    return frequency.family in NANOSECONDS and form.zone is None and not form.is_integer
+
+
+def _explains(zone: str, change: ClockChange, frequency: Frequency, form: TimeForm) -> bool:
+    """Return whether the clocks of a zone show all repeated stamps twice, or skip at least half the gaps."""
+    if len(change.repeated):
+        clocks = Clocks.of(zone, _years(change.repeated, form), form)
+        return bool(clocks.show_twice(change.repeated).all()) and _shows_all(zone, change, form)
+    elapsed = Clocks.of(zone, _years(change.before, form), form).elapsed(change.before, change.after)
     n_explained = int(np.count_nonzero(elapsed == frequency.stride(form)))
-    return 2 * n_explained >= len(elapsed) or bool(len(change.repeated))
+    return 0 < n_explained >= len(elapsed) / 2 and _shows_all(zone, change, form)
 
 
-def _are_shown_twice(ticks: Ticks, zone: zoneinfo.ZoneInfo, form: TimeForm) -> Flags:
-    naive = pd.DatetimeIndex(ticks.view(f"M8[{form.unit}]"))
-    first, second = (
-        naive.tz_localize(zone, ambiguous=np.full(len(naive), is_first), nonexistent="NaT").asi8
-        for is_first in (True, False)
-    )
-    return np.asarray(first != second)
+def _shows_all(zone: str, change: ClockChange, form: TimeForm) -> bool:
+    return not Clocks.of(zone, _years(change.all, form), form).skip(change.all).any()
 
 
-def _elapsed(before: Ticks, after: Ticks, zone: zoneinfo.ZoneInfo, form: TimeForm) -> Ticks:
-    """Return the time that really passed between stamps of a zone; 0 where there is no such time."""
-    left, right = (
-        pd.DatetimeIndex(ticks.view(f"M8[{form.unit}]")).tz_localize(
-            zone, ambiguous=np.ones(len(ticks), dtype=bool), nonexistent="NaT"
-        )
-        for ticks in (before, after)
-    )
-    known = ~(np.asarray(left.isna()) | np.asarray(right.isna()))
-    return np.where(known, right.asi8 - left.asi8, 0)
+class Clocks(NamedTuple):
+    """The changes of a zone's clocks in some years.
+
+    Attributes
+    ----------
+    at : ndarray of int64, shape (n,)
+        The time that the clocks showed, or were about to show, when they were changed; sorted.
+    forward : ndarray of int64, shape (n,)
+        By how much they went forward; less than 0 where they went back.
+    """
+
+    at: Ticks
+    forward: Ticks
+
+    @classmethod
+    def of(cls, zone: str, years: Iterable[int], form: TimeForm) -> Clocks:
+        """Return the changes of a zone in some years."""
+        changes = sorted({change for year in years for change in _changes_around(zone, year)})
+        at, forward = np.array(changes, dtype=np.int64).reshape(-1, 2).T * TICKS_PER_SECOND[form.unit]
+        return cls(at, forward)
+
+    def skip(self, ticks: Ticks) -> Flags:
+        """Return which stamps the clocks never showed."""
+        return np.asarray(ticks < self._last(ticks, self.at + self.forward, MISSING_TICK))
+
+    def show_twice(self, ticks: Ticks) -> Flags:
+        """Return which stamps the clocks showed twice."""
+        following = np.searchsorted(self.at, ticks, side="right")
+        at, forward = (np.append(values, 0)[following] for values in self)
+        return np.asarray((following < len(self.at)) & (ticks >= at + forward))
+
+    def elapsed(self, before: Ticks, after: Ticks) -> Ticks:
+        """Return the time that really passed between stamps; 0 where the clocks never showed them."""
+        total = np.cumsum(self.forward)
+        passed = after - before - self._last(after, total, 0) + self._last(before, total, 0)
+        return np.where(self.skip(before) | self.skip(after), 0, passed)
+
+    def _last(self, ticks: Ticks, values: Ticks, otherwise: int) -> Ticks:
+        """Return the value of the last change before each stamp, or at it; another one before all changes."""
+        return np.asarray(np.insert(values, 0, otherwise)[np.searchsorted(self.at, ticks, side="right")])
+
+
+def _years(ticks: Ticks, form: TimeForm) -> list[int]:
+    """Return the years of stamps, as far as Python's calendar goes, which knows the zones."""
+    years = pd.unique(ticks.view(f"M8[{form.unit}]").astype("M8[Y]").astype(np.int64)) + 1970
+    return [int(year) for year in years if MINYEAR < year < MAXYEAR]
+
+
+@lru_cache(maxsize=10_000)
+def _changes_around(zone: str, year: int) -> list[tuple[int, int]]:
+    """Return the changes of clocks in a year and beside it: when, in seconds of the clocks, and how many forward."""
+    info, utc = _zone(zone), UTC
+    origin = datetime(1970, 1, 1, tzinfo=utc)
+
+    def offset(seconds: int) -> int:
+        of_zone = (origin + timedelta(seconds=seconds)).astimezone(info).utcoffset()
+        return 0 if of_zone is None else int(of_zone.total_seconds())
+
+    week = 7 * SECONDS_PER_DAY  # no usual zone changes its clocks twice within a week
+    first = int((datetime(year, 1, 1, tzinfo=utc) - origin).total_seconds()) - week
+    changes = []
+    for start in range(first, first + 55 * week, week):
+        low, high, old, new = start, start + week, offset(start), offset(start + week)
+        if old == new:
+            continue
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if offset(middle) == old else (low, middle)
+        changes.append((high + old, new - old))
+    return changes

@@ -31,12 +31,15 @@ class Moments:
 
     Parameters
     ----------
+    series : ndarray of int64
+        The series, counted from 0.
     days : ndarray of int64
         Days since 1970-01-01.
     times_of_day : ndarray of int64
         Ticks since midnight.
     """
 
+    series: Integers
     days: Integers
     times_of_day: Integers
 
@@ -83,14 +86,7 @@ def explain_closed_times(sample: Sample, columns: Columns, form: TimeForm, frequ
     present, missing = _present_and_missing(sample, form, frequency)
     if not len(missing.days) or len(missing.days) < MIN_SHARE_MISSING * len(present.days):
         return None
-    hours = _closed_hours(present, missing) if frequency.family in NANOSECONDS else np.zeros(len(missing.days), bool)
-    weekday = _closed(missing.weekday, present.weekday, missing.week, MIN_WEEKS)
-    is_long = frequency.family not in NANOSECONDS and frequency.family not in {"D", "B"}
-    season = (
-        _closed(missing.month, present.month, missing.year, MIN_YEARS)
-        if is_long
-        else _closed(missing.day_of_year, present.day_of_year, missing.year, MIN_YEARS)
-    )
+    hours, weekday, season = _closed_times(present, missing, frequency)
     if (hours | weekday | season).mean() < MIN_SHARE_CLOSED:
         return None
     if weekday.mean() >= MIN_SHARE_CLOSED and frequency.family in {"D", "B"} and frequency.multiple == 1:
@@ -104,6 +100,20 @@ def explain_closed_times(sample: Sample, columns: Columns, form: TimeForm, frequ
         f"They look like {look}: most of what is missing never exists, so that filling it in would invent it. "
         f"{use_integer_time(columns)}"
     )
+
+
+def series_with_closed_times(sample: Sample, form: TimeForm, frequency: Frequency) -> Flags:
+    """Return of which series, each apart, `explain_closed_times` recognises the closed times; shape (n_series,)."""
+    present, missing = _present_and_missing(sample, form, frequency, apart=True)
+    if not len(missing.days):
+        return np.zeros(len(sample.sizes), dtype=bool)
+    hours, weekday, season = _closed_times(present, missing, frequency)
+    n_present, n_missing, n_closed = (
+        np.bincount(series, minlength=len(sample.sizes))
+        for series in (present.series, missing.series, missing.series[hours | weekday | season])
+    )
+    enough = n_missing >= np.maximum(MIN_SHARE_MISSING * n_present, 1)
+    return np.asarray(enough & (n_closed / np.maximum(n_missing, 1) >= MIN_SHARE_CLOSED))
 
 
 def suggest_open_days(sample: Sample, form: TimeForm) -> str | None:
@@ -127,47 +137,69 @@ def suggest_holidays(sample: Sample, form: TimeForm, frequency: Frequency) -> st
     return given and f" If these are holidays, {given[0].lower()}{given[1:]}"
 
 
-def _present_and_missing(sample: Sample, form: TimeForm, frequency: Frequency) -> tuple[Moments, Moments]:
-    """Return the stamps of a sample that are on the grid, and those that are missing between them."""
+def _present_and_missing(
+    sample: Sample, form: TimeForm, frequency: Frequency, *, apart: bool = False
+) -> tuple[Moments, Moments]:
+    """Return the stamps of a sample that are on the grid, and those that are missing between them.
+
+    Unless they are to be told ``apart``, all series count as one.
+    """
     codes = np.repeat(np.arange(len(sample.sizes)), sample.sizes)
     grid = place_on_grid(codes, sample.ticks, frequency, form)
-    ticks = sample.ticks[grid.order[grid.kept]]
+    ticks, codes = sample.ticks[grid.order[grid.kept]], grid.codes[grid.kept]
+    series = codes if apart else np.zeros_like(codes)
     gaps = np.flatnonzero(grid.missing > 0)
-    gaps = gaps[np.cumsum(grid.missing[gaps]) <= MAX_MISSING]
+    so_far = np.cumsum(grid.missing[gaps])
+    of_others = np.append(0, so_far)[np.searchsorted(series[gaps], series[gaps])]
+    gaps = gaps[so_far - of_others <= MAX_MISSING]
     sizes = grid.missing[gaps]
     missing = frequency.advance(ticks[gaps].repeat(sizes), 1 + steps_within(sizes), form)
-    return _take_apart(ticks, form), _take_apart(missing, form)
+    return _take_apart(series, ticks, form), _take_apart(series[gaps].repeat(sizes), missing, form)
 
 
-def _take_apart(ticks: Ticks, form: TimeForm) -> Moments:
+def _take_apart(series: Integers, ticks: Ticks, form: TimeForm) -> Moments:
     days, times_of_day = np.divmod(form.to_local(ticks), form.ticks_per_day)
-    return Moments(days, times_of_day)
+    return Moments(series, days, times_of_day)
 
 
-def _closed(missing: Integers, present: Integers, turns: Integers, least: int) -> Flags:
-    """Return which of the missing stamps are at a place where there are never stamps, in so many turns at least.
+def _closed_times(present: Moments, missing: Moments, frequency: Frequency) -> tuple[Flags, Flags, Flags]:
+    """Return which of the missing stamps are at hours, weekdays and days of the year at which there are never any."""
+    moments = (missing, present)
+    if frequency.family in NANOSECONDS:
+        hours = _closed(moments, [one.times_of_day for one in moments], missing.days, MIN_DAYS)
+        size = 1 + int(max(one.times_of_day.max() for one in moments))
+        of_week = [one.weekday * size + one.times_of_day for one in moments]
+        hours |= _closed(moments, of_week, missing.week, MIN_WEEKS)
+    else:
+        hours = np.zeros(len(missing.days), dtype=bool)
+    weekday = _closed(moments, [one.weekday for one in moments], missing.week, MIN_WEEKS)
+    is_long = frequency.family not in NANOSECONDS and frequency.family not in {"D", "B"}
+    of_year = [one.month if is_long else one.day_of_year for one in moments]
+    return hours, weekday, _closed(moments, of_year, missing.year, MIN_YEARS)
+
+
+def _closed(moments: tuple[Moments, Moments], places: list[Integers], turns: Integers, least: int) -> Flags:
+    """Return which missing stamps are at a place where their series has never any, in so many turns at least.
 
     Parameters
     ----------
-    missing, present : ndarray of int64
+    moments : tuple of Moments
+        The missing and the present stamps.
+    places : list of ndarray of int64
         The places of the missing and of the present stamps, such as weekdays.
     turns : ndarray of int64
         The turn that each missing stamp is in, such as its week.
     least : int
         In how many turns a place must be missing.
     """
-    each_turn_once = np.unique(np.stack((missing, turns)), axis=1)
-    distinct, counts = np.unique(each_turn_once[0], return_counts=True)
-    never = distinct[(counts >= least) & ~np.isin(distinct, present)]
+    numbers, distinct = pd.factorize(np.concatenate(places))
+    own = len(distinct) * np.concatenate([one.series for one in moments]) + numbers  # the places of each series
+    missing, present = own[: len(turns)], own[len(turns) :]
+    turn, distinct_turns = pd.factorize(turns)
+    each_turn_once = pd.unique(len(distinct_turns) * missing + turn)
+    absent, counts = np.unique(each_turn_once // len(distinct_turns), return_counts=True)
+    never = absent[(counts >= least) & ~np.isin(absent, present)]
     return np.isin(missing, never)
-
-
-def _closed_hours(present: Moments, missing: Moments) -> Flags:
-    """Return which of the missing stamps are at times of day, or of the week, at which there are never stamps."""
-    by_day = _closed(missing.times_of_day, present.times_of_day, missing.days, MIN_DAYS)
-    size = 1 + int(max(present.times_of_day.max(), missing.times_of_day.max(initial=0)))
-    of_week = [moments.weekday * size + moments.times_of_day for moments in (missing, present)]
-    return by_day | _closed(of_week[0], of_week[1], missing.week, MIN_WEEKS)
 
 
 def _give_open_days(present: Moments, missing: Moments, sample: Sample, form: TimeForm) -> str | None:

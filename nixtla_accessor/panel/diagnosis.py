@@ -14,21 +14,20 @@ from nixtla_accessor.errors import (
     MissingTimestampError,
     OffGridTimestampError,
 )
-from nixtla_accessor.panel.arrays import Integers, Ticks, steps_within
+from nixtla_accessor.panel.arrays import Flags, Integers, concatenate_ranges, steps_within
 from nixtla_accessor.panel.candidates import Sample, candidate_frequencies
-from nixtla_accessor.panel.clocks import ClockChange, explain_clock_change
-from nixtla_accessor.panel.closed import suggest_holidays
-from nixtla_accessor.panel.frame_code import INTERPOLATED
+from nixtla_accessor.panel.clocks import ClockChange, explain_clock_change, series_at_clock_changes
+from nixtla_accessor.panel.closed import MIN_SHARE_MISSING, series_with_closed_times, suggest_holidays
 from nixtla_accessor.panel.frequency import Frequency, spell_frequency
 from nixtla_accessor.panel.grid import place_on_grid
-from nixtla_accessor.panel.ids import single_series
 from nixtla_accessor.panel.inference import SAMPLE_ROWS, take_sample
-from nixtla_accessor.panel.looks import explain_look
+from nixtla_accessor.panel.looks import calendar_that_starts_anew, explain_look
 from nixtla_accessor.panel.messages import SHOWN, and_more, count
 from nixtla_accessor.panel.nearest import nearest_frequency
-from nixtla_accessor.panel.panel import Stamps, count_series, list_rows, name_series
+from nixtla_accessor.panel.panel import Columns, Stamps, count_series, list_rows, name_series
 
 _MOST_ADDED, _MOST_TIMES = 10_000_000, 100  # rows that gaps may be filled with, and how many times the frame's
+_ROWS_AT_ONCE = 1_000_000  # of series whose gaps are looked at, those that are missing too
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +68,24 @@ class Diagnosis:
             What each of the rows counts; one by default.
         """
         series = int(np.bincount(codes[rows], weights=counts).argmax())
-        of_gaps = codes[self.gaps] == series
+        return self._of_rows(codes == series)
+
+    def without(self, series: Integers, codes: Integers) -> Diagnosis:
+        """Return the irregularities of all but some series, in the rows; ``codes`` has the series of each row."""
+        return self._of_rows(~np.isin(codes, series)) if len(series) else self
+
+    def missing_after(self, n_rows: int) -> Integers:
+        """Return how many stamps are missing after each row of the panel; shape (n_rows,)."""
+        missing = np.zeros(n_rows, dtype=np.int64)
+        missing[self.gaps] = self.missing
+        return missing
+
+    def _of_rows(self, are_meant: Flags) -> Diagnosis:
+        of_gaps = are_meant[self.gaps]
         return replace(
             self,
-            duplicates=self.duplicates[codes[self.duplicates] == series],
-            off_grid=self.off_grid[codes[self.off_grid] == series],
+            duplicates=self.duplicates[are_meant[self.duplicates]],
+            off_grid=self.off_grid[are_meant[self.off_grid]],
             gaps=self.gaps[of_gaps],
             missing=self.missing[of_gaps],
         )
@@ -223,13 +235,17 @@ def how_to_mend_off_grid(stamps: Stamps, frequency: Frequency, rows: Integers) -
 
 def how_to_mend_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
     """Return the sentences that tell what to do about gaps."""
-    recognised = explain_gaps(stamps, frequency, found)
-    if recognised is not None:
-        return recognised
+    filled = how_to_fill(stamps.columns, frequency)
+    change = explain_clocks(stamps, frequency, found)
+    if change is not None:
+        return f"{change} Or fill the gaps: {filled}."
+    look = _explain_look_of_gaps(stamps, frequency, found)
+    if look is not None:
+        return look
     if len(series_with_vast_gaps(stamps, found)):
         return "So many cannot be filled: correct the stamp that is far from the others, or leave its row out."
     holidays = suggest_holidays(_sample_around(stamps, found.gaps), stamps.form, frequency) or ""
-    return f"Fill the gaps with {how_to_fill(stamps, frequency)}.{holidays}"
+    return f"Fill the gaps with {filled}.{holidays}"
 
 
 def explain_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str | None:
@@ -237,28 +253,79 @@ def explain_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str 
 
     None where they are not recognised.
     """
-    change = explain_clocks(stamps, frequency, found)
-    if change is not None:
-        return f"{change} Or fill the gaps: {how_to_fill(stamps, frequency)}."
+    return explain_clocks(stamps, frequency, found) or _explain_look_of_gaps(stamps, frequency, found)
+
+
+def _explain_look_of_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str | None:
     return explain_look(_sample_around(stamps, found.gaps), stamps.columns, stamps.form, frequency)
 
 
-def series_with_explained_gaps(stamps: Stamps, frequency: Frequency) -> Integers:
-    """Return the series whose gaps `explain_gaps` recognises: those of all series together, or those of each apart."""
-    found = diagnose(stamps, frequency)
-    with_gaps = np.unique(stamps.grouping.row_codes()[found.gaps])
-    if not len(with_gaps) or explain_gaps(stamps, frequency, found) is not None:
-        return with_gaps
-    sample = take_sample(stamps, with_gaps, whole=True)
-    parts = np.split(sample.ticks, sample.firsts[1:])
+def find_explained_gaps(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> tuple[Integers, str]:
+    """Find series whose gaps are no missing rows: those of all series together are recognised, or those of each apart.
 
-    def is_explained(series: int, ticks: Ticks) -> bool:
-        grouping = replace(single_series(len(ticks)), ids=stamps.grouping.ids.take([series]))
-        alone = replace(stamps, grouping=grouping, ticks=ticks)
-        return explain_gaps(alone, frequency, diagnose(alone, frequency, allow_coarser=True)) is not None
+    Parameters
+    ----------
+    stamps : Stamps
+        The stamps of the panel.
+    frequency : Frequency
+        Its frequency.
+    found : Diagnosis
+        The gaps, in series without stamps off the grid or twice.
 
-    explained = [is_explained(series, ticks) for series, ticks in zip(with_gaps, parts, strict=True)]
-    return np.asarray(with_gaps[np.array(explained)])
+    Returns
+    -------
+    series : ndarray of int64
+        The series.
+    explanation : str
+        What to do about them, from the one that lacks most; empty where there is none.
+    """
+    codes = stamps.grouping.row_codes()
+    with_gaps = np.unique(codes[found.gaps])
+    if not len(with_gaps):
+        return with_gaps, ""
+    explanation = explain_gaps(stamps, frequency, found)
+    if explanation is not None:
+        return with_gaps, explanation
+    series = np.union1d(
+        series_at_clock_changes(_clock_change(stamps, frequency, found), codes[found.gaps], frequency, stamps.form),
+        _series_with_looks(stamps, frequency, found),
+    )
+    if not len(series):
+        return series, ""
+    missing = np.where(np.isin(codes[found.gaps], series), found.missing, 0)
+    return series, explain_gaps(stamps, frequency, found.only(found.gaps, codes, missing)) or ""
+
+
+def _series_with_looks(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> Integers:
+    """Return the series whose gaps, of each apart, are closed times, or periods of a calendar that starts anew.
+
+    Midnights of a zone are not looked for, as series that are more regular in their zone have stamps off the grid.
+    """
+    if stamps.form.is_integer:
+        return np.empty(0, dtype=np.int64)
+    sizes = stamps.grouping.sizes
+    codes = stamps.grouping.row_codes()[found.gaps]
+    n_gaps = np.bincount(codes, minlength=len(sizes))
+    n_missing = np.bincount(codes, weights=found.missing, minlength=len(sizes))
+    series = np.flatnonzero((n_missing > 0) & (n_missing >= MIN_SHARE_MISSING * np.minimum(sizes, SAMPLE_ROWS)))
+    looks = np.zeros(len(sizes), dtype=bool)
+    parts = np.cumsum(sizes[series] + n_missing[series]) // _ROWS_AT_ONCE
+    for part in np.split(series, np.flatnonzero(np.diff(parts)) + 1):
+        if len(part):
+            sample = _take_beginnings(stamps, part)
+            looks[part] = series_with_closed_times(sample, stamps.form, frequency)
+            for one, first, size in zip(part, sample.firsts, sample.sizes, strict=True):
+                if not looks[one] and 2 * n_gaps[one] > size:
+                    alone = Sample(sample.ticks[first : first + size], np.array([size]))
+                    looks[one] = calendar_that_starts_anew(alone, stamps.form) is not None
+    return np.flatnonzero(looks)
+
+
+def _take_beginnings(stamps: Stamps, series: Integers) -> Sample:
+    """Return the sorted stamps of some series, the first `SAMPLE_ROWS` of each."""
+    sample = take_sample(stamps, series, whole=True)
+    sizes = np.minimum(sample.sizes, SAMPLE_ROWS)
+    return Sample(sample.ticks[concatenate_ranges(sample.firsts, sizes)], sizes)
 
 
 def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str:
@@ -271,9 +338,10 @@ def how_to_mend_duplicates(stamps: Stamps, frequency: Frequency, found: Diagnosi
     return f"{change} Otherwise {remedy}" if change else f"{remedy[0].upper()}{remedy[1:]}"
 
 
-def how_to_fill(stamps: Stamps, frequency: Frequency) -> str:
+def how_to_fill(columns: Columns, frequency: Frequency, method: str | float = "interpolate") -> str:
     """Return the call that fills the gaps; an offset of the caller's own is called ``offset``."""
-    return stamps.columns.frame.call("fill_gaps", f"freq={spell_frequency(frequency)}", INTERPOLATED)
+    number_or_name = method.item() if isinstance(method, np.generic) else method
+    return columns.frame.call("fill_gaps", f"freq={spell_frequency(frequency)}", f"method={number_or_name!r}")
 
 
 def _sample_around(stamps: Stamps, rows: Integers) -> Sample:
@@ -289,7 +357,12 @@ def _sample_around(stamps: Stamps, rows: Integers) -> Sample:
 
 def explain_clocks(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> str | None:
     """Recognise irregular stamps that a change of clocks explains, and return the sentence that tells what to do."""
-    before = stamps.ticks[found.gaps[:SAMPLE_ROWS]]
-    after = before + (found.missing[:SAMPLE_ROWS] + 1) * frequency.stride(stamps.form)
-    change = ClockChange(stamps.ticks[found.duplicates[:SAMPLE_ROWS]], before, after)
-    return explain_clock_change(change, frequency, stamps.form, stamps.columns)
+    rows = slice(SAMPLE_ROWS)
+    some = replace(found, duplicates=found.duplicates[rows], gaps=found.gaps[rows], missing=found.missing[rows])
+    return explain_clock_change(_clock_change(stamps, frequency, some), frequency, stamps.form, stamps.columns)
+
+
+def _clock_change(stamps: Stamps, frequency: Frequency, found: Diagnosis) -> ClockChange:
+    before = stamps.ticks[found.gaps]
+    after = before + (found.missing + 1) * frequency.stride(stamps.form)
+    return ClockChange(stamps.ticks[found.duplicates], before, after, stamps.ticks)

@@ -53,7 +53,7 @@ def explain_look(sample: Sample, columns: Columns, form: TimeForm, frequency: Fr
     if explained is not None:
         return explained
     if distance is None or distance.off_grid > 1 or 2 * distance.broken > len(sample.ticks):
-        calendar = _calendar_that_starts_anew(sample, form)
+        calendar = calendar_that_starts_anew(sample, form)
         if calendar is not None:
             return f"They look like {calendar}, which is no frequency of pandas. {use_integer_time(columns)}"
     return None if distance is not None else _explain_steps(sample, columns, form)
@@ -68,7 +68,7 @@ def _explain_steps(sample: Sample, columns: Columns, form: TimeForm) -> str | No
     return uneven and f"{uneven} {use_integer_time(columns)}"
 
 
-def _calendar_that_starts_anew(sample: Sample, form: TimeForm) -> str | None:
+def calendar_that_starts_anew(sample: Sample, form: TimeForm) -> str | None:
     """Recognise calendars of days that no offset of pandas describes."""
     local = form.to_local(sample.ticks)
     days = local // form.ticks_per_day

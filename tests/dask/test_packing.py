@@ -223,6 +223,11 @@ class TestRefusals:
         words = ("3 stamps", "in 2 of 4 series", "'series 0' at 2024-01-04")
         self.check(panel().drop(index=[3, 4, 30]), errors.MissingTimestampError, *words, freq="D")
 
+    def test_an_hour_that_only_one_series_lacks(self, panel):
+        frame = panel(3, 24 * 92, "h").query("ds > '2024-03-30'").reset_index(drop=True)
+        frame = frame.drop(index=frame.index[(frame["unique_id"] == "series 1") & (frame["ds"] == "2024-03-31 02:00")])
+        self.check(frame, errors.MissingTimestampError, "1 stamp missing", "Fill the gaps with", freq="h")
+
     def test_a_gap_where_a_series_is_cut(self, panel, cut, outcome):
         halves = cut(panel().drop(index=6), 6)
         assert outcome(halves) == outcome(halves.compute())

@@ -123,23 +123,120 @@ CLOSED = {
 }
 
 
-@pytest.mark.parametrize("freq", [None, "given"])
+def freq_of(df):
+    return "D" if (df["ds"].dt.hour == 0).all() else "h"
+
+
 @pytest.mark.parametrize("look", CLOSED)
-def test_gaps_that_are_no_missing_rows_are_left_with_the_remedy_of_packing(look, freq):
+def test_gaps_that_are_no_missing_rows_are_left_with_the_remedy_of_packing(look):
     df = CLOSED[look]().reset_index(drop=True)
-    freq = freq and ("D" if (df["ds"].dt.hour == 0).all() else "h")
     with pytest.raises(errors.MissingTimestampError) as refused:
-        df.timegpt.pack(freq=freq)
+        df.timegpt.pack()
     with pytest.warns(errors.ProblemsLeftWarning) as caught:
-        cleaned = df.timegpt.clean(freq=freq)
+        cleaned = df.timegpt.clean(method=0)
     pd.testing.assert_frame_equal(cleaned, df)
     (step,) = cleaned.timegpt.cleaning.itertuples()
     assert (step.kind, step.mended) == ("gap", False)
     total = int(str(refused.value).split(" stamps missing")[0].split()[-1])
     assert step.count == total
-    assert str(refused.value).endswith(step.action)
+    remedy, fill = step.action.split(" Or fill the gaps: ")
+    assert remedy in str(refused.value)
+    assert fill == f"df.timegpt.fill_gaps(freq={freq_of(df)!r}, method=0)."
     assert f"{total} missing stamps" in str(caught[0].message)
     assert step.action.rstrip(".") in str(caught[0].message)
+
+
+@pytest.mark.parametrize("look", CLOSED)
+def test_at_a_frequency_that_is_given_all_gaps_are_filled(look):
+    df = CLOSED[look]().reset_index(drop=True)
+    cleaned = df.timegpt.clean(freq=freq_of(df), method=0)
+    pd.testing.assert_frame_equal(cleaned, df.timegpt.fill_gaps(freq=freq_of(df), method=0))
+    assert cleaned.timegpt.cleaning["mended"].tolist() == [True]
+
+
+TOO_SHORT = {
+    "closed hours": lambda: CLOSED["opening hours"](),
+    "stamps off the grid": lambda: panel().assign(
+        ds=lambda df: df["ds"].where(df.index % 20 != 7, df["ds"] + pd.Timedelta(hours=5))
+    ),
+    "different rows with one stamp": lambda: pd.concat([panel(), panel().iloc[[3, 23, 43]].assign(y=5.0)]),
+}
+
+
+@pytest.mark.parametrize("left", TOO_SHORT)
+def test_a_series_too_short_to_tell_its_frequency_stays_where_all_others_are_set_aside(left):
+    df = TOO_SHORT[left]()
+    new = df.tail(1).assign(unique_id="new store")
+    with pytest.warns(errors.ProblemsLeftWarning):
+        cleaned = pd.concat([df, new]).timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned.head(1), new.reset_index(drop=True))
+    assert len(cleaned) == len(df) + 1
+
+
+@pytest.mark.parametrize("left", ["stamps off the grid", "different rows with one stamp"])
+def test_a_gap_of_a_short_series_is_filled_at_the_frequency_of_those_set_aside(left):
+    df = TOO_SHORT[left]()
+    new = pd.DataFrame({"unique_id": "new store", "ds": pd.to_datetime(["2024-01-05", "2024-01-08"]), "y": [1.0, 4.0]})
+    with pytest.warns(errors.ProblemsLeftWarning):
+        cleaned = pd.concat([df, new]).timegpt.clean()
+    assert cleaned["unique_id"].head(4).eq("new store").all()
+    assert cleaned["y"].head(4).tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def test_closed_times_of_each_series_are_told_apart():
+    days = panel(periods=60, names=("mon-sat", "tue-sun", "gappy", "sparse", "whole"))
+    weekday = days["ds"].dt.day_of_week
+    closed = (days["unique_id"].eq("mon-sat") & weekday.eq(6)) | (days["unique_id"].eq("tue-sun") & weekday.eq(0))
+    chance = np.random.default_rng(0).random(len(days))
+    sold = chance < np.select([days["unique_id"] == "gappy", days["unique_id"] == "sparse"], [0.9, 0.4], 1)
+    df = days[~closed & sold]
+    with pytest.warns(errors.ProblemsLeftWarning, match=r"\(series 'mon-sat', 'tue-sun'\): They look like"):
+        cleaned = df.timegpt.clean()
+    assert cleaned["unique_id"].drop_duplicates().tolist() == ["gappy", "sparse", "whole", "mon-sat", "tue-sun"]
+    pd.testing.assert_frame_equal(
+        cleaned[cleaned["unique_id"].isin(["mon-sat", "tue-sun"])].reset_index(drop=True),
+        df[df["unique_id"].isin(["mon-sat", "tue-sun"])].reset_index(drop=True),
+    )
+
+
+def test_clocks_that_skip_the_gaps_of_some_series_only():
+    meters = hours(("m1", "m2", "m3"), 24 * 60)
+    later = meters[(meters["ds"] > "2024-04-02") | (meters["unique_id"] != "m1")]  # m1 begins after the change
+    local = later[later["ds"] != "2024-03-31 02:00"].reset_index(drop=True)
+    gaps = local.index[local["unique_id"] == "m1"][10:40:2]
+    df = local.drop(index=gaps)
+    with pytest.warns(
+        errors.ProblemsLeftWarning, match=r"2 missing stamps \(series 'm2', 'm3'\): This looks like a cha"
+    ):
+        cleaned = df.timegpt.clean()
+    assert cleaned["unique_id"].value_counts().to_dict() == local["unique_id"].value_counts().to_dict()
+
+
+SKIPPED = {"Europe/Berlin": "2024-03-31 02:00", "America/New_York": "2024-03-10 02:00"}
+
+
+@pytest.mark.parametrize("zone", SKIPPED)
+def test_an_hour_that_other_series_have_was_skipped_by_no_clock(zone):
+    df = hours(("a", "b", "c"), 24 * 60).reset_index(drop=True)
+    gappy = df.drop(index=df.index[(df["unique_id"] == "b") & (df["ds"] == SKIPPED[zone])])
+    with pytest.raises(errors.MissingTimestampError, match=r"Fill the gaps with") as refused:
+        gappy.timegpt.pack()
+    assert zone not in str(refused.value)
+    assert not gappy.timegpt.audit()["remedy"].str.contains("clocks").any()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cleaned = gappy.timegpt.clean()
+    pd.testing.assert_frame_equal(cleaned[["unique_id", "ds"]], df[["unique_id", "ds"]])
+
+
+def test_stamps_of_series_that_are_set_aside_refute_a_zone_too():
+    df = hours(("a", "b", "c"), 24 * 60).reset_index(drop=True)
+    gappy = df.drop(index=df.index[(df["unique_id"] != "a") & (df["ds"] == SKIPPED["Europe/Berlin"])])
+    doubled = pd.concat([gappy, gappy.iloc[[5]].assign(y=50.0)])
+    with pytest.warns(errors.ProblemsLeftWarning) as caught:
+        cleaned = doubled.timegpt.clean()
+    assert "clocks" not in str(caught[0].message)
+    assert cleaned["unique_id"].value_counts().to_dict() == {"a": 1441, "b": 1440, "c": 1440}
 
 
 def test_a_series_with_closed_hours_is_left_and_the_gap_of_another_is_filled():
