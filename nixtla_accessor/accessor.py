@@ -387,8 +387,8 @@ class TimeGPTAccessor:
         Returns
         -------
         DataFrame
-            The very frame that it was called on. ``attrs["timegpt"]`` is its record; nothing else of it changes, and on
-            failure not even that.
+            The frame that it was called on, itself. ``attrs["timegpt"]`` is its record; nothing else of it changes, and
+            on failure not even that.
 
         Raises
         ------
@@ -410,6 +410,9 @@ class TimeGPTAccessor:
         -----
         ``POST /v2/finetune`` of the Nixtla Forecast API. Each call makes at most one model, whatever the network does.
         If a call was given up, `use_model` attaches its model as soon as it exists.
+
+        The local engine keeps as much of what was learnt as a validation set, the end of the series, supports; where it
+        supports nothing, the new model forecasts as the base model does.
 
         With ``max_request``, whole series are distributed, in the order of their ids, over as few requests as possible
         of about equal size, and each request continues from the model of the one before. That is not quite one training

@@ -428,6 +428,12 @@ class TestCertainty:
             held += low <= 0.2 <= high
         assert 0.93 <= held / 1000 <= 0.97
 
+    def test_no_interval_promises_errors_below_zero(self):
+        before, after = np.array([[1.0], [0.2], [0.9]]), np.array([[0.05], [0.1], [0.6]])
+        difference = find_difference(before, after)
+        assert difference.interval[0] < -difference.before
+        assert "95% interval -100.0% to " in difference.describe_change()
+
     def test_several_intervals_hold_together(self):
         rng, held = np.random.default_rng(5), 0
         for _ in range(500):

@@ -57,7 +57,9 @@ class Difference:
 
         sure = ""
         if self.interval is not None:
-            sure = f", {100 * CONFIDENCE:.0f}% interval {show(self.interval[0])} to {show(self.interval[1])}"
+            low, high = self.interval
+            low = max(low, -self.before)  # no error is below zero
+            sure = f", {100 * CONFIDENCE:.0f}% interval {show(low)} to {show(high)}"
         return f"{show(self.after - self.before)}{sure}"
 
     def count_series(self) -> str:
