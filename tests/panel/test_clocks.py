@@ -1,5 +1,7 @@
 """The changes of a zone's clocks, compared with how pandas reads times of that zone."""
 
+from zoneinfo import ZoneInfo
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +13,11 @@ from nixtla_accessor.panel.times import TimeForm
 
 
 def read_in_zone(stamps, zone, is_first):
-    return stamps.tz_localize(zone, ambiguous=np.full(len(stamps), is_first), nonexistent="NaT")
+    # a ZoneInfo, since the pytz of pandas 2.2 knows no changes after 2037
+    return stamps.tz_localize(ZoneInfo(zone), ambiguous=np.full(len(stamps), is_first), nonexistent="NaT")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     zone=st.sampled_from(USUAL_ZONES),
     year=st.integers(1925, 2090),
@@ -22,7 +25,7 @@ def read_in_zone(stamps, zone, is_first):
     minutes=st.integers(1, 24 * 60),
 )
 def test_stamps_are_skipped_and_shown_twice_as_in_pandas(zone, year, unit, minutes):
-    before = pd.date_range(f"{year}-01-01", f"{year}-12-31", freq="17min").as_unit(unit)
+    before = pd.date_range(f"{year}-01-01", f"{year}-12-31", freq="47min").as_unit(unit)
     after = (before + pd.Timedelta(minutes=minutes)).as_unit(unit)
     clocks = Clocks.of(zone, [year], TimeForm("stamp", None, unit))
     first, second = (read_in_zone(before, zone, is_first) for is_first in (True, False))
