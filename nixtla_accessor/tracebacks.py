@@ -18,8 +18,11 @@ from nixtla_accessor.errors import FinetuneInterrupted, TimeGPTError
 
 VARIABLE = "NIXTLA_ACCESSOR_TRACEBACK"
 FULL = "full"
-# What other forecasting libraries call an argument of this one.
-_ELSEWHERE = dict.fromkeys(("horizon", "fh", "steps", "n_steps", "periods", "prediction_length"), "h")
+# What other forecasting libraries call an argument of this one; and where there is no future, the columns' names do.
+_ELSEWHERE = {
+    **dict.fromkeys(("horizon", "fh", "steps", "n_steps", "periods", "prediction_length"), "h"),
+    "X_df": "futr_exog_list",
+}
 
 ArgumentsT = ParamSpec("ArgumentsT")
 ResultT = TypeVar("ResultT")

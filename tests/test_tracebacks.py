@@ -130,6 +130,7 @@ def test_a_mistyped_name_names_the_nearest(call, message, frame):
             "finetune() has no argument 'finetune_step'. Did you mean 'finetune_steps'?",
         ),
         (lambda t: t.forecast(horizon=4), "forecast() has no argument 'horizon'. Did you mean 'h'?"),
+        (lambda t: t.compare(4, X_df=t), "compare() has no argument 'X_df'. Did you mean 'futr_exog_list'?"),
         (lambda t: t.compare(fh=4), "compare() has no argument 'fh'. Did you mean 'h'?"),
         (lambda t: t.pack(zzzzz=10), "Its arguments are freq, id_col, time_col, target_col, allow_missing."),
         (lambda t: t.forecast(12, [80]), "forecast() takes h by position, found 2 values. Name the others: "),
