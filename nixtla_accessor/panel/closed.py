@@ -14,6 +14,7 @@ from nixtla_accessor.panel.calendars import MONTHS, WEEKDAYS, days_of_month, wee
 from nixtla_accessor.panel.candidates import Sample, fitting_series
 from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.grid import place_on_grid
+from nixtla_accessor.panel.messages import SHOWN, and_more
 from nixtla_accessor.panel.panel import Columns, use_integer_time
 from nixtla_accessor.panel.times import TimeForm
 
@@ -31,6 +32,8 @@ class Moments:
 
     Parameters
     ----------
+    ticks : ndarray of int64
+        The stamps.
     series : ndarray of int64
         The series, counted from 0.
     days : ndarray of int64
@@ -39,6 +42,7 @@ class Moments:
         Ticks since midnight.
     """
 
+    ticks: Ticks
     series: Integers
     days: Integers
     times_of_day: Integers
@@ -87,7 +91,8 @@ def explain_closed_times(sample: Sample, columns: Columns, form: TimeForm, frequ
     if not len(missing.days) or len(missing.days) < MIN_SHARE_MISSING * len(present.days):
         return None
     hours, weekday, season = _closed_times(present, missing, frequency)
-    if (hours | weekday | season).mean() < MIN_SHARE_CLOSED:
+    closed = hours | weekday | season
+    if closed.mean() < MIN_SHARE_CLOSED:
         return None
     if weekday.mean() >= MIN_SHARE_CLOSED and frequency.family in {"D", "B"} and frequency.multiple == 1:
         open_days = _give_open_days(present, missing, sample, form)
@@ -98,7 +103,19 @@ def explain_closed_times(sample: Sample, columns: Columns, form: TimeForm, frequ
         look = f"{_name_weekdays(present)} only"
     return (
         f"They look like {look}: most of what is missing never exists, so that filling it in would invent it. "
-        f"{use_integer_time(columns)}"
+        f"{_name_gaps(missing.ticks[~closed], form)}{use_integer_time(columns)}"
+    )
+
+
+def _name_gaps(ticks: Ticks, form: TimeForm) -> str:
+    """Return the sentence about stamps that are missing at open times; empty if there are none."""
+    if not len(ticks):
+        return ""
+    distinct = np.unique(ticks)
+    shown = ", ".join(form.show(distinct[:SHOWN]))
+    return (
+        f"But stamps are missing at usual times too ({shown}{and_more(len(distinct))}): unless these were closed as "
+        "well, add their rows first. "
     )
 
 
@@ -159,7 +176,7 @@ def _present_and_missing(
 
 def _take_apart(series: Integers, ticks: Ticks, form: TimeForm) -> Moments:
     days, times_of_day = np.divmod(form.to_local(ticks), form.ticks_per_day)
-    return Moments(series, days, times_of_day)
+    return Moments(ticks, series, days, times_of_day)
 
 
 def _closed_times(present: Moments, missing: Moments, frequency: Frequency) -> tuple[Flags, Flags, Flags]:

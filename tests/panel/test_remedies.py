@@ -660,6 +660,15 @@ def test_holidays_among_business_days():
     assert df.timegpt.pack(freq=offset).sizes.tolist() == [58, 58]
 
 
+def test_gaps_within_opening_hours_are_named_apart_from_closed_ones():
+    hours = pd.date_range("2024-01-01", periods=24 * 60, freq="h")
+    shop = frame(hours[(hours.hour >= 8) & (hours.hour < 20)])
+    assert "at usual times too" not in refusal(shop)
+    lost = [100, 101, 102, 400]
+    expected = "usual times too (2024-01-09 12:00:00, 2024-01-09 13:00:00, 2024-01-09 14:00:00 and 1 more)"
+    assert expected in refusal(shop.drop(index=shop.index[lost]))
+
+
 def test_an_audit_gives_the_same_calls():
     for kind, (stamps, look, _, _) in KINDS.items():
         with warnings.catch_warnings():
