@@ -17,7 +17,7 @@ from nixtla_accessor.panel.frequency import Frequency, parse_frequency
 from nixtla_accessor.panel.messages import SHOWN
 from nixtla_accessor.panel.misnamed import names_of
 from nixtla_accessor.panel.names import get_column
-from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
+from nixtla_accessor.panel.panel import DEFAULT_NAMES, Columns
 from nixtla_accessor.panel.times import are_integers
 from nixtla_accessor.pending_model import finish_record
 from nixtla_accessor.record import KEY, MAX_TEXT, Record, explain_unusable, is_recordable, parse_record, read_record
@@ -137,8 +137,7 @@ def refuse_unrecordable(schema: pd.DataFrame, columns: Columns) -> None:
     InvalidArgumentError
         A name is neither a number nor text, nor a tuple of these, or too long.
     """
-    defaults = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}
-    for (role, default), name in zip(defaults.items(), (columns.id, columns.time, columns.target), strict=True):
+    for (role, default), name in zip(DEFAULT_NAMES.items(), (columns.id, columns.time, columns.target), strict=True):
         if name is None or is_recordable(name):
             continue
         new = default if default not in names_of(schema) else f"{role}_column"

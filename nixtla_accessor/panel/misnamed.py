@@ -11,7 +11,7 @@ from pandas.api.types import is_bool_dtype, is_datetime64_any_dtype, is_hashable
 
 from nixtla_accessor.errors import InvalidArgumentError, MissingColumnError
 from nixtla_accessor.panel.frame_code import FrameCode, spell
-from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN
+from nixtla_accessor.panel.panel import DEFAULT_NAMES, ID_COLUMN, TARGET_COLUMN, TIME_COLUMN
 
 SHOWN_NAMES = 20
 
@@ -80,7 +80,7 @@ def join_ids(names: Sequence[Hashable], there: Sequence[Hashable], code: FrameCo
 
 def taken_name(frame: pd.DataFrame, name: Hashable, role: str, code: FrameCode) -> InvalidArgumentError:
     """Return the error about a column that has the name of one that an answer adds."""
-    default = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}[role]
+    default = DEFAULT_NAMES[role]
     new = default if default not in names_of(frame) else f"{role}_{name}"
     then = "" if new == default else f", with {role}_col={spell(new)}"
     return InvalidArgumentError(

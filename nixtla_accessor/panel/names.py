@@ -14,7 +14,7 @@ from nixtla_accessor.errors import DuplicateColumnError, InvalidArgumentError, I
 from nixtla_accessor.panel.arrow import plain_column
 from nixtla_accessor.panel.frame_code import FrameCode, Library, flatten, spell
 from nixtla_accessor.panel.misnamed import is_one_name, missing_column, several_names
-from nixtla_accessor.panel.panel import ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
+from nixtla_accessor.panel.panel import DEFAULT_NAMES, ID_COLUMN, TARGET_COLUMN, TIME_COLUMN, Columns
 
 
 def resolve_columns(
@@ -156,8 +156,7 @@ def _frame_code(
 
 def _arguments(roles: Sequence[tuple[str, Hashable | None]]) -> str:
     """Return the arguments that name columns in a call, apart from those that have their default names."""
-    defaults = {"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN}
-    return ", ".join(f"{role}_col={spell(name)}" for role, name in roles if name not in {None, defaults[role]})
+    return ", ".join(f"{role}_col={spell(name)}" for role, name in roles if name not in {None, DEFAULT_NAMES[role]})
 
 
 def _place(frame: pd.DataFrame, name: Hashable, role: str) -> tuple[str, int] | None:

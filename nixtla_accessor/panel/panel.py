@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from nixtla_accessor.panel.messages import SHOWN, and_more, quoted
 from nixtla_accessor.panel.times import TimeForm
 
 ID_COLUMN, TIME_COLUMN, TARGET_COLUMN = "unique_id", "ds", "y"  # the names that are meant where none is given
+DEFAULT_NAMES: Mapping[str, str] = MappingProxyType({"id": ID_COLUMN, "time": TIME_COLUMN, "target": TARGET_COLUMN})
+"""These names, by the role of their column."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,11 @@
 """The effect of fine-tuning on the error of forecasts, panel by panel: how often and how much it helps, or harms.
 
     … tuning.py --panels m1.parquet --freq yearly=YE --freq quarterly=QE --freq monthly=ME
+    … tuning.py --few-seasons
 
-in the environment of ``beside_others.py``, on the panels of ``development.py``. The change is that of a panel's mean
-MASE (see ``accuracy.py``) from zero-shot to tuned; 'worse' counts the panels whose MASE grows by more than 2%.
+in the environment of ``beside_others.py``, on the panels of ``development.py``, or of ``few_seasons.py``. The change is
+that of a panel's mean MASE (see ``accuracy.py``) from zero-shot to tuned; 'worse' counts the panels whose MASE grows by
+more than 2%.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 import pandas as pd
 from accuracy import Panel, scores
 from development import development_panels
+from few_seasons import few_season_panels
 
 from nixtla_accessor.local.network.forecasting import forecast
 from nixtla_accessor.local.network.tuning import tune
@@ -55,11 +58,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--panels", type=Path, help="a Parquet file of panels")
     parser.add_argument("--freq", action="append", default=[], metavar="GROUP=FREQ", help="of each group of the file")
+    parser.add_argument("--few-seasons", action="store_true", help="generated panels of few seasons in their place")
     parser.add_argument("--weights", type=Path, help="a safetensors file; the default is those of the package")
     parser.add_argument("--tunings", nargs="+", metavar="STEPSxDEPTH", default=[f"{s}x{d}" for s, d in TUNINGS])
     arguments = parser.parse_args()
     weights = load_weights(arguments.weights) if arguments.weights else pretrained_weights()
-    panels = list(development_panels(arguments.panels, dict(each.split("=") for each in arguments.freq)))
+    frequencies = dict(each.split("=") for each in arguments.freq)
+    panels = list(few_season_panels() if arguments.few_seasons else development_panels(arguments.panels, frequencies))
     large = sum(len(panel.train) >= LARGE for panel in panels)
     print(f"{len(panels)} panels, {large} of them of {LARGE} series or more")
     print(f"{'':31}{'mean':>9}{'median':>9}{'worse':>8}{'worst':>8}{'best':>8}{'unchanged':>11}")

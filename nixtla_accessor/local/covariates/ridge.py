@@ -14,7 +14,7 @@ from nixtla_accessor.local.covariates.panel import Rows, with_coefficients
 BLOCKS = 10
 _RELATIVE_RIDGE = 0.01  # of the observations
 _RIDGE = 3.0  # observations
-_REWEIGHTINGS = 4
+_REWEIGHTINGS = 4  # after which coefficients no longer change, on daily promotions with outliers
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -111,7 +111,8 @@ class TrainingConfig:
         return float(peak * min(1.0, (step + 1) / warm_up) * cosine)
 
 
-# Chosen, like all of TuningConfig, on the panels of tests/benchmarks/development.py and those of the M1 competition.
+# Chosen, like all of TuningConfig, on the panels of tests/benchmarks/development.py and few_seasons.py and those of the
+# M1 competition.
 TRAINING: Mapping[int, TrainingConfig] = MappingProxyType(
     {
         1: TrainingConfig(peak_rate=4e-3, steps=10, batch=1024),

@@ -128,15 +128,27 @@ def open_database(path: Path, wait: float, *, write: bool) -> Iterator[Database]
     sqlite3.Error, OSError
         `is_damage` tells whether the file is damaged.
     """
-    if write:
-        make_file(path)
+    place = file_or_memory(path, write=write)
     identity = _identity(path)
-    place = path if write or (identity is not None and path.stat().st_size) else ":memory:"
     with closing(sqlite3.connect(place, timeout=wait)) as connection, connection:
         connection.text_factory = _text
         connection.execute("PRAGMA secure_delete = ON")  # or a deleted model could be taken for one of a damaged file
         _check(connection)
         yield Database(path, connection, identity)
+
+
+def file_or_memory(path: Path, *, write: bool) -> Path | str:
+    """Return what SQLite is to open: the file, made if it is to be written; to read one that is not there, its memory.
+
+    Raises
+    ------
+    OSError
+        As `make_file`.
+    """
+    if write:
+        make_file(path)
+        return path
+    return path if _identity(path) is not None and path.stat().st_size else ":memory:"
 
 
 def make_file(path: Path) -> None:

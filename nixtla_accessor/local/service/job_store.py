@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Literal, TypeAlias, TypeVar
 
-from nixtla_accessor.local.service.database import make_file
+from nixtla_accessor.local.service.database import file_or_memory
 from nixtla_accessor.local.service.errors import REPAIR_FOLDER, StorageError
 from nixtla_accessor.local.service.limits import Limits
 
@@ -183,9 +183,7 @@ class JobStore:
 
     def _attempt(self, work: Callable[[sqlite3.Connection], ResultT], *, write: bool) -> ResultT:
         """Do work in a transaction; without a file there are no jobs to read."""
-        if write:
-            make_file(self._path)
-        place = self._path if write or (self._path.exists() and self._path.stat().st_size) else ":memory:"
+        place = file_or_memory(self._path, write=write)
         wait = _WAIT_TO_WRITE if write else _WAIT_TO_READ
         with closing(sqlite3.connect(place, timeout=wait)) as connection, connection:
             connection.execute(_CREATE)
